@@ -1,0 +1,1 @@
+//! The kernels: each turns chaining values and blocks into chaining values, nothing else.

@@ -1,0 +1,115 @@
+//! SHA-1 as callers see it: of one message, of many, and of streams fed window by window.
+
+use std::sync::OnceLock;
+
+use crate::stream::{Job, Stream};
+use crate::{Algorithm, Block, Kernel, kernel::Kind, plan::Plan, schedule};
+
+/// SHA-1 for [`Algorithm`].
+#[derive(Clone, Copy)]
+struct Core;
+
+impl Algorithm for Core {
+    type State = [u32; 5];
+    const INITIAL: Self::State = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
+
+    fn compress(kernel: Kernel, states: &mut [Self::State], runs: &[&[Block]]) {
+        match kernel.0 {
+            Kind::Portable => {
+                for (state, run) in states.iter_mut().zip(runs) {
+                    ::sha1::block_api::compress(state, run);
+                }
+            }
+        }
+    }
+
+    fn plan() -> &'static Plan {
+        static PLAN: OnceLock<Plan> = OnceLock::new();
+        PLAN.get_or_init(|| Plan::only(Kernel::PORTABLE))
+    }
+}
+
+/// The SHA-1 of one message, given as the slices it lies in.
+pub fn sha1(segments: &[&[u8]]) -> [u8; 20] {
+    let mut stream = Stream::<Core>::new();
+    schedule::run_one(Core::plan(), Job::close(&mut stream, segments));
+    digest(stream.state())
+}
+
+/// The SHA-1 of each of many messages, in their order.
+///
+/// A message is a list of the slices it lies in. The messages may differ in length: a lane whose
+/// message ends takes the next one, so more messages than [`lanes()`] are welcome.
+pub fn sha1_many<'a, M: AsRef<[&'a [u8]]>>(messages: &[M]) -> Vec<[u8; 20]> {
+    many(Core::plan(), messages)
+}
+
+/// How many messages at once make [`sha1_many`] and [`Sha1::update_many`] fastest on this machine.
+pub fn lanes() -> usize {
+    Core::plan().lanes()
+}
+
+impl Kernel {
+    /// Like [`sha1_many`], but with this kernel whatever the number of messages.
+    pub fn sha1_many<'a, M: AsRef<[&'a [u8]]>>(self, messages: &[M]) -> Vec<[u8; 20]> {
+        many(&Plan::only(self), messages)
+    }
+}
+
+fn many<'a, M: AsRef<[&'a [u8]]>>(plan: &Plan, messages: &[M]) -> Vec<[u8; 20]> {
+    let mut streams = vec![Stream::<Core>::new(); messages.len()];
+    let jobs = streams.iter_mut().zip(messages);
+    schedule::run(plan, jobs.map(|(stream, message)| Job::close(stream, message.as_ref())));
+    streams.iter().map(|stream| digest(stream.state())).collect()
+}
+
+fn digest(state: [u32; 5]) -> [u8; 20] {
+    let mut bytes = [0; 20];
+    for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    bytes
+}
+
+/// A SHA-1 fed slice by slice. Takes about a hundred bytes, whatever it has been fed.
+#[derive(Clone)]
+pub struct Sha1(Stream<Core>);
+
+impl Sha1 {
+    /// The hash of an empty message, ready to be fed.
+    pub fn new() -> Self {
+        Self(Stream::new())
+    }
+
+    /// Appends `bytes` to the message.
+    pub fn update(&mut self, bytes: &[u8]) {
+        schedule::run_one(Core::plan(), Job::update(&mut self.0, bytes));
+    }
+
+    /// Appends bytes to several messages, side by side in lanes.
+    ///
+    /// Give [`lanes()`] or more pairs at a time, with windows of some KiB or more (a multiple of
+    /// 64 bytes saves a copy of the odd end): one piece per stream, window after window.
+    pub fn update_many<'a>(pairs: impl IntoIterator<Item = (&'a mut Self, &'a [u8])>) {
+        let jobs = pairs.into_iter().map(|(hash, bytes)| Job::update(&mut hash.0, bytes));
+        schedule::run(Core::plan(), jobs);
+    }
+
+    /// The digest of all bytes appended so far.
+    pub fn finish(mut self) -> [u8; 20] {
+        schedule::run_one(Core::plan(), Job::close(&mut self.0, &[]));
+        digest(self.0.state())
+    }
+}
+
+impl Default for Sha1 {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Sha1 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sha1").finish_non_exhaustive()
+    }
+}
