@@ -1,0 +1,295 @@
+//! The words a driver and a [`Torrent`](crate::Torrent) exchange: inputs, actions, disk jobs, events.
+//! Plain data; nothing here decides anything or touches a socket, a file or a clock.
+
+use std::net::{IpAddr, SocketAddr};
+
+use metainfo::{Block, Layout, PieceIndex, PieceSet};
+use wire::{Message, Payload, PeerId};
+
+use crate::close::CloseReason;
+use crate::limits;
+
+/// Names one connection. The driver allocates it and never uses a value twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerKey(pub u64);
+
+/// What a torrent is told once, when it starts.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Our own peer id; a peer that shows it is ourselves.
+    pub peer_id: PeerId,
+    /// Addresses we listen on, as far as they are known; never dialed.
+    pub own_addrs: Vec<SocketAddr>,
+    /// Most connections of this torrent, both directions together.
+    pub max_peers: usize,
+    /// Most dials of this torrent that are neither connected nor failed yet.
+    pub max_half_open: usize,
+    /// Peers unchoked for what they give (or, when we seed, in turn), beside the optimistic one.
+    pub unchoke_slots: usize,
+    /// Most payload bytes we ask for a second; `None` is no limit.
+    pub download_limit: Option<u64>,
+    /// Most payload bytes we serve a second; `None` is no limit.
+    pub upload_limit: Option<u64>,
+}
+
+impl Config {
+    /// The usual limits, for a client that calls itself `peer_id`.
+    pub fn new(peer_id: PeerId) -> Self {
+        Self {
+            peer_id,
+            own_addrs: Vec::new(),
+            max_peers: limits::MAX_PEERS,
+            max_half_open: limits::MAX_HALF_OPEN,
+            unchoke_slots: limits::UNCHOKE_SLOTS,
+            download_limit: None,
+            upload_limit: None,
+        }
+    }
+}
+
+/// What is known of a torrent when it starts.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Its geometry, and the pieces that are verified on disk already.
+    Pieces(Layout, PieceSet),
+}
+
+/// Who opened a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// We did, after [`Action::Dial`]; its address is one that can be dialed again.
+    Dialed,
+    /// The peer did; its port says nothing about where it listens.
+    Incoming,
+}
+
+/// Where addresses came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Source {
+    /// The user named them.
+    Given,
+    /// A tracker's reply.
+    Tracker,
+}
+
+/// Orders from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Control {
+    /// New speed limits in payload bytes a second; `None` lifts one.
+    Limits {
+        /// What we ask of peers.
+        download: Option<u64>,
+        /// What we serve.
+        upload: Option<u64>,
+    },
+    /// Close every connection and dial nobody; pieces that are being checked are still taken in.
+    Pause,
+    /// Undo [`Control::Pause`], and try the disk again after [`DiskDone::WriteFailed`].
+    Resume,
+}
+
+/// What happened outside. Hand each to [`Torrent::handle`](crate::Torrent::handle).
+#[derive(Debug)]
+pub enum Input {
+    /// A handshake was completed, both ways, for this torrent.
+    Connected {
+        /// The driver's name of the connection.
+        peer: PeerKey,
+        /// The remote end. Of a dialed connection: the address in [`Action::Dial`].
+        addr: SocketAddr,
+        /// Who opened it.
+        origin: Origin,
+        /// The peer id of its handshake.
+        peer_id: PeerId,
+        /// The reserved bits of its handshake.
+        reserved: [u8; 8],
+    },
+    /// A dial ended without a handshake: refused, timed out, wrong info-hash.
+    DialFailed {
+        /// The address in [`Action::Dial`].
+        addr: SocketAddr,
+    },
+    /// A peer's message, in the order of its connection.
+    Message {
+        /// Who sent it.
+        peer: PeerKey,
+        /// The message: its shape was checked by the codec, its numbers are checked here.
+        message: Message,
+    },
+    /// Payload bytes of `Piece` messages that left the outgoing queue: written to the socket, or
+    /// removed from it because of a choke or a cancel. Every byte of payload handed out in
+    /// [`Action::Send`] must be reported once; it is the credit that lets the next block be read.
+    Drained {
+        /// Whose queue.
+        peer: PeerKey,
+        /// How many payload bytes.
+        bytes: u32,
+    },
+    /// The connection is gone and nothing more comes from it. Not needed after
+    /// [`Action::Close`], and harmless there.
+    Closed {
+        /// The connection.
+        peer: PeerKey,
+    },
+    /// The disk finished a job.
+    Disk(DiskDone),
+    /// Addresses of peers were learned.
+    Found {
+        /// Where to dial; duplicates and our own are dropped here.
+        addrs: Vec<SocketAddr>,
+        /// Where they came from.
+        source: Source,
+    },
+    /// An order from outside.
+    Control(Control),
+}
+
+/// What to do outside. Taken from [`Torrent::poll`](crate::Torrent::poll).
+#[derive(Debug)]
+pub enum Action {
+    /// Queue a message to a peer. Must not block: a peer that doesn't read is the driver's to
+    /// close, and what it may hold is bounded here (see [`Input::Drained`]).
+    Send {
+        /// To whom.
+        peer: PeerKey,
+        /// What.
+        message: Message,
+    },
+    /// Give the disk a job.
+    Disk(DiskJob),
+    /// Connect and shake hands; answered by [`Input::Connected`] or [`Input::DialFailed`].
+    Dial {
+        /// Where to.
+        addr: SocketAddr,
+    },
+    /// Close a connection. Its key is forgotten here already.
+    Close {
+        /// The connection.
+        peer: PeerKey,
+        /// Why, for the log and the counters.
+        reason: CloseReason,
+    },
+    /// Something worth telling.
+    Event(Event),
+}
+
+/// Work for the disk. Jobs of one piece are done in the order they were given.
+#[derive(Debug)]
+pub enum DiskJob {
+    /// Keep a block until its piece is checked. A block comes at most once between two
+    /// `Check`/`Discard` of its piece.
+    Write {
+        /// Where it belongs; always one of [`Layout::blocks`].
+        block: Block,
+        /// Its bytes, `block.len()` of them.
+        payload: Payload,
+    },
+    /// All blocks of the piece are written: hash it, and store it if it is good. Answered by
+    /// [`DiskDone::Checked`] or [`DiskDone::WriteFailed`].
+    Check {
+        /// The piece.
+        piece: PieceIndex,
+        /// Give the digests of its blocks even if it is good, since an earlier copy failed.
+        digests: bool,
+    },
+    /// Read a block for a peer. Answered by [`DiskDone::Read`] or [`DiskDone::ReadFailed`].
+    Read {
+        /// For whom.
+        peer: PeerKey,
+        /// Any range inside one verified piece.
+        block: Block,
+    },
+    /// Forget the blocks written since the last `Check`: the piece will be fetched from scratch.
+    Discard {
+        /// The piece.
+        piece: PieceIndex,
+    },
+}
+
+/// The outcome of [`DiskJob::Check`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// The piece has the expected hash and is stored.
+    Good {
+        /// SHA-1 of each block in order if the job asked for them, else empty.
+        blocks: Vec<[u8; 20]>,
+    },
+    /// It has not, and is forgotten.
+    Bad {
+        /// SHA-1 of each block in order: what convicts the peer that sent a wrong one.
+        blocks: Vec<[u8; 20]>,
+    },
+}
+
+/// What became of a [`DiskJob`].
+#[derive(Debug)]
+pub enum DiskDone {
+    /// A piece was hashed.
+    Checked {
+        /// The piece.
+        piece: PieceIndex,
+        /// What came out.
+        outcome: Checked,
+    },
+    /// A piece could not be kept or stored (disk full, I/O error): its blocks are lost and nobody
+    /// is to blame. Nothing more is requested until [`Control::Resume`]; seeding goes on.
+    WriteFailed {
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// A block was read.
+    Read {
+        /// For whom.
+        peer: PeerKey,
+        /// Which.
+        block: Block,
+        /// `block.len()` bytes.
+        payload: Payload,
+    },
+    /// A block could not be read.
+    ReadFailed {
+        /// For whom.
+        peer: PeerKey,
+        /// Which.
+        block: Block,
+    },
+    /// A piece that was verified is not on disk any more (file truncated, replaced): it is
+    /// neither offered nor served from now on, and is downloaded again.
+    Lost {
+        /// The piece.
+        piece: PieceIndex,
+    },
+}
+
+/// What the outside may want to show or write down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A piece was verified and stored.
+    PieceVerified {
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// A piece had the wrong hash.
+    PieceFailed {
+        /// The piece.
+        piece: PieceIndex,
+        /// How many peers it came from.
+        sources: usize,
+    },
+    /// Every piece is verified and stored.
+    Completed,
+    /// A peer was proved to have sent false data.
+    Banned {
+        /// Its address.
+        ip: IpAddr,
+        /// Its peer id.
+        peer_id: PeerId,
+        /// True if the whole address is banned; false if only this peer id on it, since others
+        /// share the address.
+        whole_ip: bool,
+    },
+}

@@ -1,0 +1,84 @@
+//! Why a connection is closed: one word for each rule a peer can break and each choice we make.
+//! It only names; the rules are where they are applied.
+
+use std::fmt;
+
+/// Why [`Action::Close`](crate::Action::Close) was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// It shows our own peer id.
+    Ourselves,
+    /// Another connection to the same peer id is kept.
+    Duplicate,
+    /// It was proved to have sent false data, now or earlier.
+    Banned,
+    /// There is no room for another peer.
+    TooManyPeers,
+    /// Its room was given to a newcomer, since nothing had moved on it for long.
+    Idle,
+    /// Both ends have every piece.
+    BothSeeds,
+    /// The torrent was paused.
+    Paused,
+    /// A bitfield of the wrong length or with spare bits set.
+    BadBitfield,
+    /// A bitfield that was not its first message.
+    LateBitfield,
+    /// A `have` of a piece that does not exist.
+    HaveOutOfRange,
+    /// A request or cancel outside the torrent or longer than 32 KiB.
+    RequestOutOfRange,
+    /// A block outside the torrent.
+    PieceOutOfRange,
+    /// Too many blocks that nobody asked it for.
+    Unrequested,
+    /// Far more requests than its queue holds.
+    RequestFlood,
+    /// Choke and unchoke, interested and not interested, without end.
+    StateFlood,
+    /// The same `have` again and again.
+    HaveFlood,
+    /// Keep-alives or cancels without end.
+    Chatter,
+}
+
+impl CloseReason {
+    /// True if the peer broke the protocol; false if we merely chose not to keep it.
+    pub fn is_violation(self) -> bool {
+        !matches!(
+            self,
+            Self::Ourselves
+                | Self::Duplicate
+                | Self::Banned
+                | Self::TooManyPeers
+                | Self::Idle
+                | Self::BothSeeds
+                | Self::Paused
+        )
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ourselves => "the peer is ourselves",
+            Self::Duplicate => "already connected to this peer id",
+            Self::Banned => "banned for false data",
+            Self::TooManyPeers => "no room for another peer",
+            Self::Idle => "idle for long, its room was needed",
+            Self::BothSeeds => "both ends have every piece",
+            Self::Paused => "the torrent is paused",
+            Self::BadBitfield => "bitfield of the wrong length or with spare bits set",
+            Self::LateBitfield => "bitfield after other messages",
+            Self::HaveOutOfRange => "have of a piece that does not exist",
+            Self::RequestOutOfRange => "request outside the torrent or over 32 KiB",
+            Self::PieceOutOfRange => "block outside the torrent",
+            Self::Unrequested => "too many blocks that were not requested",
+            Self::RequestFlood => "far more requests than its queue holds",
+            Self::StateFlood => "choke or interest changed too often",
+            Self::HaveFlood => "the same have too often",
+            Self::Chatter => "too many keep-alives or cancels",
+        })
+    }
+}
