@@ -1,0 +1,16 @@
+//! Bencode, the encoding of BEP 3: bytes to values and values to bytes.
+//!
+//! Owns the grammar, its limits and the canonical form. Never does I/O and never knows what a
+//! torrent or a tracker answer is.
+#![doc = include_str!("../README.md")]
+
+mod decoder;
+mod encoder;
+mod error;
+mod token;
+mod value;
+
+pub use decoder::{Decoder, Oddity, OddityKind, decode, decode_lenient};
+pub use encoder::{DictEncoder, Encoder, encode_dict};
+pub use error::{Error, ErrorKind};
+pub use value::{Dict, Document, Kind, List, Value};

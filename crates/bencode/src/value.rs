@@ -1,0 +1,244 @@
+//! The decoded document: a flat tape of tokens, and `Value`, the cursor into it.
+//!
+//! Owns reading. Never copies or changes the input, and allocates nothing.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::Oddity;
+
+/// One value on the tape: where it stands, and where its inside or its next sibling is.
+///
+/// The kind is not kept; the input's byte at `start` tells it. Offsets have 32 bits, which the
+/// decoder has made sure of, so that a token takes 12 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token {
+    start: u32,
+    end: u32,
+    /// Of a string: offset of its content. Of a list or dictionary: index of the token after all
+    /// of it. Of an integer: 0.
+    link: u32,
+}
+
+impl Token {
+    pub(crate) fn new(start: usize, end: usize, link: usize) -> Self {
+        Self { start: narrow(start), end: narrow(end), link: narrow(link) }
+    }
+
+    pub(crate) fn close(&mut self, end: usize, next: usize) {
+        self.end = narrow(end);
+        self.link = narrow(next);
+    }
+
+    pub(crate) fn start(self) -> usize {
+        self.start as usize
+    }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the decoder refuses input of 4 GiB, and every token takes at least one byte of it"
+)]
+fn narrow(offset: usize) -> u32 {
+    offset as u32
+}
+
+/// A decoded value with the bytes it was decoded from.
+pub struct Document<'a> {
+    pub(crate) input: &'a [u8],
+    /// Never empty: the root is token 0.
+    pub(crate) tape: Vec<Token>,
+    pub(crate) oddities: Vec<Oddity>,
+}
+
+#[allow(clippy::len_without_is_empty, reason = "no value takes 0 bytes")]
+impl<'a> Document<'a> {
+    /// The outermost value.
+    pub fn root(&self) -> Value<'_> {
+        Value { document: self, index: 0 }
+    }
+
+    /// How many bytes of the input the value took.
+    pub fn len(&self) -> usize {
+        self.root().span().end
+    }
+
+    /// The input after the value.
+    pub fn rest(&self) -> &'a [u8] {
+        &self.input[self.len()..]
+    }
+
+    /// What a lenient decoder let pass, in the order of the input; empty if all was canonical.
+    pub fn oddities(&self) -> &[Oddity] {
+        &self.oddities
+    }
+}
+
+impl fmt::Debug for Document<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("root", &self.root())
+            .field("tokens", &self.tape.len())
+            .field("oddities", &self.oddities)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The four kinds of value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `i..e`
+    Integer,
+    /// `<length>:..`, any bytes
+    String,
+    /// `l..e`
+    List,
+    /// `d..e`
+    Dict,
+}
+
+/// A value of a [`Document`]: a cursor, cheap to copy.
+#[derive(Clone, Copy)]
+pub struct Value<'t> {
+    document: &'t Document<'t>,
+    index: u32,
+}
+
+impl<'t> Value<'t> {
+    fn token(self) -> Token {
+        self.document.tape[self.index as usize]
+    }
+
+    /// The value after this one and all inside it.
+    fn next(self) -> u32 {
+        match self.kind() {
+            Kind::Integer | Kind::String => self.index + 1,
+            Kind::List | Kind::Dict => self.token().link,
+        }
+    }
+
+    /// Which of the four it is.
+    pub fn kind(self) -> Kind {
+        match self.document.input[self.token().start()] {
+            b'i' => Kind::Integer,
+            b'l' => Kind::List,
+            b'd' => Kind::Dict,
+            _ => Kind::String,
+        }
+    }
+
+    /// The number, if it is an integer.
+    pub fn as_int(self) -> Option<i64> {
+        match self.raw() {
+            [b'i', b'-', digits @ .., b'e'] => {
+                Some(digits.iter().fold(0, |n: i64, digit| n * 10 - i64::from(digit - b'0')))
+            }
+            [b'i', digits @ .., b'e'] => {
+                Some(digits.iter().fold(0, |n: i64, digit| n * 10 + i64::from(digit - b'0')))
+            }
+            _ => None,
+        }
+    }
+
+    /// The content, if it is a string.
+    pub fn as_bytes(self) -> Option<&'t [u8]> {
+        (self.kind() == Kind::String).then(|| self.content())
+    }
+
+    /// The content, if it is a string of UTF-8.
+    pub fn as_str(self) -> Option<&'t str> {
+        std::str::from_utf8(self.as_bytes()?).ok()
+    }
+
+    fn content(self) -> &'t [u8] {
+        let token = self.token();
+        &self.document.input[token.link as usize..token.end as usize]
+    }
+
+    /// The values in it, if it is a list.
+    pub fn list(self) -> Option<List<'t>> {
+        (self.kind() == Kind::List).then(|| List { next: self.first(), end: self.token().link })
+    }
+
+    /// The keys and values in it, in the order of the input, if it is a dictionary.
+    pub fn dict(self) -> Option<Dict<'t>> {
+        (self.kind() == Kind::Dict).then(|| Dict { next: self.first(), end: self.token().link })
+    }
+
+    fn first(self) -> Self {
+        Self { index: self.index + 1, ..self }
+    }
+
+    /// The value of `key`, if it is a dictionary that has one; of repeated keys the first counts.
+    pub fn get(self, key: impl AsRef<[u8]>) -> Option<Value<'t>> {
+        let key = key.as_ref();
+        self.dict()?.find(|(found, _)| *found == key).map(|(_, value)| value)
+    }
+
+    /// Where its encoding stands in the input.
+    pub fn span(self) -> Range<usize> {
+        let token = self.token();
+        token.start as usize..token.end as usize
+    }
+
+    /// Its encoding, the very bytes of the input.
+    pub fn raw(self) -> &'t [u8] {
+        &self.document.input[self.span()]
+    }
+
+    /// Whether the encoding is the only one this value has. Always so after strict decoding.
+    pub fn is_canonical(self) -> bool {
+        let span = self.span();
+        let oddities = &self.document.oddities;
+        let first = oddities.partition_point(|oddity| oddity.offset() < span.start);
+        oddities.get(first).is_none_or(|oddity| oddity.offset() >= span.end)
+    }
+}
+
+/// Kind and span only: a tree may be large and deep.
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {:?}", self.kind(), self.span())
+    }
+}
+
+/// The values of a list; from [`Value::list`].
+#[derive(Clone, Debug)]
+pub struct List<'t> {
+    next: Value<'t>,
+    end: u32,
+}
+
+impl<'t> Iterator for List<'t> {
+    type Item = Value<'t>;
+
+    fn next(&mut self) -> Option<Value<'t>> {
+        if self.next.index >= self.end {
+            return None;
+        }
+        let value = self.next;
+        self.next.index = value.next();
+        Some(value)
+    }
+}
+
+/// The keys and values of a dictionary; from [`Value::dict`].
+#[derive(Clone, Debug)]
+pub struct Dict<'t> {
+    next: Value<'t>,
+    end: u32,
+}
+
+impl<'t> Iterator for Dict<'t> {
+    type Item = (&'t [u8], Value<'t>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next.index >= self.end {
+            return None;
+        }
+        let value = self.next.first();
+        let key = self.next.content();
+        self.next.index = value.next();
+        Some((key, value))
+    }
+}
