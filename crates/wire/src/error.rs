@@ -1,0 +1,67 @@
+//! Owns what can be wrong with the bytes of a peer. Never speaks of sockets or deadlines.
+
+use std::fmt;
+
+/// What a peer sent that no peer may send. It concerns that peer alone: close its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    id: Option<u8>,
+    len: u32,
+}
+
+/// The sorts of [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The first 20 bytes are not those of the BitTorrent protocol.
+    NotBitTorrent,
+    /// The handshake names a torrent other than the one we asked for, or one we do not have.
+    WrongInfoHash,
+    /// A message claims to be longer than any may be.
+    MessageTooLong,
+    /// A message's length is not one its kind can have.
+    WrongLength,
+}
+
+impl Error {
+    pub(crate) fn handshake(kind: ErrorKind) -> Self {
+        Self { kind, id: None, len: 0 }
+    }
+
+    pub(crate) fn too_long(len: u32) -> Self {
+        Self { kind: ErrorKind::MessageTooLong, id: None, len }
+    }
+
+    pub(crate) fn wrong_length(id: u8, len: u32) -> Self {
+        Self { kind: ErrorKind::WrongLength, id: Some(id), len }
+    }
+
+    /// What sort of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            ErrorKind::NotBitTorrent => {
+                f.write_str("the peer does not speak the BitTorrent protocol")
+            }
+            ErrorKind::WrongInfoHash => {
+                f.write_str("the peer's handshake names another torrent than expected")
+            }
+            ErrorKind::MessageTooLong => {
+                let max = crate::limits::MAX_MESSAGE_LEN;
+                write!(f, "the peer announced a message of {} bytes, more than {max}", self.len)
+            }
+            ErrorKind::WrongLength => {
+                let name = self.id.map_or("message", crate::message::name);
+                write!(f, "the peer announced a {name} message of the wrong length {}", self.len)
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
