@@ -1,0 +1,151 @@
+//! What the disk threads are asked and what they answer: plain data.
+//! Nothing here touches a file.
+
+use metainfo::{Block, PieceIndex};
+
+use crate::error::Error;
+
+/// The name of an open torrent, chosen by the caller and unique among its open torrents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TorrentId(pub u64);
+
+/// One thing for a disk thread to do. `B` is the caller's buffer.
+///
+/// Jobs of one piece are done in the order they were submitted; jobs of different pieces in any.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Job<B> {
+    /// Keep a block that arrived. It stays in `data`, uncopied, until its piece is checked, or
+    /// until the hold budget is exceeded and it goes to disk early. Not answered unless it fails.
+    Write {
+        /// Of which torrent.
+        torrent: TorrentId,
+        /// Exactly one of [`Layout::blocks`](metainfo::Layout::blocks).
+        block: Block,
+        /// Its bytes; as long as the block.
+        data: B,
+    },
+    /// Hash the piece: from the blocks kept, and from the file where a block is not. If the hash
+    /// is right, write what is not written yet. Answered with [`Done::Checked`].
+    Check {
+        /// Of which torrent.
+        torrent: TorrentId,
+        /// Which piece.
+        piece: PieceIndex,
+    },
+    /// Read a range of a piece that was checked or verified. Answered with [`Done::Read`].
+    Read {
+        /// Of which torrent.
+        torrent: TorrentId,
+        /// Anything; comes back with the answer.
+        ticket: u64,
+        /// What to read.
+        block: Block,
+        /// Where to put it; as long as the block.
+        into: B,
+    },
+    /// Forget the blocks kept of a piece. Not answered.
+    Discard {
+        /// Of which torrent.
+        torrent: TorrentId,
+        /// Which piece.
+        piece: PieceIndex,
+    },
+    /// Make durable what was checked before, on a thread of its own. Answered with
+    /// [`Done::Synced`].
+    Sync {
+        /// Which torrent.
+        torrent: TorrentId,
+    },
+}
+
+/// The answer to a [`Job`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Done<B> {
+    /// A piece was hashed, and written if it was good. Nothing of it is kept any more.
+    Checked {
+        /// Of which torrent.
+        torrent: TorrentId,
+        /// Which piece.
+        piece: PieceIndex,
+        /// How it came out.
+        outcome: Checked,
+    },
+    /// A range was read.
+    Read {
+        /// Of which torrent.
+        torrent: TorrentId,
+        /// The job's.
+        ticket: u64,
+        /// The job's.
+        block: Block,
+        /// The job's buffer, filled.
+        data: B,
+    },
+    /// These pieces survive a power cut from now on: all that were answered [`Checked::Good`]
+    /// since the last sync. The first sync after [`Disk::open`](crate::Disk::open) covers what
+    /// was in the files before it, too.
+    Synced {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// The pieces checked since the last sync.
+        pieces: Vec<PieceIndex>,
+    },
+    /// All jobs of a torrent submitted before [`Disk::close`](crate::Disk::close) are done and its
+    /// files may be opened again, by us or by others.
+    Closed {
+        /// Which torrent.
+        torrent: TorrentId,
+    },
+    /// A job failed. Nothing of the piece concerned is kept any more.
+    Failed {
+        /// Of which torrent.
+        torrent: TorrentId,
+        /// Which job.
+        what: What,
+        /// Why.
+        error: Error,
+    },
+}
+
+/// How a checked piece came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checked {
+    /// The hash is right and the piece is in its files (not yet durable).
+    Good,
+    /// The hash is wrong; nothing of it that was kept in memory was written.
+    Bad {
+        /// The SHA-1 of each of the piece's blocks, in order: compared with those of a good copy
+        /// they tell who sent the bad block.
+        blocks: Vec<[u8; 20]>,
+    },
+}
+
+/// Which job a [`Done::Failed`] answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum What {
+    /// A [`Job::Write`]: every block kept of the piece is lost and must be fetched again.
+    Write {
+        /// Which piece.
+        piece: PieceIndex,
+    },
+    /// A [`Job::Check`]: the piece could not be read back or not be written.
+    Check {
+        /// Which piece.
+        piece: PieceIndex,
+    },
+    /// A [`Job::Read`].
+    Read {
+        /// The job's.
+        ticket: u64,
+        /// The job's.
+        block: Block,
+    },
+    /// A [`Job::Sync`]: whether these pieces survive a power cut is unknown.
+    Sync {
+        /// The pieces checked since the last sync that succeeded.
+        pieces: Vec<PieceIndex>,
+    },
+}

@@ -1,0 +1,111 @@
+//! What storage has to know of a torrent: where its files go, how long they are, what they hash to.
+//! It never touches the disk and never learns where the torrent came from.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use metainfo::{Layout, PieceIndex};
+
+use crate::error::{Error, ErrorKind};
+
+/// One torrent's files below a target folder, and the hashes their pieces must have.
+///
+/// Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    shared: Arc<Shared>,
+    allocation: Allocation,
+}
+
+#[derive(Debug)]
+struct Shared {
+    root: PathBuf,
+    files: Vec<FileSpec>,
+    layout: Layout,
+    expected: Vec<[u8; 20]>,
+}
+
+/// One file of a torrent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSpec {
+    /// Where it is, relative to the target folder.
+    pub path: PathBuf,
+    /// Whether it exists on disk. Padding files and symbolic links (BEP 47) do not: they read as
+    /// zeros and what is written to them is dropped.
+    pub on_disk: bool,
+}
+
+/// How the room for a torrent's files is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Allocation {
+    /// All of it before the first byte comes, so that a disk that is too small is known at once.
+    #[default]
+    Full,
+    /// As pieces arrive: files get their length but no blocks on disk.
+    Sparse,
+}
+
+impl Spec {
+    /// Files in the order of `layout`, to be stored below `root`, and the SHA-1 of each piece.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] when the counts of files or pieces do not match the layout's,
+    /// [`ErrorKind::Unsafe`] when a path is empty or is not made of plain names alone.
+    pub fn from_parts(
+        root: impl Into<PathBuf>,
+        files: Vec<FileSpec>,
+        layout: Layout,
+        expected: Vec<[u8; 20]>,
+    ) -> Result<Self, Error> {
+        if files.len() != layout.file_count() || expected.len() != layout.piece_count() as usize {
+            return Err(Error::plain(
+                ErrorKind::Unsupported,
+                "the torrent's files, pieces and hashes do not match",
+            ));
+        }
+        for file in files.iter().filter(|file| file.on_disk) {
+            let plain = |part| matches!(part, std::path::Component::Normal(_));
+            if file.path.as_os_str().is_empty() || !file.path.components().all(plain) {
+                return Err(Error::new(
+                    ErrorKind::Unsafe,
+                    &file.path,
+                    "is not a path below the target folder",
+                ));
+            }
+        }
+        let shared = Shared { root: root.into(), files, layout, expected };
+        Ok(Self { shared: Arc::new(shared), allocation: Allocation::default() })
+    }
+
+    /// The same, allocating as told.
+    pub fn with_allocation(mut self, allocation: Allocation) -> Self {
+        self.allocation = allocation;
+        self
+    }
+
+    /// The target folder.
+    pub fn root(&self) -> &Path {
+        &self.shared.root
+    }
+
+    /// The torrent's geometry.
+    pub fn layout(&self) -> &Layout {
+        &self.shared.layout
+    }
+
+    /// All files, those that never reach the disk included.
+    pub fn files(&self) -> &[FileSpec] {
+        &self.shared.files
+    }
+
+    /// How room is taken.
+    pub fn allocation(&self) -> Allocation {
+        self.allocation
+    }
+
+    /// The hash `piece` must have; `None` for a piece the torrent does not have.
+    pub fn expected(&self, piece: PieceIndex) -> Option<&[u8; 20]> {
+        self.shared.expected.get(piece.as_usize())
+    }
+}
