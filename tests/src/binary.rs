@@ -1,0 +1,51 @@
+//! Finds the programs of this workspace by asking cargo to build them.
+//!
+//! A test package cannot depend on another package's binary, so the first test that needs one builds
+//! it; for the others, and when nothing changed, that costs nothing. Never assumes where cargo puts
+//! its output.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::Result;
+
+/// How the program is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// `cargo build`.
+    Dev,
+    /// `cargo build --release`.
+    Release,
+}
+
+/// The path of `pieces-cli`, built in the profile of the tests that ask.
+pub fn pieces_cli() -> Result<PathBuf> {
+    static BUILT: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
+    let profile = if cfg!(debug_assertions) { Profile::Dev } else { Profile::Release };
+    let built = BUILT.get_or_init(|| build("pieces-cli", profile).map_err(|e| e.to_string()));
+    Ok(built.clone()?)
+}
+
+/// Builds the binary of `package` and returns its path. Compiler messages go to stderr.
+pub fn build(package: &str, profile: Profile) -> Result<PathBuf> {
+    let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    cargo.args(["build", "--quiet", "--message-format=json-render-diagnostics"]);
+    cargo.args(["--package", package, "--bin", package]);
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
+    let output = cargo.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(format!("{package} does not build").into());
+    }
+    let messages = String::from_utf8(output.stdout)?;
+    for message in messages.lines() {
+        let message: serde_json::Value = serde_json::from_str(message)?;
+        if let Some(path) = message["executable"].as_str() {
+            return Ok(PathBuf::from(path));
+        }
+    }
+    Err(format!("cargo did not say where it put {package}").into())
+}

@@ -1,0 +1,76 @@
+//! `pieces-cli` as a user runs it. Owns the few words of its command line that tests rely on; never
+//! looks inside.
+
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use crate::process::Process;
+use crate::{PATIENCE, Result, binary};
+
+/// A call of `pieces-cli` that was not started yet.
+#[derive(Debug)]
+pub struct Cli {
+    name: String,
+    command: Command,
+}
+
+impl Cli {
+    /// `pieces-cli`, built from this tree, with these arguments.
+    pub fn new(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Self> {
+        Ok(Self::with_binary(&binary::pieces_cli()?, arguments))
+    }
+
+    /// The same with a binary that was built before.
+    pub fn with_binary(
+        binary: &Path,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Self {
+        let mut command = Command::new(binary);
+        command.args(arguments);
+        Self { name: "pieces-cli".into(), command }
+    }
+
+    /// `download TORRENT -d DIR`, listening on a free port of 127.0.0.1.
+    pub fn download(torrent: &Path, dir: &Path) -> Result<Self> {
+        Ok(Self::new(["download"])?.on_loopback(torrent, dir))
+    }
+
+    /// `seed TORRENT -d DIR`, listening on a free port of 127.0.0.1.
+    pub fn seed(torrent: &Path, dir: &Path) -> Result<Self> {
+        Ok(Self::new(["seed"])?.on_loopback(torrent, dir))
+    }
+
+    fn on_loopback(self, torrent: &Path, dir: &Path) -> Self {
+        self.arg(torrent).arg("-d").arg(dir).args(["--bind", "127.0.0.1", "--port", "0"])
+    }
+
+    /// One more argument.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// More arguments.
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// What it is called in messages, where several run.
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Runs it.
+    pub fn start(mut self) -> Result<Process> {
+        Process::start(&self.name, &mut self.command)
+    }
+}
+
+/// Where a running `pieces-cli` listens, which it says on stderr.
+pub fn listening(process: &Process) -> Result<SocketAddr> {
+    process.wait_line(PATIENCE, |line| line.split_once("listening on ")?.1.trim().parse().ok())
+}
