@@ -5,7 +5,7 @@
 
 use crate::token::{Fault, integer, string};
 use crate::value::{Document, Token};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Oddity, OddityKind};
 
 /// Decodes exactly one canonical value: `Decoder::new().decode(input)`.
 pub fn decode(input: &[u8]) -> Result<Document<'_>, Error> {
@@ -21,10 +21,10 @@ pub fn decode_lenient(input: &[u8]) -> Result<Document<'_>, Error> {
 /// How to decode: strictly or leniently, and within which limits.
 ///
 /// The strict decoder takes the canonical form only: dictionary keys sorted as raw bytes and
-/// unique, no leading zeros, no `-0`, nothing after the value. The lenient one also takes unsorted
-/// and repeated keys and a newline after the value, and reports them as
-/// [`Document::oddities`]. Leading zeros and `-0` are refused by both: the info-hash is over
-/// original bytes, and other clients' refusal keeps such files from living.
+/// unique, no needless zeros, nothing after the value. The lenient one takes all that real clients
+/// read ([`OddityKind`](crate::OddityKind)) and reports it as [`Document::oddities`]. Both
+/// take integers in the range of `i64` only, which no number in a torrent or tracker answer needs
+/// to exceed.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoder {
     lenient: bool,
@@ -54,7 +54,7 @@ impl Decoder {
         }
     }
 
-    /// Reads unsorted and repeated keys and one newline (LF or CRLF) after the value too, and
+    /// Reads unsorted and repeated keys, needless zeros and one newline after the value too, and
     /// reports them.
     pub const fn lenient(self) -> Self {
         Self { lenient: true, ..self }
@@ -77,8 +77,8 @@ impl Decoder {
         let end = document.len();
         match document.rest() {
             b"" => {}
-            b"\n" | b"\r\n" if self.lenient => {
-                document.oddities.push(Oddity { kind: OddityKind::TrailingNewline, offset: end });
+            b"\n" | b"\r\n" => {
+                self.tolerate(OddityKind::TrailingNewline, end, &mut document.oddities)?;
             }
             _ => return Err(Error::new(ErrorKind::TrailingBytes, end, "the end of the input")),
         }
@@ -102,47 +102,20 @@ impl Decoder {
         run.document()?;
         Ok(Document { input, tape: run.tape, oddities: run.oddities })
     }
-}
 
-/// Something not canonical that the lenient decoder let pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Oddity {
-    kind: OddityKind,
-    offset: usize,
-}
-
-/// The kinds of [`Oddity`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OddityKind {
-    /// A key that sorts before the key ahead of it.
-    UnsortedKey,
-    /// A key equal to the key ahead of it. (Equal keys with others between them are unsorted.)
-    DuplicateKey,
-    /// A newline after the value.
-    TrailingNewline,
-}
-
-impl Oddity {
-    /// What is odd.
-    pub fn kind(&self) -> OddityKind {
-        self.kind
-    }
-
-    /// Where: bytes from the start of the input, for a key the first digit of its length.
-    pub fn offset(&self) -> usize {
-        self.offset
-    }
-}
-
-impl std::fmt::Display for Oddity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let what = match self.kind {
-            OddityKind::UnsortedKey => "dictionary key out of order",
-            OddityKind::DuplicateKey => "dictionary key repeated",
-            OddityKind::TrailingNewline => "newline after the value",
-        };
-        write!(f, "{what} at byte {}", self.offset)
+    /// Refuses or reports something that is not canonical.
+    #[cold]
+    fn tolerate(
+        self,
+        kind: OddityKind,
+        offset: usize,
+        oddities: &mut Vec<Oddity>,
+    ) -> Result<(), Error> {
+        if !self.lenient {
+            return Err(Error::new(ErrorKind::NotCanonical(kind), offset, "the canonical form"));
+        }
+        oddities.push(Oddity { kind, offset });
+        Ok(())
     }
 }
 
@@ -192,12 +165,7 @@ impl<'a> Run<'a> {
     fn value(&mut self, expected: &'static str) -> Result<(), Error> {
         match self.rest.first() {
             Some(b'0'..=b'9') => self.string().map(drop),
-            Some(b'i') => {
-                let (rest, _) = integer(self.rest).map_err(|fault| self.fault(fault))?;
-                let (start, end) = (self.offset(self.rest), self.offset(rest));
-                self.rest = rest;
-                self.push(Token::new(start, end, 0))
-            }
+            Some(b'i') => self.integer(),
             Some(b'l') => self.begin(None),
             Some(b'd') => self.begin(Some(Key::None)),
             Some(&byte) => Err(self.error(ErrorKind::UnexpectedByte(byte), expected)),
@@ -205,12 +173,25 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn string(&mut self) -> Result<&'a [u8], Error> {
-        let (rest, bytes) = string(self.rest).map_err(|fault| self.fault(fault))?;
+    fn integer(&mut self) -> Result<(), Error> {
+        let (rest, number) = integer(self.rest).map_err(|fault| self.fault(fault))?;
         let (start, end) = (self.offset(self.rest), self.offset(rest));
         self.rest = rest;
-        self.push(Token::new(start, end, end - bytes.len()))?;
-        Ok(bytes)
+        if !number.plain {
+            self.odd(OddityKind::NeedlessZero, start)?;
+        }
+        self.push(Token::new(start, end, 0))
+    }
+
+    fn string(&mut self) -> Result<&'a [u8], Error> {
+        let (rest, string) = string(self.rest).map_err(|fault| self.fault(fault))?;
+        let (start, end) = (self.offset(self.rest), self.offset(rest));
+        self.rest = rest;
+        if !string.plain {
+            self.odd(OddityKind::NeedlessZero, start)?;
+        }
+        self.push(Token::new(start, end, end - string.content.len()))?;
+        Ok(string.content)
     }
 
     fn key(&mut self, previous: Key<'a>) -> Result<(), Error> {
@@ -224,7 +205,9 @@ impl<'a> Run<'a> {
         if let Key::Some(previous) = previous
             && previous >= key
         {
-            self.misplaced(previous == key, offset)?;
+            let repeated = previous == key;
+            let kind = if repeated { OddityKind::DuplicateKey } else { OddityKind::UnsortedKey };
+            self.odd(kind, offset)?;
         }
         if let Some(open) = self.open.last_mut() {
             open.key = Some(Key::Some(key));
@@ -232,18 +215,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    #[cold]
-    fn misplaced(&mut self, equal: bool, offset: usize) -> Result<(), Error> {
-        let (kind, error) = if equal {
-            (OddityKind::DuplicateKey, ErrorKind::DuplicateKey)
-        } else {
-            (OddityKind::UnsortedKey, ErrorKind::UnsortedKey)
-        };
-        if !self.decoder.lenient {
-            return Err(Error::new(error, offset, "keys sorted as raw bytes, each once"));
-        }
-        self.oddities.push(Oddity { kind, offset });
-        Ok(())
+    fn odd(&mut self, kind: OddityKind, offset: usize) -> Result<(), Error> {
+        self.decoder.tolerate(kind, offset, &mut self.oddities)
     }
 
     fn begin(&mut self, key: Option<Key<'a>>) -> Result<(), Error> {

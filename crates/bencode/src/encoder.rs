@@ -6,7 +6,7 @@
 use std::io::Write as _;
 use std::ops::Range;
 
-use crate::{Kind, Value};
+use crate::Value;
 
 /// The encoding of one dictionary.
 ///
@@ -75,25 +75,34 @@ impl<'o> Encoder<'o> {
                 Step::End => self.out.push(b'e'),
                 Step::Key(key) => self.bytes(key),
                 Step::Value(value) if value.is_canonical() => self.verbatim(value),
-                Step::Value(value) => self.open_odd(value, &mut steps),
+                Step::Value(value) => self.odd(value, &mut steps),
             }
         }
     }
 
-    fn open_odd<'t>(&mut self, value: Value<'t>, steps: &mut Vec<Step<'t>>) {
-        steps.push(Step::End);
-        let first = steps.len();
-        if value.kind() == Kind::List {
-            self.out.push(b'l');
-            steps.extend(value.list().into_iter().flatten().map(Step::Value));
-        } else {
+    /// Appends a value that is not canonical; of a list or dictionary the start, and puts the rest
+    /// on the stack.
+    fn odd<'t>(&mut self, value: Value<'t>, steps: &mut Vec<Step<'t>>) {
+        if let Some(number) = value.as_int() {
+            self.int(number);
+        } else if let Some(bytes) = value.as_bytes() {
+            self.bytes(bytes);
+        } else if let Some(dict) = value.dict() {
             self.out.push(b'd');
-            let mut entries: Vec<_> = value.dict().into_iter().flatten().collect();
+            let mut entries: Vec<_> = dict.collect();
             entries.sort_by_key(|(key, _)| *key);
             entries.dedup_by_key(|(key, _)| *key);
-            steps.extend(entries.into_iter().flat_map(|(k, v)| [Step::Key(k), Step::Value(v)]));
+            steps.push(Step::End);
+            for (key, value) in entries.into_iter().rev() {
+                steps.extend([Step::Value(value), Step::Key(key)]);
+            }
+        } else {
+            self.out.push(b'l');
+            steps.push(Step::End);
+            let first = steps.len();
+            steps.extend(value.list().into_iter().flatten().map(Step::Value));
+            steps[first..].reverse();
         }
-        steps[first..].reverse();
     }
 
     /// Appends the original bytes of a decoded value, canonical or not: the `info` of a torrent

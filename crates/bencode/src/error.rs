@@ -1,6 +1,7 @@
 //! What can be wrong with bytes that should be bencode, and where.
 //!
-//! Owns the error of the decoder and its wording. Never quotes input beyond the one byte at fault.
+//! Owns the error of the decoder, the oddities it may let pass, and their wording. Never quotes
+//! input beyond the one byte at fault.
 
 use std::fmt;
 
@@ -24,15 +25,11 @@ pub enum ErrorKind {
     UnexpectedByte(u8),
     /// A string's length says more bytes than are left.
     StringTooLong,
-    /// An integer or a string's length has a leading zero, or the integer is `-0`.
-    LeadingZero,
+    /// Readable, but not canonical; a [lenient](crate::Decoder::lenient) decoder lets it pass.
+    NotCanonical(OddityKind),
     /// An integer outside the range of `i64`.
     IntegerOutOfRange,
-    /// A dictionary key that sorts before the key ahead of it.
-    UnsortedKey,
-    /// A dictionary key for the second time.
-    DuplicateKey,
-    /// Bytes after the value.
+    /// Bytes after the value that are more than a newline.
     TrailingBytes,
     /// Lists and dictionaries nested deeper than [`Decoder::max_depth`](crate::Decoder::max_depth).
     TooDeep,
@@ -70,10 +67,8 @@ impl fmt::Display for Error {
             ErrorKind::UnexpectedEnd => f.write_str("the input ends")?,
             ErrorKind::UnexpectedByte(byte) => write!(f, "found '{}'", byte.escape_ascii())?,
             ErrorKind::StringTooLong => f.write_str("the string is longer than the input")?,
-            ErrorKind::LeadingZero => f.write_str("needless zero")?,
+            ErrorKind::NotCanonical(oddity) => write!(f, "{oddity}")?,
             ErrorKind::IntegerOutOfRange => f.write_str("the integer does not fit 64 bits")?,
-            ErrorKind::UnsortedKey => f.write_str("the key is out of order")?,
-            ErrorKind::DuplicateKey => f.write_str("the key stands here twice")?,
             ErrorKind::TrailingBytes => f.write_str("bytes after the value")?,
             ErrorKind::TooDeep => f.write_str("nested too deep")?,
             ErrorKind::TooManyTokens => f.write_str("too many values")?,
@@ -84,3 +79,53 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Something readable that is not canonical: the lenient decoder lets it pass and reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Oddity {
+    pub(crate) kind: OddityKind,
+    pub(crate) offset: usize,
+}
+
+/// The kinds of [`Oddity`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OddityKind {
+    /// A dictionary key that sorts before the key ahead of it.
+    UnsortedKey,
+    /// A dictionary key equal to the one ahead of it. (With others between, it is unsorted.)
+    DuplicateKey,
+    /// An integer or a string's length with a leading zero, or `-0`.
+    NeedlessZero,
+    /// A newline after the value: LF or CRLF.
+    TrailingNewline,
+}
+
+impl Oddity {
+    /// What is odd.
+    pub fn kind(&self) -> OddityKind {
+        self.kind
+    }
+
+    /// Where: bytes from the start of the input, to the start of the key, number or newline.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+}
+
+impl fmt::Display for Oddity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.kind, self.offset)
+    }
+}
+
+impl fmt::Display for OddityKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnsortedKey => "dictionary key out of order",
+            Self::DuplicateKey => "dictionary key repeated",
+            Self::NeedlessZero => "needless zero in a number",
+            Self::TrailingNewline => "newline after the value",
+        })
+    }
+}

@@ -10,7 +10,7 @@ mod error;
 mod token;
 mod value;
 
-pub use decoder::{Decoder, Oddity, OddityKind, decode, decode_lenient};
+pub use decoder::{Decoder, decode, decode_lenient};
 pub use encoder::{DictEncoder, Encoder, encode_dict};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, Oddity, OddityKind};
 pub use value::{Dict, Document, Kind, List, Value};

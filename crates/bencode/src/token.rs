@@ -43,37 +43,45 @@ impl ContextError<&[u8]> for Fault {
 
 type Parsed<'a, T> = IResult<&'a [u8], T, Fault>;
 
+/// A token's content, and whether its number was written without needless zeros.
+pub(crate) struct Token<T> {
+    pub(crate) content: T,
+    pub(crate) plain: bool,
+}
+
 /// `<length>:<bytes>`; gives the bytes.
 #[inline]
-pub(crate) fn string(input: &[u8]) -> Parsed<'_, &[u8]> {
+pub(crate) fn string(input: &[u8]) -> Parsed<'_, Token<&[u8]>> {
     let (rest, digits) = terminated(
-        context("a digit of a string's length", natural),
+        context("a digit of a string's length", digits),
         context("':' after a string's length", tag(&b":"[..])),
     )
     .parse(input)?;
-    let length = fold(digits).and_then(|length| usize::try_from(length).ok());
+    let length = number(digits).and_then(|length| usize::try_from(length).ok());
     match length.and_then(|length| rest.split_at_checked(length)) {
-        Some((bytes, rest)) => Ok((rest, bytes)),
+        Some((content, rest)) => Ok((rest, Token { content, plain: is_plain(digits) })),
         None => Err(Fault::failure(ErrorKind::StringTooLong, input, "as many bytes as it says")),
     }
 }
 
 /// `i<number>e`; gives the number.
 #[inline]
-pub(crate) fn integer(input: &[u8]) -> Parsed<'_, i64> {
-    let number = (opt(tag(&b"-"[..])), context("a digit of an integer", natural));
-    let (rest, (minus, digits)) =
-        delimited(tag(&b"i"[..]), number, context("'e' at the end of an integer", tag(&b"e"[..])))
-            .parse(input)?;
-    let number = fold(digits).and_then(|magnitude| match minus {
+pub(crate) fn integer(input: &[u8]) -> Parsed<'_, Token<i64>> {
+    let (rest, (minus, digits)) = delimited(
+        context("an integer", tag(&b"i"[..])),
+        (opt(tag(&b"-"[..])), context("a digit of an integer", digits)),
+        context("'e' at the end of an integer", tag(&b"e"[..])),
+    )
+    .parse(input)?;
+    let content = number(digits).and_then(|magnitude| match minus {
         None => i64::try_from(magnitude).ok(),
         Some(_) => 0_i64.checked_sub_unsigned(magnitude),
     });
-    match number {
-        Some(0) if minus.is_some() => {
-            Err(Fault::failure(ErrorKind::LeadingZero, &input[1..], "0 without a sign"))
+    match content {
+        Some(content) => {
+            let plain = is_plain(digits) && (content != 0 || minus.is_none());
+            Ok((rest, Token { content, plain }))
         }
-        Some(number) => Ok((rest, number)),
         None => Err(Fault::failure(
             ErrorKind::IntegerOutOfRange,
             input,
@@ -82,23 +90,20 @@ pub(crate) fn integer(input: &[u8]) -> Parsed<'_, i64> {
     }
 }
 
-/// Decimal digits without a leading zero.
+/// One decimal digit or more.
 #[inline]
-fn natural(input: &[u8]) -> Parsed<'_, &[u8]> {
-    let (rest, digits) = take_while1(|byte: u8| byte.is_ascii_digit()).parse(input)?;
-    if digits.len() > 1 && digits[0] == b'0' {
-        return Err(Fault::failure(
-            ErrorKind::LeadingZero,
-            input,
-            "a number without leading zeros",
-        ));
-    }
-    Ok((rest, digits))
+fn digits(input: &[u8]) -> Parsed<'_, &[u8]> {
+    take_while1(|byte: u8| byte.is_ascii_digit()).parse(input)
+}
+
+#[inline]
+fn is_plain(digits: &[u8]) -> bool {
+    digits.len() == 1 || digits.first() != Some(&b'0')
 }
 
 /// The number that decimal digits spell, unless it exceeds 64 bits.
 #[inline]
-fn fold(digits: &[u8]) -> Option<u64> {
+fn number(digits: &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for digit in digits {
         number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
