@@ -1,7 +1,12 @@
 //! Owns the shape of what two BitTorrent peers say to each other: names, handshake, messages, and a codec without
 //! I/O. Never decides what to ask for or whom to serve, and never knows what a piece number means.
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    test,
+    allow(clippy::cast_possible_truncation, reason = "tests make bytes of small counters")
+)]
 
+mod decoder;
 mod error;
 mod handshake;
 pub mod limits;
@@ -9,10 +14,13 @@ mod message;
 mod payload;
 mod peer_id;
 mod pool;
+mod send_queue;
 
+pub use decoder::Decoder;
 pub use error::{Error, ErrorKind};
 pub use handshake::{HANDSHAKE_LEN, Handshake};
 pub use message::{Message, Request};
 pub use payload::Payload;
 pub use peer_id::PeerId;
 pub use pool::{Pool, Take};
+pub use send_queue::{MAX_SLICES, SendQueue};

@@ -155,7 +155,7 @@ impl Message {
         self.head().as_bytes().len() + self.body().len()
     }
 
-    /// Appends the message as it is on the wire. Copies a block's bytes, which a send queue does not.
+    /// Appends the message as it is on the wire. Copies a block's bytes, which the send queue does not.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.head().as_bytes());
         out.extend_from_slice(self.body());

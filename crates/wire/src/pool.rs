@@ -195,3 +195,6 @@ impl fmt::Debug for Pool {
         write!(f, "Pool({} of {} bytes in use)", self.in_use(), self.budget())
     }
 }
+
+#[cfg(test)]
+mod tests;

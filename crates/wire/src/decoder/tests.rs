@@ -1,0 +1,254 @@
+//! Owns the decoder's tests: any split of a stream gives the same messages, and no length that lies gets through.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::limits::BLOCK_LEN;
+
+fn decoder() -> Decoder {
+    Decoder::new(Pool::new(1 << 20))
+}
+
+/// Every message of `stream`, which arrives `chunks` bytes at a time.
+fn decode_split(stream: &[u8], chunks: impl IntoIterator<Item = usize>) -> Vec<Message> {
+    let mut decoder = decoder();
+    let mut messages = Vec::new();
+    let mut rest = stream;
+    let mut chunks = chunks.into_iter();
+    while !rest.is_empty() {
+        let mut chunk = &rest[..chunks.next().unwrap_or(rest.len()).clamp(1, rest.len())];
+        rest = &rest[chunk.len()..];
+        while !chunk.is_empty() {
+            let fed = decoder.feed(chunk);
+            assert!(fed > 0, "the decoder always has room for more");
+            chunk = &chunk[fed..];
+            while let Some(message) = decoder.next_message().expect("a valid stream") {
+                messages.push(message);
+            }
+        }
+    }
+    assert!(!decoder.is_mid_message());
+    messages
+}
+
+fn encode(messages: &[Message]) -> Vec<u8> {
+    let mut stream = Vec::new();
+    for message in messages {
+        message.encode(&mut stream);
+    }
+    stream
+}
+
+fn any_message() -> impl Strategy<Value = Message> {
+    let request =
+        || any::<(u32, u32, u32)>().prop_map(|(piece, offset, len)| Request { piece, offset, len });
+    let block = (any::<(u32, u32, u8)>(), 1..=MAX_BLOCK_LEN);
+    prop_oneof![
+        (0..5)
+            .prop_map(|kind| match kind {
+                0 => Message::KeepAlive,
+                1 => Message::Choke,
+                2 => Message::Unchoke,
+                3 => Message::Interested,
+                _ => Message::NotInterested,
+            })
+            .boxed(),
+        any::<u32>().prop_map(Message::Have).boxed(),
+        any::<u16>().prop_map(Message::Port).boxed(),
+        request().prop_map(Message::Request).boxed(),
+        request().prop_map(Message::Cancel).boxed(),
+        proptest::collection::vec(any::<u8>(), 0..6000)
+            .prop_map(|bits| Message::Bitfield(bits.into()))
+            .boxed(),
+        block
+            .prop_map(|((piece, offset, seed), len)| {
+                let bytes = (0..len).map(|i| (i as u8).wrapping_mul(31) ^ seed).collect();
+                Message::Piece { piece, offset, payload: Payload::detached(bytes) }
+            })
+            .boxed(),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_split_gives_the_same_messages(
+        messages in proptest::collection::vec(any_message(), 1..12),
+        chunks in proptest::collection::vec(prop_oneof![1..20_usize, 1..5000_usize, 1..40_000_usize], 1..40),
+    ) {
+        let stream = encode(&messages);
+        prop_assert_eq!(decode_split(&stream, chunks.into_iter().cycle()), messages);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic_and_errors_stay(
+        stream in proptest::collection::vec(prop_oneof![3 => Just(0_u8), 2 => 0..16_u8, 1 => any::<u8>()], 0..400),
+    ) {
+        let mut decoder = decoder();
+        let mut rest = stream.as_slice();
+        while !rest.is_empty() {
+            let fed = decoder.feed(rest);
+            rest = &rest[fed..];
+            loop {
+                match decoder.next_message() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(error) => {
+                        prop_assert_eq!(decoder.next_message(), Err(error));
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn one_byte_at_a_time() {
+    let messages = || {
+        let bytes: Vec<u8> = (0..BLOCK_LEN).map(|i| (i % 251) as u8).collect();
+        vec![
+            Message::Bitfield(Box::new([0xff; 100])),
+            Message::Unchoke,
+            Message::Piece { piece: 7, offset: 16384, payload: Payload::detached(bytes) },
+            Message::KeepAlive,
+            Message::Request(Request { piece: 1, offset: 2, len: 3 }),
+        ]
+    };
+    let stream = encode(&messages());
+    assert_eq!(decode_split(&stream, std::iter::repeat(1)), messages());
+}
+
+#[test]
+fn every_wrong_length_is_refused_before_its_body_arrives() {
+    use ErrorKind::{MessageTooLong, WrongLength};
+    let longest_block = 9 + MAX_BLOCK_LEN as u32;
+    let cases: &[(u32, u8, ErrorKind)] = &[
+        (2, id::CHOKE, WrongLength),
+        (2, id::UNCHOKE, WrongLength),
+        (5, id::INTERESTED, WrongLength),
+        (9, id::NOT_INTERESTED, WrongLength),
+        (4, id::HAVE, WrongLength),
+        (6, id::HAVE, WrongLength),
+        (1, id::HAVE, WrongLength),
+        (12, id::REQUEST, WrongLength),
+        (14, id::REQUEST, WrongLength),
+        (12, id::CANCEL, WrongLength),
+        (14, id::CANCEL, WrongLength),
+        (2, id::PORT, WrongLength),
+        (5, id::PORT, WrongLength),
+        (1, id::PIECE, WrongLength),
+        (9, id::PIECE, WrongLength),
+        (longest_block + 1, id::PIECE, WrongLength),
+        (1 + 100 + 1, id::BITFIELD, WrongLength),
+        (MAX_MESSAGE_LEN + 1, id::PIECE, MessageTooLong),
+        (MAX_MESSAGE_LEN + 1, 20, MessageTooLong),
+        (u32::MAX, id::BITFIELD, MessageTooLong),
+        (0x1342_6974, b'T', MessageTooLong),
+    ];
+    for &(len, id, kind) in cases {
+        let mut decoder = decoder();
+        decoder.set_bitfield_limit(100);
+        decoder.feed(&len.to_be_bytes());
+        decoder.feed(&[id]);
+        let error = decoder.next_message().expect_err("a wrong length");
+        assert_eq!(error.kind(), kind, "{id} of {len}: {error}");
+        assert_eq!(decoder.pool.in_use(), 0);
+    }
+}
+
+#[test]
+fn the_longest_and_shortest_of_each_kind_pass() {
+    for len in [1, BLOCK_LEN, MAX_BLOCK_LEN] {
+        let payload = Payload::detached(vec![9; len]);
+        let messages = [Message::Piece { piece: 0, offset: 0, payload }];
+        assert_eq!(decode_split(&encode(&messages), [100, 20_000]), messages);
+    }
+    let messages = [Message::Bitfield(vec![1; MAX_BITFIELD_LEN].into())];
+    assert_eq!(decode_split(&encode(&messages), []), messages);
+}
+
+#[test]
+fn unknown_messages_are_skipped_and_counted() {
+    let mut stream = Vec::new();
+    for (id, len) in [(20_u8, 1_u32), (20, 70_000), (255, MAX_MESSAGE_LEN)] {
+        stream.extend(len.to_be_bytes());
+        stream.push(id);
+        stream.resize(stream.len() + len as usize - 1, 7);
+        Message::Have(len).encode(&mut stream);
+    }
+    let mut decoder = decoder();
+    let mut rest = stream.as_slice();
+    let mut haves = Vec::new();
+    while !rest.is_empty() {
+        rest = &rest[decoder.feed(rest)..];
+        while let Some(message) = decoder.next_message().unwrap() {
+            haves.push(message);
+        }
+    }
+    assert_eq!(haves, [1, 70_000, MAX_MESSAGE_LEN].map(Message::Have));
+    assert_eq!(decoder.skipped(), 3);
+    assert_eq!(decoder.pool.in_use(), 0, "skipping takes no buffer");
+}
+
+#[test]
+fn a_block_takes_its_buffer_with_its_first_byte_and_waits_for_one_if_there_is_none() {
+    let pool = Pool::new(MAX_BLOCK_LEN);
+    let mut decoder = Decoder::new(pool.clone());
+    let stream = encode(&[
+        Message::Piece { piece: 3, offset: 0, payload: Payload::detached(vec![5; BLOCK_LEN]) },
+        Message::Choke,
+    ]);
+
+    decoder.feed(&stream[..PIECE_HEAD_LEN]);
+    assert_eq!(decoder.next_message(), Ok(None));
+    assert!(decoder.is_mid_message());
+    assert_eq!((pool.in_use(), decoder.wanted()), (0, None), "a header alone holds nothing");
+
+    let hogs = [pool.try_take(1).unwrap(), pool.try_take(1).unwrap()];
+    decoder.feed(&stream[PIECE_HEAD_LEN..][..10]);
+    assert_eq!(decoder.next_message(), Ok(None));
+    assert_eq!(decoder.wanted(), Some(BLOCK_LEN));
+
+    drop(hogs);
+    decoder.supply(pool.try_take(7).unwrap());
+    assert_eq!(decoder.wanted(), Some(BLOCK_LEN), "a payload of another length is no use");
+    decoder.supply(pool.try_take(BLOCK_LEN).unwrap());
+    assert_eq!((pool.in_use(), decoder.wanted()), (BLOCK_LEN, None));
+    assert_eq!(decoder.next_message(), Ok(None));
+
+    let [block, staging] = decoder.read_slices();
+    assert_eq!((block.len(), staging.len()), (BLOCK_LEN - 10, STAGING_LEN));
+    assert_eq!(decoder.feed(&stream[PIECE_HEAD_LEN + 10..]), BLOCK_LEN - 10 + 5);
+    let message = decoder.next_message().unwrap();
+    assert!(
+        matches!(&message, Some(Message::Piece { payload, .. }) if payload[..] == [5; BLOCK_LEN])
+    );
+    assert_eq!(decoder.next_message(), Ok(Some(Message::Choke)));
+    drop(message);
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
+fn a_fast_peer_costs_one_read_a_block() {
+    let mut decoder = decoder();
+    let blocks = 100;
+    let mut stream = Vec::new();
+    for piece in 0..blocks {
+        let payload = Payload::detached(vec![piece as u8; BLOCK_LEN]);
+        Message::Piece { piece, offset: 0, payload }.encode(&mut stream);
+    }
+    let (mut rest, mut reads, mut seen) = (stream.as_slice(), 0, 0);
+    while !rest.is_empty() {
+        rest = &rest[decoder.feed(rest)..];
+        reads += 1;
+        while let Some(message) = decoder.next_message().unwrap() {
+            assert!(matches!(message, Message::Piece { piece, .. } if piece == seen));
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, blocks);
+    assert!(reads <= blocks + 1, "{reads} reads for {blocks} blocks");
+}
