@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::stream::{Job, Stream};
-use crate::{Algorithm, Block, Kernel, kernel::Kind, plan::Plan, schedule};
+use crate::{Algorithm, Block, Kernel, kernels, plan::Plan, schedule};
 
 /// SHA-1 for [`Algorithm`].
 #[derive(Clone, Copy)]
@@ -14,13 +14,7 @@ impl Algorithm for Core {
     const INITIAL: Self::State = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
 
     fn compress(kernel: Kernel, states: &mut [Self::State], runs: &[&[Block]]) {
-        match kernel.0 {
-            Kind::Portable => {
-                for (state, run) in states.iter_mut().zip(runs) {
-                    ::sha1::block_api::compress(state, run);
-                }
-            }
-        }
+        kernels::sha1(kernel, states, runs);
     }
 
     fn plan() -> &'static Plan {

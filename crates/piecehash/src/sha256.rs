@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::stream::{Job, Stream};
-use crate::{Algorithm, Block, Kernel, kernel::Kind, plan::Plan, schedule};
+use crate::{Algorithm, Block, Kernel, kernels, plan::Plan, schedule};
 
 /// SHA-256 for [`Algorithm`].
 #[derive(Clone, Copy)]
@@ -23,13 +23,7 @@ impl Algorithm for Core {
     ];
 
     fn compress(kernel: Kernel, states: &mut [Self::State], runs: &[&[Block]]) {
-        match kernel.0 {
-            Kind::Portable => {
-                for (state, run) in states.iter_mut().zip(runs) {
-                    sha2::block_api::compress256(state, run);
-                }
-            }
-        }
+        kernels::sha256(kernel, states, runs);
     }
 
     fn plan() -> &'static Plan {
