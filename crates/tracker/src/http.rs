@@ -1,0 +1,201 @@
+//! One HTTP(S) request to a tracker and the redirects it leads to, each checked anew. Gives the
+//! body; never reads what it means.
+
+mod socket;
+
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use ureq::Agent;
+use ureq::http::header::LOCATION;
+use ureq::http::{Response, StatusCode};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::transport::Connector as _;
+use url::Url;
+
+use self::socket::{From, Pinned, SharedTls};
+use crate::error::{Error, ErrorKind};
+use crate::gate::Gate;
+use crate::limits::{MAX_BODY, MAX_HEADER, MAX_REDIRECTS, MAX_URL};
+use crate::{reply, text};
+
+/// Requests without memory of each other: no cookies, no proxy, no connection kept (the next
+/// announce is half an hour away).
+#[derive(Debug)]
+pub(crate) struct Http {
+    bind: Option<IpAddr>,
+    user_agent: String,
+    tls: SharedTls,
+    roots: OnceLock<RootCerts>,
+}
+
+/// How long a request may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// The end of everything, redirects and body included.
+    pub(crate) deadline: Instant,
+    /// For one connection with its TLS handshake.
+    pub(crate) connect: Duration,
+}
+
+enum Hop {
+    Body(Vec<u8>),
+    Redirect(Url),
+}
+
+impl Http {
+    pub(crate) fn new(bind: Option<IpAddr>, user_agent: &str) -> Self {
+        // What a header cannot hold would be an error for each request.
+        let user_agent = user_agent.chars().filter(|c| matches!(c, ' '..='~')).collect();
+        Self { bind, user_agent, tls: SharedTls::default(), roots: OnceLock::new() }
+    }
+
+    /// Requests `url` and gives the body of the final answer.
+    pub(crate) fn get(&self, url: &Url, gate: &Gate, patience: Patience) -> Result<Vec<u8>, Error> {
+        let origin = gate.first(url, patience.deadline)?;
+        let mut url = url.clone();
+        let mut addrs = origin.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            match self.hop(&url, &addrs, patience)? {
+                Hop::Body(body) => return Ok(body),
+                Hop::Redirect(to) => {
+                    addrs = gate.redirected(&to, &origin, patience.deadline)?;
+                    log::debug!("tracker {} redirects to {}", host(&url), host(&to));
+                    url = to;
+                }
+            }
+        }
+        Err(Error::new(ErrorKind::Status, format!("more than {MAX_REDIRECTS} redirects")))
+    }
+
+    fn hop(&self, url: &Url, ips: &[IpAddr], patience: Patience) -> Result<Hop, Error> {
+        let port = url.port_or_known_default().unwrap_or(80);
+        let addrs = ips.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        let mut config = Agent::config_builder()
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .user_agent(&self.user_agent)
+            .max_response_header_size(MAX_HEADER)
+            .input_buffer_size(2 * MAX_HEADER)
+            .output_buffer_size(4 * MAX_URL)
+            .max_idle_connections(0)
+            .timeout_connect(Some(patience.connect))
+            .timeout_global(Some(patience.deadline.saturating_duration_since(Instant::now())));
+        if url.scheme() == "https" {
+            let roots = self.roots.get_or_init(trusted_roots).clone();
+            config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+        }
+        let connector = From(self.bind).chain(self.tls.clone());
+        let agent = Agent::with_parts(config.build(), connector, Pinned(addrs));
+        let explain = |e| explain(url, e);
+        let mut response = agent.get(url.as_str()).call().map_err(explain)?;
+        if let Some(to) = redirect(url, &response)? {
+            return Ok(Hop::Redirect(to));
+        }
+        let status = response.status();
+        let body = read(&mut response).map_err(explain)?;
+        if status.is_success() {
+            return match body {
+                Some(body) => Ok(Hop::Body(body)),
+                None => Err(Error::new(
+                    ErrorKind::TooLarge,
+                    format!("the reply is larger than {MAX_BODY} bytes"),
+                )),
+            };
+        }
+        let refusal = body.as_deref().and_then(reply::failure);
+        Err(refusal
+            .unwrap_or_else(|| Error::new(ErrorKind::Status, format!("HTTP status {status}"))))
+    }
+}
+
+/// Where the response sends us, if it does.
+fn redirect(from: &Url, response: &Response<ureq::Body>) -> Result<Option<Url>, Error> {
+    let followed = [
+        StatusCode::MOVED_PERMANENTLY,
+        StatusCode::FOUND,
+        StatusCode::SEE_OTHER,
+        StatusCode::TEMPORARY_REDIRECT,
+        StatusCode::PERMANENT_REDIRECT,
+    ];
+    if !followed.contains(&response.status()) {
+        return Ok(None);
+    }
+    let bad = |why: &str| Error::new(ErrorKind::Status, format!("a redirect that {why}"));
+    let to = response.headers().get(LOCATION).ok_or_else(|| bad("says not where to"))?;
+    let to = to.to_str().map_err(|_| bad("leads to no URL"))?;
+    if to.len() > MAX_URL {
+        return Err(bad("leads to a URL that is too long"));
+    }
+    let mut to = from.join(to).map_err(|_| bad("leads to no URL"))?;
+    if !matches!(to.scheme(), "http" | "https") {
+        return Err(bad("leads to something else than http and https"));
+    }
+    to.set_fragment(None);
+    Ok(Some(strip_user(to)))
+}
+
+/// ureq sends no user or password from a URL, and they must not get into its `Host` header.
+pub(crate) fn strip_user(mut url: Url) -> Url {
+    // Both fail only for URLs that cannot have them.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
+}
+
+/// The body after decompression; `None` if it is larger than [`MAX_BODY`].
+fn read(response: &mut Response<ureq::Body>) -> Result<Option<Vec<u8>>, ureq::Error> {
+    let mut body = Vec::new();
+    let most = MAX_BODY as u64 + 1;
+    response.body_mut().as_reader().take(most).read_to_end(&mut body)?;
+    Ok((body.len() <= MAX_BODY).then_some(body))
+}
+
+/// The certificates that sign trackers': the platform's, or those that `SSL_CERT_FILE` and
+/// `SSL_CERT_DIR` name instead; where a platform has none, Mozilla's. There is no switch to turn
+/// verification off.
+fn trusted_roots() -> RootCerts {
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        log::warn!("a trusted certificate cannot be read: {error}");
+    }
+    let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|v| std::env::var_os(v).is_some());
+    if found.certs.is_empty() && !named {
+        return RootCerts::WebPki;
+    }
+    found.certs.iter().map(|cert| Certificate::from_der(cert).to_owned()).into()
+}
+
+fn explain(url: &Url, error: ureq::Error) -> Error {
+    let kind = match &error {
+        ureq::Error::Timeout(_) => ErrorKind::Timeout,
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => ErrorKind::Tls,
+        // rustls reports what is wrong with a certificate this way.
+        ureq::Error::Io(e)
+            if e.kind() == std::io::ErrorKind::InvalidData && url.scheme() == "https" =>
+        {
+            ErrorKind::Tls
+        }
+        ureq::Error::Io(_) | ureq::Error::ConnectionFailed => ErrorKind::Connect,
+        ureq::Error::LargeResponseHeader(..) => ErrorKind::TooLarge,
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => ErrorKind::Url,
+        _ => ErrorKind::Malformed,
+    };
+    let what = match &error {
+        ureq::Error::Timeout(ureq::Timeout::Connect) => "no connection in time".to_owned(),
+        ureq::Error::Timeout(_) => "no complete answer in time".to_owned(),
+        error => text::clean(error.to_string().as_bytes()),
+    };
+    Error::new(kind, format!("{}: {what}", host(url)))
+}
+
+fn host(url: &Url) -> &str {
+    url.host_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,27 @@
+//! A tracker client, blocking on threads of its own: announces and scrapes over HTTP, HTTPS and
+//! UDP, and the schedule of one torrent over its tiers.
+//!
+//! Owns everything between "these trackers, these counters" and "these peers, ask again then".
+//! Never uses an async runtime, never connects to peers, never decides what a torrent needs.
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod error;
+mod gate;
+mod http;
+pub mod limits;
+mod lookup;
+mod message;
+mod policy;
+mod pool;
+mod query;
+mod reply;
+mod text;
+mod tiers;
+
+pub use client::{Client, Config};
+pub use error::{Error, ErrorKind};
+pub use message::{Announce, Counts, Event, Reply, Scrape, ScrapeReply};
+pub use policy::Policy;
+pub use reply::{parse_announce, parse_scrape};
+pub use tiers::{Ask, Status, Tiers};

@@ -1,0 +1,80 @@
+//! From a URL's host to addresses, within a deadline. Never decides whether they may be asked.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use crossbeam_channel::{RecvTimeoutError, bounded};
+use url::{Host, Url};
+
+use crate::error::{Error, ErrorKind};
+use crate::limits::MAX_LOOKUPS;
+
+type Resolve = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
+
+/// The system's resolver behind a deadline.
+pub(crate) struct Lookup {
+    resolve: Arc<Resolve>,
+    under_way: Arc<AtomicUsize>,
+}
+
+impl Lookup {
+    pub(crate) fn system() -> Self {
+        Self::with(|host| Ok((host, 0).to_socket_addrs()?.map(|addr| addr.ip()).collect()))
+    }
+
+    pub(crate) fn with(
+        resolve: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { resolve: Arc::new(resolve), under_way: Arc::default() }
+    }
+
+    /// The addresses of the URL's host, at least one.
+    pub(crate) fn addresses(&self, url: &Url, deadline: Instant) -> Result<Vec<IpAddr>, Error> {
+        let name = match url.host() {
+            Some(Host::Ipv4(ip)) => return Ok(vec![ip.into()]),
+            Some(Host::Ipv6(ip)) => return Ok(vec![ip.into()]),
+            // The url crate reads addresses in http URLs only.
+            Some(Host::Domain(name)) => match name.parse() {
+                Ok(ip) => return Ok(vec![ip]),
+                Err(_) => name,
+            },
+            None => return Err(Error::new(ErrorKind::Url, "the URL has no host")),
+        };
+        let error =
+            |kind, why: &str| Err(Error::new(kind, format!("cannot look up {name}: {why}")));
+        // A look-up cannot be interrupted, so it gets a thread that may outlive our patience.
+        if self.under_way.fetch_add(1, Ordering::Relaxed) >= MAX_LOOKUPS {
+            self.under_way.fetch_sub(1, Ordering::Relaxed);
+            return error(ErrorKind::Resolve, "too many look-ups hang already");
+        }
+        let (answer, answered) = bounded(1);
+        let (resolve, under_way) = (Arc::clone(&self.resolve), Arc::clone(&self.under_way));
+        let owned = name.to_owned();
+        let spawned = thread::Builder::new().name("tracker-lookup".into()).spawn(move || {
+            let _ = answer.send(resolve(&owned));
+            under_way.fetch_sub(1, Ordering::Relaxed);
+        });
+        if let Err(e) = spawned {
+            self.under_way.fetch_sub(1, Ordering::Relaxed);
+            return error(ErrorKind::Resolve, &e.to_string());
+        }
+        match answered.recv_deadline(deadline) {
+            Ok(Ok(found)) if found.is_empty() => error(ErrorKind::Resolve, "it has no address"),
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(e)) => error(ErrorKind::Resolve, &e.to_string()),
+            Err(RecvTimeoutError::Timeout) => error(ErrorKind::Timeout, "no answer in time"),
+            Err(RecvTimeoutError::Disconnected) => error(ErrorKind::Resolve, "the look-up died"),
+        }
+    }
+}
+
+impl fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookup").field("under_way", &self.under_way).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,133 @@
+//! The policy's table, row by row.
+
+use super::*;
+
+fn ips(list: &[&str]) -> Vec<IpAddr> {
+    list.iter().map(|ip| ip.parse().unwrap()).collect()
+}
+
+fn url(text: &str) -> Url {
+    Url::parse(text).unwrap()
+}
+
+#[test]
+fn addresses_are_classified() {
+    let table = [
+        ("1.1.1.1", Reach::Global),
+        ("2606:4700::1111", Reach::Global),
+        ("10.1.2.3", Reach::Private),
+        ("172.31.0.1", Reach::Private),
+        ("172.32.0.1", Reach::Global),
+        ("192.168.1.1", Reach::Private),
+        ("100.64.0.1", Reach::Private),
+        ("fd00::1", Reach::Private),
+        ("127.0.0.1", Reach::Local),
+        ("127.9.9.9", Reach::Local),
+        ("169.254.169.254", Reach::Local),
+        ("::1", Reach::Local),
+        ("fe80::1", Reach::Local),
+        ("::ffff:127.0.0.1", Reach::Local),
+        ("::ffff:10.0.0.1", Reach::Private),
+        ("::127.0.0.1", Reach::Local),
+        ("64:ff9b::7f00:1", Reach::Local),
+        ("2002:7f00:1::", Reach::Local),
+        ("0.0.0.0", Reach::Nobody),
+        ("::", Reach::Nobody),
+        ("224.0.0.1", Reach::Nobody),
+        ("255.255.255.255", Reach::Nobody),
+        ("ff02::1", Reach::Nobody),
+    ];
+    for (ip, expected) in table {
+        assert_eq!(reach(ip.parse().unwrap()), expected, "{ip}");
+    }
+}
+
+#[test]
+fn a_private_tracker_is_allowed() {
+    let mut policy = Policy::new();
+    let lan = ips(&["192.168.1.5"]);
+    assert_eq!(policy.admit(&url("http://tracker.lan/a.php"), &lan).unwrap(), lan);
+}
+
+#[test]
+fn loopback_needs_a_trackers_path() {
+    let me = ips(&["127.0.0.1"]);
+    let admit = |text: &str| Policy::new().admit(&url(text), &me);
+    for good in [
+        "http://127.0.0.1/announce",
+        "http://localhost:6969/announce.php?passkey=1",
+        "udp://127.0.0.1:6969/announce",
+        "http://127.0.0.1/scrape",
+    ] {
+        assert_eq!(admit(good).unwrap(), me, "{good}");
+    }
+    for bad in [
+        "http://127.0.0.1/",
+        "http://127.0.0.1/admin?x=/announce",
+        "http://127.0.0.1/announce/../admin",
+        "http://127.0.0.1/announce/%2e%2e/admin",
+        "http://127.0.0.1/announce/..%2fadmin",
+        "http://127.0.0.1\\announce/../admin",
+        "udp://127.0.0.1:6969",
+    ] {
+        assert_eq!(admit(bad).unwrap_err().kind(), ErrorKind::Refused, "{bad}");
+    }
+}
+
+#[test]
+fn a_name_that_moves_inside_later_is_refused() {
+    let mut policy = Policy::new();
+    let tracker = url("http://rebind.example/announce");
+    let outside = ips(&["93.184.216.34"]);
+    assert_eq!(policy.admit(&tracker, &outside).unwrap(), outside);
+    for inside in ["127.0.0.1", "10.0.0.1", "169.254.169.254"] {
+        assert_eq!(policy.admit(&tracker, &ips(&[inside])).unwrap_err().kind(), ErrorKind::Refused);
+    }
+    // Capital letters do not make another name, and what is public may move freely.
+    let capital = url("http://REBIND.example/announce");
+    assert!(policy.admit(&capital, &ips(&["10.0.0.1"])).is_err());
+    let mixed = ips(&["10.0.0.1", "93.184.216.35"]);
+    assert_eq!(policy.admit(&tracker, &mixed).unwrap(), ips(&["93.184.216.35"]));
+}
+
+#[test]
+fn a_name_keeps_the_inside_address_it_had() {
+    let mut policy = Policy::new();
+    let tracker = url("http://tracker.lan/announce");
+    let lan = ips(&["10.0.0.7"]);
+    assert_eq!(policy.admit(&tracker, &lan).unwrap(), lan);
+    assert_eq!(policy.admit(&tracker, &lan).unwrap(), lan);
+    assert!(policy.admit(&tracker, &ips(&["10.0.0.8"])).is_err());
+}
+
+#[test]
+fn redirects_stay_outside_or_where_they_came_from() {
+    let policy = Policy::new();
+    let origin = ips(&["127.0.0.1"]);
+    let to = |target: &str, ip: &str| policy.admit_redirect(&url(target), &ips(&[ip]), &origin);
+    assert!(to("http://example.org/x", "93.184.216.34").is_ok());
+    assert!(to("http://127.0.0.1:8080/announce", "127.0.0.1").is_ok());
+    assert!(to("http://127.0.0.1:8080/admin", "127.0.0.1").is_err());
+    assert!(to("http://127.0.0.2/announce", "127.0.0.2").is_err());
+    assert!(to("http://router.lan/announce", "192.168.1.1").is_err());
+    assert!(to("http://[::ffff:127.0.0.2]/announce", "::ffff:127.0.0.2").is_err());
+}
+
+#[test]
+fn nobody_is_never_asked() {
+    for ip in ["0.0.0.0", "::", "239.1.1.1", "255.255.255.255"] {
+        assert!(Policy::new().admit(&url("http://x/announce"), &ips(&[ip])).is_err(), "{ip}");
+    }
+    assert!(Policy::new().admit(&url("http://x/announce"), &[]).is_err());
+}
+
+#[test]
+fn a_full_table_trusts_no_new_inside_address() {
+    let mut policy = Policy::new();
+    for n in 0..MAX_HOSTS {
+        let _ = policy.admit(&url(&format!("http://h{n}.example/announce")), &ips(&["1.1.1.1"]));
+    }
+    let late = url("http://late.lan/announce");
+    assert!(policy.admit(&late, &ips(&["10.0.0.1"])).is_err());
+    assert!(policy.admit(&late, &ips(&["1.0.0.1"])).is_ok());
+}

@@ -1,0 +1,319 @@
+//! When one torrent asks which of its trackers (BEP 3, BEP 12). A state machine without I/O: time,
+//! randomness and answers come in, questions come out. Never sends them; that is
+//! [`Client`](crate::Client).
+//!
+//! Announces happen in *rounds*. A round walks the tiers in order and ends with the first answer;
+//! the tracker that gave it decides when the next round begins. Inside a tier, trackers stand in
+//! an order that was shuffled once and in which one that answers moves to the front. A tracker
+//! that fails makes room for the next at once; one that is merely silent is waited for, but not
+//! for long: after [`PATIENCE`] the next of its tier and the first of the next tier are asked too.
+//! So dead tiers cost seconds, not minutes.
+
+mod tracker;
+
+use std::time::Instant;
+
+pub use self::tracker::Status;
+use self::tracker::Tracker;
+use crate::error::Error;
+use crate::limits::{MAX_PARALLEL, MAX_TRACKERS, PATIENCE};
+use crate::message::{Event, Reply};
+
+/// An announce to make now. The caller adds the counters as they are at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Which tracker; to be given back to [`Tiers::answered`].
+    pub tracker: usize,
+    /// Its URL.
+    pub url: String,
+    /// The event to announce.
+    pub event: Event,
+    /// The tracker id to send.
+    pub tracker_id: Option<Vec<u8>>,
+}
+
+/// The schedule of one torrent over its tiers of trackers.
+///
+/// Contract: after each call that takes `now`, call [`Tiers::poll`] until it gives `None`; then
+/// call it again at [`Tiers::poll_timeout`]. Each [`Ask`] is answered by exactly one
+/// [`Tiers::answered`].
+#[derive(Debug)]
+pub struct Tiers {
+    trackers: Vec<Tracker>,
+    /// Indices into `trackers`, in the order in which they are asked.
+    tiers: Vec<Vec<usize>>,
+    rng: fastrand::Rng,
+    phase: Phase,
+    /// When the phase began.
+    since: Instant,
+    round: Option<Round>,
+    next_round: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Running,
+    Stopping,
+}
+
+#[derive(Debug)]
+struct Round {
+    began: Instant,
+    /// For each tier, when it was last asked.
+    asked: Vec<Option<Instant>>,
+}
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Ask(usize, Event),
+    BeginRound,
+    EndRound,
+}
+
+impl Tiers {
+    /// A schedule over the torrent's tiers, shuffled by `seed`. Repeated URLs count once, and
+    /// what is beyond [`MAX_TRACKERS`] is left out.
+    pub fn new(tiers: &[Vec<String>], seed: u64, now: Instant) -> Self {
+        let mut this = Self {
+            trackers: Vec::new(),
+            tiers: Vec::new(),
+            rng: fastrand::Rng::with_seed(seed),
+            phase: Phase::Idle,
+            since: now,
+            round: None,
+            next_round: None,
+        };
+        for urls in tiers {
+            let mut tier = Vec::new();
+            for url in urls.iter().map(|url| url.trim()).filter(|url| !url.is_empty()) {
+                let known = this.trackers.iter().any(|tracker| tracker.url == url);
+                if !known && this.trackers.len() < MAX_TRACKERS {
+                    tier.push(this.trackers.len());
+                    this.trackers.push(Tracker::new(url.to_owned(), this.tiers.len(), now));
+                }
+            }
+            if !tier.is_empty() {
+                this.rng.shuffle(&mut tier);
+                this.tiers.push(tier);
+            }
+        }
+        this
+    }
+
+    /// Begins to announce, with `started`.
+    pub fn start(&mut self, now: Instant) {
+        if self.phase != Phase::Running {
+            self.phase = Phase::Running;
+            self.since = now;
+            self.next_round = Some(now);
+        }
+    }
+
+    /// The download became complete: trackers that know us as incomplete are told at once.
+    pub fn complete(&mut self, now: Instant) {
+        if self.phase == Phase::Running {
+            for tracker in &mut self.trackers {
+                tracker.owes_completed = tracker.told || tracker.pending.is_some();
+            }
+            self.since = now;
+        }
+    }
+
+    /// Ends: trackers that answered are told `stopped`, no others.
+    pub fn stop(&mut self, now: Instant) {
+        if self.phase == Phase::Running {
+            self.phase = Phase::Stopping;
+            self.since = now;
+            self.end_round();
+            self.next_round = None;
+        }
+    }
+
+    /// Whether, after [`Tiers::stop`], nothing is left to wait for: every tracker that knew us
+    /// has been told, or failed to listen.
+    pub fn is_stopped(&self) -> bool {
+        let open = |t: &Tracker| t.told || matches!(t.pending, Some((Event::Stopped, _)));
+        self.phase != Phase::Running && !self.trackers.iter().any(open)
+    }
+
+    /// More peers would be welcome: the next round begins as early as the trackers' minimum
+    /// intervals and back-offs allow.
+    pub fn want_peers(&mut self, now: Instant) {
+        if self.phase != Phase::Running || self.round.is_some() {
+            return;
+        }
+        let ready = self.trackers.iter().filter(|t| t.pending.is_none()).filter_map(|t| t.ready);
+        if let Some(earliest) = ready.min() {
+            let earliest = earliest.max(now);
+            self.next_round = Some(self.next_round.map_or(earliest, |next| next.min(earliest)));
+        }
+    }
+
+    /// The next announce to make now, if any.
+    pub fn poll(&mut self, now: Instant) -> Option<Ask> {
+        loop {
+            let (at, step) = self.next_step()?;
+            if at > now {
+                return None;
+            }
+            match step {
+                Step::BeginRound => self.begin_round(now),
+                Step::EndRound => {
+                    self.end_round();
+                    self.next_round = self.after_failure();
+                }
+                Step::Ask(index, event) => return self.ask(now, index, event),
+            }
+        }
+    }
+
+    /// When [`Tiers::poll`] will have something to do, if nothing is answered until then.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.next_step().map(|(at, _)| at)
+    }
+
+    /// What the tracker of an [`Ask`] answered.
+    pub fn answered(&mut self, now: Instant, tracker: usize, result: &Result<Reply, Error>) {
+        let jitter = self.rng.u32(..1_000);
+        let Some(asked) = self.trackers.get_mut(tracker) else { return };
+        let Some(event) = asked.end(now) else { return };
+        match result {
+            Ok(reply) => {
+                asked.succeeded(now, event, reply);
+                let (due, in_round) = (asked.due, asked.in_round);
+                self.promote(tracker);
+                if self.round.is_some() && in_round && event != Event::Stopped {
+                    self.end_round();
+                    self.next_round = due;
+                }
+            }
+            Err(error) => asked.failed(now, event, error, jitter),
+        }
+    }
+
+    /// What each tracker answered, in the order in which they are asked.
+    pub fn status(&self) -> impl Iterator<Item = Status<'_>> {
+        self.tiers.iter().flatten().filter_map(|&i| self.trackers.get(i)).map(Tracker::status)
+    }
+
+    /// Whether there is no tracker at all.
+    pub fn is_empty(&self) -> bool {
+        self.trackers.is_empty()
+    }
+
+    /// The earliest thing to do, and when. All that changes it comes in by `&mut self`, so the
+    /// time it gives stays right until then.
+    fn next_step(&self) -> Option<(Instant, Step)> {
+        match self.phase {
+            Phase::Idle => None,
+            Phase::Stopping => {
+                let free = |t: &Tracker| t.told && t.pending.is_none();
+                let index = self.trackers.iter().position(free)?;
+                Some((self.since, Step::Ask(index, Event::Stopped)))
+            }
+            Phase::Running => {
+                let completed = self.trackers.iter().enumerate().filter_map(|(index, t)| {
+                    let owed = t.owes_completed && t.told && t.pending.is_none();
+                    // The minimum interval does not hold `completed` back, but a back-off does.
+                    let at = if t.is_healthy() { self.since } else { t.ready? };
+                    owed.then_some((at, Step::Ask(index, Event::Completed)))
+                });
+                let announce = match &self.round {
+                    Some(round) => self.round_step(round),
+                    None => self.next_round.map(|at| (at, Step::BeginRound)),
+                };
+                completed.chain(announce).min_by_key(|(at, _)| *at)
+            }
+        }
+    }
+
+    /// The next step of a round: the earliest announce that it allows, or its end.
+    fn round_step(&self, round: &Round) -> Option<(Instant, Step)> {
+        let mut opens = round.began;
+        let mut under_way = 0;
+        let mut next: Option<(Instant, Step)> = None;
+        for (tier, asked) in self.tiers.iter().zip(&round.asked) {
+            let trackers = || tier.iter().filter_map(|&i| Some((i, self.trackers.get(i)?)));
+            let waiting = trackers().filter(|(_, t)| t.in_round && t.pending.is_some()).count();
+            let may = |t: &Tracker| {
+                !t.in_round && t.pending.is_none() && t.ready.is_some_and(|at| at <= round.began)
+            };
+            let candidate = trackers().find(|(_, t)| may(t));
+            if let Some((index, tracker)) = candidate {
+                let at = match asked {
+                    Some(asked) if waiting > 0 => *asked + PATIENCE,
+                    _ => opens,
+                };
+                if next.is_none_or(|(earliest, _)| at < earliest) {
+                    next = Some((at, Step::Ask(index, tracker.regular_event())));
+                }
+            }
+            under_way += waiting;
+            if candidate.is_some() || waiting > 0 {
+                opens += PATIENCE;
+            }
+        }
+        if under_way >= MAX_PARALLEL {
+            return None;
+        }
+        next.or_else(|| (under_way == 0).then_some((round.began, Step::EndRound)))
+    }
+
+    fn begin_round(&mut self, now: Instant) {
+        self.round = Some(Round { began: now, asked: vec![None; self.tiers.len()] });
+        self.next_round = None;
+    }
+
+    fn end_round(&mut self) {
+        self.round = None;
+        for tracker in &mut self.trackers {
+            tracker.in_round = false;
+        }
+    }
+
+    fn ask(&mut self, now: Instant, index: usize, event: Event) -> Option<Ask> {
+        let tracker = self.trackers.get_mut(index)?;
+        tracker.pending = Some((event, now));
+        if let Some(round) = &mut self.round {
+            tracker.in_round = true;
+            if let Some(asked) = round.asked.get_mut(tracker.tier) {
+                *asked = Some(now);
+            }
+        }
+        let (url, tracker_id) = (tracker.url.clone(), tracker.id.clone());
+        Some(Ask { tracker: index, url, event, tracker_id })
+    }
+
+    /// When to try again after a round without an answer: with the tracker that works (it was not
+    /// due yet), or else with whoever's back-off ends first.
+    fn after_failure(&self) -> Option<Instant> {
+        let working = self.trackers.iter().filter(|t| t.is_healthy()).filter_map(|t| t.due).min();
+        working.or_else(|| self.trackers.iter().filter_map(|t| t.due).min())
+    }
+
+    /// BEP 12: a tracker that answers moves to the front of its tier.
+    fn promote(&mut self, index: usize) {
+        for tier in &mut self.tiers {
+            if let Some(at) = tier.iter().position(|&i| i == index)
+                && let Some(front) = tier.get_mut(..=at)
+            {
+                front.rotate_right(1);
+            }
+        }
+    }
+}
+
+impl Tracker {
+    fn regular_event(&self) -> Event {
+        match (self.told, self.owes_completed) {
+            (false, _) => Event::Started,
+            (true, true) => Event::Completed,
+            (true, false) => Event::Periodic,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
