@@ -4,13 +4,23 @@
 //! The crate never does I/O: it is given bytes and gives answers.
 
 mod error;
+mod fields;
+mod file;
 mod hash;
 mod layout;
+mod metainfo;
+mod path;
+mod paths;
 mod piece_set;
+mod read;
+mod warnings;
 
 pub use error::{Error, ErrorKind};
+pub use file::{File, FileKind};
 pub use hash::{InfoHash, InfoHashV2};
 pub use layout::{
     BLOCK_LEN, Block, FileSpan, Layout, MAX_PIECE_LENGTH, MAX_PIECES, MAX_REQUEST_LEN, PieceIndex,
 };
+pub use metainfo::{Expected, MAX_TORRENT_LEN, Metainfo, Version};
+pub use path::{MAX_COMPONENT_LEN, sanitise_for_terminal};
 pub use piece_set::PieceSet;

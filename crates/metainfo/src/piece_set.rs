@@ -4,6 +4,7 @@
 use std::fmt;
 
 use bitvec::order::Msb0;
+use bitvec::slice::BitSlice;
 use bitvec::vec::BitVec;
 
 use crate::error::{Error, ErrorKind};
@@ -48,7 +49,7 @@ impl PieceSet {
             ));
         }
         let mut bits = BitVec::from_slice(bitfield);
-        if bits.get(pieces as usize..).is_some_and(|spare| spare.any()) {
+        if bits.get(pieces as usize..).is_some_and(BitSlice::any) {
             return Err(Error::new(ErrorKind::BadBitfield, "a bitfield with spare bits set"));
         }
         bits.truncate(pieces as usize);

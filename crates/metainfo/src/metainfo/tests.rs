@@ -1,0 +1,370 @@
+//! Torrents of version 1: what they say, what is refused and with which words.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::error::ErrorKind;
+
+/// A torrent around the given entries of `info` and keys after it, in canonical order.
+fn torrent(info: &str, after: &str) -> Vec<u8> {
+    format!("d4:infod{info}e{after}e").into_bytes()
+}
+
+/// One piece's hash, as readable as bytes can be.
+const HASH: &str = "6:pieces20:aaaaaaaaaabbbbbbbbbb";
+
+fn single(extra: &str) -> Vec<u8> {
+    torrent(&format!("6:lengthi5e4:name5:a.txt12:piece lengthi16384e{HASH}{extra}"), "")
+}
+
+/// A multi-file torrent; each entry is the inside of a dictionary.
+fn multi(entries: &[&str]) -> Vec<u8> {
+    let files: String = entries.iter().map(|entry| format!("d{entry}e")).collect();
+    torrent(&format!("5:filesl{files}e4:name1:t12:piece lengthi16384e{HASH}"), "")
+}
+
+fn paths(torrent: &[u8]) -> Vec<String> {
+    let torrent = Metainfo::from_bytes(torrent).unwrap();
+    torrent.files().iter().map(|file| file.path_str().to_owned()).collect()
+}
+
+fn refusal(torrent: &[u8]) -> (ErrorKind, String) {
+    let error = Metainfo::from_bytes(torrent).unwrap_err();
+    (error.kind(), error.to_string())
+}
+
+#[test]
+fn single_file() {
+    let bytes = single("7:privatei1e");
+    let torrent = Metainfo::from_bytes(&bytes).unwrap();
+    assert_eq!(torrent.name(), "a.txt");
+    assert_eq!(torrent.version(), Version::V1);
+    assert!(!torrent.is_multi_file() && torrent.is_private());
+    assert_eq!((torrent.total_len(), torrent.piece_count()), (5, 1));
+    assert_eq!(torrent.piece_length(), 16_384);
+    let [file] = torrent.files() else { panic!("one file") };
+    assert_eq!(file.path(), std::path::Path::new("a.txt"));
+    assert_eq!((file.length(), file.kind()), (5, FileKind::Regular));
+    let piece = torrent.layout().unwrap().piece(0).unwrap();
+    assert_eq!(torrent.expected(piece), Some(Expected::Sha1(*b"aaaaaaaaaabbbbbbbbbb")));
+    assert_eq!(torrent.expected(PieceIndex::new(1)), None);
+    assert!(torrent.warnings().is_empty());
+    let info = &bytes[7..bytes.len() - 1];
+    let hash = sha1_smol::Sha1::from(info).digest().to_string();
+    assert_eq!(torrent.info_hash().unwrap().to_string(), hash);
+}
+
+#[test]
+fn the_info_hash_is_over_the_original_bytes() {
+    // `name` before `length`: not canonical, and not to be made so before hashing.
+    let info = format!("4:name1:a6:lengthi5e12:piece lengthi16384e{HASH}");
+    let bytes = torrent(&info, "");
+    let odd = Metainfo::from_bytes(&bytes).unwrap();
+    let expected = sha1_smol::Sha1::from(format!("d{info}e")).digest().to_string();
+    assert_eq!(odd.info_hash().unwrap().to_string(), expected);
+    assert_eq!(odd.warnings().len(), 1);
+    assert!(odd.warnings()[0].starts_with("not canonical bencode: "), "{:?}", odd.warnings());
+}
+
+#[test]
+fn a_newline_may_follow_and_nothing_else() {
+    let mut bytes = single("");
+    bytes.push(b'\n');
+    assert_eq!(Metainfo::from_bytes(&bytes).unwrap().warnings().len(), 1);
+    bytes.push(b'\n');
+    assert_eq!(refusal(&bytes).0, ErrorKind::Bencode);
+    assert_eq!(refusal(b"").0, ErrorKind::Bencode);
+    assert_eq!(refusal(b"<html>").0, ErrorKind::Bencode);
+}
+
+#[test]
+fn files_lie_under_the_name_even_one() {
+    assert_eq!(paths(&multi(&["6:lengthi5e4:pathl1:ae"])), ["t/a"]);
+    let torrent = Metainfo::from_bytes(&multi(&[
+        "6:lengthi2e4:pathl1:d1:ae",
+        "6:lengthi0e4:pathl5:emptye",
+        "4:attr1:x6:lengthi3e4:pathl1:be",
+    ]))
+    .unwrap();
+    let seen: Vec<_> = torrent
+        .files()
+        .iter()
+        .map(|file| (file.path_str(), file.length(), file.is_executable()))
+        .collect();
+    assert_eq!(seen, [("t/d/a", 2, false), ("t/empty", 0, false), ("t/b", 3, true)]);
+    assert!(torrent.is_multi_file());
+}
+
+#[test]
+fn utf8_keys_are_preferred() {
+    let bytes = torrent(
+        &format!(
+            "5:filesld6:lengthi5e4:pathl1:\u{ff}e10:path.utf-8l2:\u{e9}eee\
+             4:name1:x10:name.utf-82:\u{e8}12:piece lengthi16384e{HASH}"
+        )
+        .replace('\u{ff}', "?"),
+        "",
+    );
+    assert_eq!(paths(&bytes), ["è/é"]);
+}
+
+#[test]
+fn padding_and_links_are_not_on_disk() {
+    let torrent = Metainfo::from_bytes(&multi(&[
+        "6:lengthi2e4:pathl1:ae",
+        "4:attr1:p6:lengthi3e4:pathl2:..1:xe",
+        "4:attr1:p6:lengthi1e",
+        "4:attr1:l4:pathl4:linke12:symlink pathl1:ae",
+        "4:attr2:lx6:lengthi0e4:pathl1:ae12:symlink pathl2:..e",
+    ]))
+    .unwrap();
+    let seen: Vec<_> = torrent.files().iter().map(|f| (f.path_str(), f.kind())).collect();
+    assert_eq!(
+        seen,
+        [
+            ("t/a", FileKind::Regular),
+            ("t/.pad/3", FileKind::Padding),
+            ("t/.pad/1", FileKind::Padding),
+            ("t/link", FileKind::Symlink),
+            ("t/a", FileKind::Symlink),
+        ]
+    );
+    assert_eq!(torrent.total_len(), 2);
+    assert_eq!(torrent.layout().unwrap().total_len(), 6);
+}
+
+#[test]
+fn renamed_files_are_shown() {
+    let torrent = Metainfo::from_bytes(&multi(&[
+        "6:lengthi1e4:pathl1:Ae",
+        "6:lengthi1e4:pathl1:ae",
+        "6:lengthi1e4:pathl3:C\x1bDe",
+        "6:lengthi1e4:pathl3:C_De",
+    ]))
+    .unwrap();
+    let seen: Vec<_> = torrent.files().iter().map(|f| (f.path_str(), f.renamed_from())).collect();
+    assert_eq!(
+        seen,
+        [
+            ("t/A", None),
+            ("t/a.1", Some("t/a")),
+            ("t/C_D", Some(r"C\u{1b}D")),
+            ("t/C_D.1", Some("t/C_D")),
+        ]
+    );
+    assert_eq!(
+        torrent.warnings(),
+        [
+            "renamed: \"t/a\" is \"t/a.1\" on disk",
+            r#"renamed: "C\u{1b}D" is "t/C_D" on disk"#,
+            "renamed: \"t/C_D\" is \"t/C_D.1\" on disk",
+        ]
+    );
+    let bytes = torrent_named("nul");
+    let torrent = Metainfo::from_bytes(&bytes).unwrap();
+    assert_eq!(torrent.name(), "_nul");
+    assert_eq!(torrent.warnings(), ["the torrent's name was changed from \"nul\" to \"_nul\""]);
+}
+
+fn torrent_named(name: &str) -> Vec<u8> {
+    let name = format!("{}:{name}", name.len());
+    torrent(&format!("6:lengthi5e4:name{name}12:piece lengthi16384e{HASH}"), "")
+}
+
+#[test]
+fn trackers_and_remarks() {
+    let read = |after: &str| {
+        Metainfo::from_bytes(
+            format!("d{after}4:infod6:lengthi5e4:name1:a12:piece lengthi16384e{HASH}ee").as_bytes(),
+        )
+        .unwrap()
+    };
+    let single = read(
+        "8:announce8:http://a7:comment2:hi10:created by1:p13:creation datei-7e8:encoding5:UTF-8",
+    );
+    assert_eq!(single.tiers(), [["http://a"]]);
+    assert_eq!(single.comment(), Some("hi"));
+    assert_eq!(single.created_by(), Some("p"));
+    assert_eq!(single.creation_date(), Some(-7));
+    assert_eq!(single.encoding(), Some("UTF-8"));
+    assert!(single.warnings().is_empty());
+
+    let list = read(
+        "8:announce8:http://a13:announce-listll8:http://b9: http://celel8:http://b0:8:http://de8:http://ee",
+    );
+    assert_eq!(
+        list.tiers(),
+        [
+            vec!["http://b".to_owned(), "http://c".into()],
+            vec!["http://d".into()],
+            vec!["http://e".into()]
+        ]
+    );
+    assert!(list.warnings().is_empty());
+
+    let empty = read("8:announce8:http://a13:announce-listllee");
+    assert_eq!(empty.tiers(), [["http://a"]]);
+
+    let odd = read(
+        "8:announcei1e13:announce-listl8:http://b3:\x01\x02\x03i5el8:http://cee7:comment2:\x1b[",
+    );
+    assert_eq!(odd.tiers().concat(), ["http://b", "http://c"]);
+    assert_eq!(odd.comment(), Some("\x1b["));
+}
+
+#[test]
+fn odd_remarks_do_not_refuse_a_torrent() {
+    let bytes = format!(
+        "d8:announcei1e7:commentle13:creation date1:x4:infod6:lengthi5e4:name1:a12:piece lengthi16384e{HASH}e8:url-listi1ee"
+    );
+    let torrent = Metainfo::from_bytes(bytes.as_bytes()).unwrap();
+    assert!(torrent.tiers().is_empty() && torrent.web_seeds().is_empty());
+    assert_eq!(
+        torrent.warnings(),
+        [
+            "announce: an entry was ignored, not a URL",
+            "url-list: an entry was ignored, not a URL",
+            "comment: ignored, not a string",
+            "creation date: ignored, not an integer",
+        ]
+    );
+}
+
+#[test]
+fn web_seeds_are_one_or_many() {
+    let read = |after: &str| {
+        let info = format!("6:lengthi5e4:name1:a12:piece lengthi16384e{HASH}");
+        Metainfo::from_bytes(&torrent(&info, after)).unwrap().web_seeds().to_vec()
+    };
+    assert_eq!(read("8:url-list8:http://w"), ["http://w"]);
+    assert_eq!(read("8:url-listl8:http://w8:http://x8:http://we"), ["http://w", "http://x"]);
+    assert!(read("8:url-list0:").is_empty());
+}
+
+#[test]
+fn refusals_name_the_key() {
+    use ErrorKind::{BadValue, Inconsistent, Missing, TooLarge, UnsafePath, WrongType};
+    let info = |info: &str| torrent(info, "");
+    let entry = |entry: &str| multi(&["6:lengthi1e4:pathl1:ae", entry]);
+    let cases = [
+        (b"le".to_vec(), WrongType, "the torrent: not a dictionary"),
+        (b"de".to_vec(), Missing, "info: missing"),
+        (b"d4:infolee".to_vec(), WrongType, "info: not a dictionary"),
+        (info(""), Missing, "info.piece length: missing"),
+        (info("12:piece length1:x"), WrongType, "info.piece length: not an integer"),
+        (
+            info("12:piece lengthi0e"),
+            BadValue,
+            "info.piece length: 0 is not between 1 and 1073741824",
+        ),
+        (
+            info("12:piece lengthi-1e"),
+            BadValue,
+            "info.piece length: -1 is not between 1 and 1073741824",
+        ),
+        (info("12:piece lengthi1e"), Missing, "info.name: missing"),
+        (info("4:namei1e12:piece lengthi1e"), WrongType, "info.name: not a string"),
+        (info("4:name2:..12:piece lengthi1e"), UnsafePath, "info.name: a component is \"..\""),
+        (info("4:name1:a12:piece lengthi1e"), Missing, "info.length: missing"),
+        (info("6:lengthi-1e4:name1:a12:piece lengthi1e"), BadValue, "info.length: negative"),
+        (info("6:lengthi5e4:name1:a12:piece lengthi16384e"), Missing, "info.pieces: missing"),
+        (
+            info("6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces3:abc"),
+            BadValue,
+            "info.pieces: 3 bytes, which is not a multiple of 20",
+        ),
+        (
+            info(&format!("6:lengthi5e4:name1:a12:piece lengthi4e{HASH}")),
+            Inconsistent,
+            "info.pieces: 1 hashes for 2 pieces",
+        ),
+        (
+            info(&format!("6:lengthi9223372036854775807e4:name1:a12:piece lengthi4e{HASH}")),
+            TooLarge,
+            "2305843009213693952 pieces; the limit is 2097152 pieces",
+        ),
+        (
+            info("5:filesle6:lengthi5e4:name1:a12:piece lengthi4e"),
+            Inconsistent,
+            "info.length: a torrent has either this key or \"files\", not both",
+        ),
+        (info("5:filesle4:name1:a12:piece lengthi4e"), BadValue, "info.files: an empty list"),
+        (info("5:filesde4:name1:a12:piece lengthi4e"), WrongType, "info.files: not a list"),
+        (single("7:private1:1"), WrongType, "info.private: not an integer"),
+        (entry(""), Missing, "info.files[1].length: missing"),
+        (entry("6:lengthi1e"), Missing, "info.files[1].path: missing"),
+        (entry("6:lengthi1e4:path1:a"), WrongType, "info.files[1].path: not a list"),
+        (entry("6:lengthi1e4:pathli1ee"), WrongType, "info.files[1].path: not a list of strings"),
+        (entry("6:lengthi1e4:pathle"), BadValue, "info.files[1].path: no components"),
+        (
+            entry("6:lengthi1e4:pathl1:a2:..1:be"),
+            UnsafePath,
+            "info.files[1].path: a component is \"..\"",
+        ),
+        (
+            entry("6:lengthi1e4:pathl11:/etc/passwde"),
+            UnsafePath,
+            "info.files[1].path: a component holds a path of its own",
+        ),
+        (
+            entry("6:lengthi1e4:pathl2:C:e"),
+            UnsafePath,
+            "info.files[1].path: a component begins with a drive letter",
+        ),
+        (
+            entry("6:lengthi1e4:pathl3:a\0be"),
+            UnsafePath,
+            "info.files[1].path: a component holds a NUL byte",
+        ),
+        (
+            entry("4:attr1:l6:lengthi1e4:pathl1:be"),
+            Inconsistent,
+            "info.files[1].length: a link has no length",
+        ),
+        (entry("4:attri1e"), WrongType, "info.files[1].attr: not a string"),
+        (
+            entry(&format!("6:lengthi1e4:pathl{}e", "3:abc".repeat(1_100))),
+            TooLarge,
+            "info.files[1].path: a path of over 4096 bytes",
+        ),
+    ];
+    for (bytes, kind, message) in cases {
+        assert_eq!(refusal(&bytes), (kind, message.to_owned()));
+    }
+    assert_eq!(refusal(&vec![b'd'; MAX_TORRENT_LEN + 1]).0, TooLarge);
+}
+
+#[test]
+fn a_hundred_folders_deep() {
+    let deep = format!("6:lengthi5e4:pathl{}e", "3:dir".repeat(100));
+    assert_eq!(paths(&multi(&[&deep])), [format!("t{}", "/dir".repeat(100))]);
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Metainfo::from_bytes(&bytes);
+    }
+
+    #[test]
+    fn mutated_torrents_never_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in any::<prop::sample::Index>(),
+        cut_it in any::<bool>(),
+    ) {
+        let mut bytes = multi(&[
+            "6:lengthi2e4:pathl1:d1:ae", "4:attr1:p6:lengthi3e4:pathl1:xe", "6:lengthi0e4:pathl1:be",
+        ]);
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if cut_it {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        if let Ok(torrent) = Metainfo::from_bytes(&bytes) {
+            prop_assert_eq!(torrent.layout().unwrap().piece_count(), torrent.piece_count());
+            prop_assert!(torrent.expected(PieceIndex::new(torrent.piece_count())).is_none());
+        }
+    }
+}

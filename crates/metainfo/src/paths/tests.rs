@@ -1,0 +1,106 @@
+//! Paths that meet on some file system, and who has to move.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::file::FileKind;
+
+fn named<S: AsRef<str>>(paths: &[S]) -> Vec<File> {
+    let mut files: Vec<File> = paths
+        .iter()
+        .map(|path| File {
+            path: path.as_ref().to_owned(),
+            renamed_from: None,
+            length: 0,
+            kind: FileKind::Regular,
+            executable: false,
+        })
+        .collect();
+    separate(&mut files.iter_mut().collect::<Vec<_>>());
+    for (file, path) in files.iter().zip(paths) {
+        let before = (file.path != path.as_ref()).then_some(path.as_ref());
+        assert_eq!(file.renamed_from(), before);
+    }
+    files
+}
+
+fn separated<S: AsRef<str>>(paths: &[S]) -> Vec<String> {
+    named(paths).into_iter().map(|file| file.path).collect()
+}
+
+#[test]
+fn different_paths_stay() {
+    let paths = ["t/a", "t/b", "t/d/a", "t/D/b", "t/d/c/a", "t/a.1"];
+    assert_eq!(separated(&paths), paths);
+}
+
+#[test]
+fn the_later_file_gets_a_number() {
+    assert_eq!(
+        separated(&["t/a.txt", "t/a.txt", "t/A.TXT", "t/a.1.txt", "t/.rc", "t/.RC"]),
+        ["t/a.txt", "t/a.1.txt", "t/A.2.TXT", "t/a.1.1.txt", "t/.rc", "t/.RC.1"]
+    );
+}
+
+#[test]
+fn a_number_that_is_taken_is_skipped() {
+    assert_eq!(separated(&["a", "a.1", "a"]), ["a", "a.1", "a.2"]);
+}
+
+#[test]
+fn normalisation_and_case_do_not_count() {
+    assert_eq!(separated(&["é", "e\u{301}", "É"]), ["é", "e\u{301}.1", "É.2"]);
+    assert_eq!(separated(&["straße", "STRASSE", "ς", "Σ"]), ["straße", "STRASSE.1", "ς", "Σ.1"]);
+    assert_eq!(separated(&["D/x", "d/X"]), ["D/x", "d/X.1"]);
+}
+
+#[test]
+fn folders_win_over_files() {
+    assert_eq!(
+        separated(&["t/a", "t/A/b", "t/x.d/y", "t/x.d"]),
+        ["t/a.1", "t/A/b", "t/x.d/y", "t/x.1.d"]
+    );
+}
+
+#[test]
+fn a_number_fits_into_a_full_name() {
+    let full = format!("{}.txt", "é".repeat(125));
+    let names = separated(&[&full, &full]);
+    assert_eq!(names[1], format!("{}.1.txt", "é".repeat(120)));
+    assert!(names[1].len() <= MAX_COMPONENT_LEN);
+}
+
+#[test]
+fn many_equal_names_are_cheap() {
+    // Names that differ only where they are cut off for the number share one count.
+    let paths: Vec<String> =
+        (0..20_000).map(|i| format!("{}{:05}", "x".repeat(250), i / 2)).collect();
+    let paths = separated(&paths);
+    assert_eq!(paths.iter().collect::<BTreeSet<_>>().len(), 20_000);
+    assert!(paths[19_999].ends_with(".10000"));
+}
+
+proptest! {
+    #[test]
+    fn nothing_meets_afterwards(
+        before in prop::collection::vec("[aAéÉ](\\.[1x])?(/[aB](\\.1)?){0,2}", 0..40),
+    ) {
+        let paths = separated(&before);
+        let folded: Vec<String> = paths.iter().map(|path| fold(path)).collect();
+        let all: BTreeSet<&String> = folded.iter().collect();
+        prop_assert_eq!(all.len(), paths.len());
+        for path in &folded {
+            let mut above = path.as_str();
+            while let Some(slash) = above.rfind('/') {
+                above = &above[..slash];
+                prop_assert!(!folded.iter().any(|other| other == above), "{above} is a folder");
+            }
+        }
+        // Only names change, never folders.
+        for (before, after) in before.iter().zip(&paths) {
+            prop_assert_eq!(split_name(before).0, split_name(after).0);
+        }
+    }
+}
