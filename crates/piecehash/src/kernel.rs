@@ -2,8 +2,9 @@
 //! that it can: there is no other way to get one.
 
 use std::fmt;
+use std::sync::OnceLock;
 
-/// One way to compute a digest that the machine it was obtained on can run.
+/// One way to compute digests that the machine it was obtained on can run.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Kernel(pub(crate) Kind);
 
@@ -13,23 +14,28 @@ pub(crate) enum Kind {
     #[cfg(target_arch = "x86_64")]
     ShaNi,
     #[cfg(target_arch = "x86_64")]
-    ShaNi2,
-    #[cfg(target_arch = "x86_64")]
-    ShaNi3,
-    #[cfg(target_arch = "x86_64")]
-    ShaNi4,
-    #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
 }
 
 impl Kind {
+    const ALL: &[Self] = &[
+        Self::Portable,
+        #[cfg(target_arch = "x86_64")]
+        Self::ShaNi,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx2,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx512,
+    ];
+
+    /// Whether the CPU has every feature that the kernel's functions are built for.
     fn detected(self) -> bool {
         match self {
             Self::Portable => true,
             #[cfg(target_arch = "x86_64")]
-            Self::ShaNi | Self::ShaNi2 | Self::ShaNi3 | Self::ShaNi4 => {
+            Self::ShaNi => {
                 is_x86_feature_detected!("sha")
                     && is_x86_feature_detected!("sse2")
                     && is_x86_feature_detected!("ssse3")
@@ -46,27 +52,9 @@ impl Kind {
 }
 
 impl Kernel {
-    /// The kernel that every machine has.
-    pub(crate) const PORTABLE: Self = Self(Kind::Portable);
-
     /// All kernels this machine can run, the portable one first.
     pub fn available() -> Vec<Self> {
-        let kinds = [
-            Kind::Portable,
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaNi,
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaNi2,
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaNi3,
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaNi4,
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2,
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512,
-        ];
-        kinds.into_iter().filter(|kind| kind.detected()).map(Self).collect()
+        Kind::ALL.iter().copied().filter(|kind| kind.detected()).map(Self).collect()
     }
 
     /// The kernel of this [name](Self::name), if there is one and the machine can run it.
@@ -74,18 +62,38 @@ impl Kernel {
         Self::available().into_iter().find(|kernel| kernel.name() == name)
     }
 
-    /// `portable`, `sha-ni`, `sha-ni-2`, `avx2` or `avx-512`.
+    /// The kernel that the environment variable `PIECES_HASH_KERNEL` names, read once.
+    ///
+    /// It then serves everything but the methods of [`Kernel`] itself. A name that is unknown, or
+    /// whose kernel this machine cannot run, counts as not set.
+    pub fn forced() -> Option<Self> {
+        static FORCED: OnceLock<Option<Kernel>> = OnceLock::new();
+        *FORCED.get_or_init(|| Self::named(std::env::var("PIECES_HASH_KERNEL").ok()?.as_str()))
+    }
+
+    /// The kernel for one message at a time. Needs no measuring: lanes are of no use to it, and no
+    /// other instructions come near those made for it.
+    pub(crate) fn single() -> Self {
+        Self::forced().unwrap_or_else(|| {
+            #[cfg(target_arch = "x86_64")]
+            if Kind::ShaNi.detected() {
+                return Self(Kind::ShaNi);
+            }
+            Self(Kind::Portable)
+        })
+    }
+
+    /// How it is called in `PIECES_HASH_KERNEL`, in tests and in benchmarks.
+    ///
+    /// - `portable`: the crates `sha1` and `sha2`, which know some CPUs' instructions themselves
+    /// - `sha-ni`: the SHA extensions of x86, up to four messages interleaved
+    /// - `avx2`: eight lanes
+    /// - `avx-512`: sixteen lanes
     pub fn name(self) -> &'static str {
         match self.0 {
             Kind::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Kind::ShaNi => "sha-ni",
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaNi2 => "sha-ni-2",
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaNi3 => "sha-ni-3",
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaNi4 => "sha-ni-4",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
@@ -98,13 +106,7 @@ impl Kernel {
         match self.0 {
             Kind::Portable => 1,
             #[cfg(target_arch = "x86_64")]
-            Kind::ShaNi => 1,
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaNi2 => 2,
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaNi3 => 3,
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaNi4 => 4,
+            Kind::ShaNi => 4,
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => 8,
             #[cfg(target_arch = "x86_64")]

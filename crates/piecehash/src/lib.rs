@@ -16,8 +16,8 @@ mod sha256;
 mod stream;
 
 pub use kernel::Kernel;
-pub use sha1::{Sha1, lanes, sha1, sha1_many};
-pub use sha256::{Sha256, sha256, sha256_lanes, sha256_many};
+pub use sha1::{Sha1, lanes, sha1, sha1_kernel, sha1_many};
+pub use sha256::{Sha256, sha256, sha256_kernel, sha256_lanes, sha256_many};
 
 /// What every kernel eats: 64 bytes, for SHA-1 and SHA-256 alike.
 type Block = [u8; 64];

@@ -2,7 +2,7 @@
 //! gives its lane to the next. Never looks into a message beyond its blocks.
 
 use crate::stream::Job;
-use crate::{Algorithm, Block, MAX_LANES, plan::Plan};
+use crate::{Algorithm, Block, Kernel, MAX_LANES, plan::Plan};
 
 /// Runs all jobs to their ends, as many at a time as the plan has lanes.
 ///
@@ -22,18 +22,18 @@ pub(crate) fn run<'a, A: Algorithm + 'a>(plan: &Plan, jobs: impl Iterator<Item =
         if active.is_empty() {
             return;
         }
-        step(plan, &mut active);
+        step(plan.kernel(active.len()), &mut active);
     }
 }
 
 /// Runs a single job to its end.
-pub(crate) fn run_one<A: Algorithm>(plan: &Plan, mut job: Job<'_, A>) {
+pub(crate) fn run_one<A: Algorithm>(mut job: Job<'_, A>) {
     while job.prepare() {
-        step(plan, std::slice::from_mut(&mut job));
+        step(Kernel::single(), std::slice::from_mut(&mut job));
     }
 }
 
-fn step<A: Algorithm>(plan: &Plan, active: &mut [Job<'_, A>]) {
+fn step<A: Algorithm>(kernel: Kernel, active: &mut [Job<'_, A>]) {
     let mut states = [A::INITIAL; MAX_LANES];
     let mut runs: [&[Block]; MAX_LANES] = [&[]; MAX_LANES];
     for ((job, state), run) in active.iter().zip(&mut states).zip(&mut runs) {
@@ -46,7 +46,7 @@ fn step<A: Algorithm>(plan: &Plan, active: &mut [Job<'_, A>]) {
     for run in runs.iter_mut() {
         *run = &run[..blocks];
     }
-    A::compress(plan.kernel(count), states, runs);
+    A::compress(kernel, states, runs);
     for (job, &mut state) in active.iter_mut().zip(states) {
         job.advance(state, blocks);
     }

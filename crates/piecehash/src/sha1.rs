@@ -19,14 +19,14 @@ impl Algorithm for Core {
 
     fn plan() -> &'static Plan {
         static PLAN: OnceLock<Plan> = OnceLock::new();
-        PLAN.get_or_init(|| Plan::only(Kernel::PORTABLE))
+        PLAN.get_or_init(Plan::measured::<Self>)
     }
 }
 
 /// The SHA-1 of one message, given as the slices it lies in.
 pub fn sha1(segments: &[&[u8]]) -> [u8; 20] {
     let mut stream = Stream::<Core>::new();
-    schedule::run_one(Core::plan(), Job::close(&mut stream, segments));
+    schedule::run_one(Job::close(&mut stream, segments));
     digest(stream.state())
 }
 
@@ -41,6 +41,11 @@ pub fn sha1_many<'a, M: AsRef<[&'a [u8]]>>(messages: &[M]) -> Vec<[u8; 20]> {
 /// How many messages at once make [`sha1_many`] and [`Sha1::update_many`] fastest on this machine.
 pub fn lanes() -> usize {
     Core::plan().lanes()
+}
+
+/// The kernel that serves so many messages at once, as measured on this machine or as forced.
+pub fn sha1_kernel(messages: usize) -> Kernel {
+    Core::plan().kernel(messages)
 }
 
 impl Kernel {
@@ -77,7 +82,7 @@ impl Sha1 {
 
     /// Appends `bytes` to the message.
     pub fn update(&mut self, bytes: &[u8]) {
-        schedule::run_one(Core::plan(), Job::update(&mut self.0, bytes));
+        schedule::run_one(Job::update(&mut self.0, bytes));
     }
 
     /// Appends bytes to several messages, side by side in lanes.
@@ -91,7 +96,7 @@ impl Sha1 {
 
     /// The digest of all bytes appended so far.
     pub fn finish(mut self) -> [u8; 20] {
-        schedule::run_one(Core::plan(), Job::close(&mut self.0, &[]));
+        schedule::run_one(Job::close(&mut self.0, &[]));
         digest(self.0.state())
     }
 }

@@ -28,14 +28,14 @@ impl Algorithm for Core {
 
     fn plan() -> &'static Plan {
         static PLAN: OnceLock<Plan> = OnceLock::new();
-        PLAN.get_or_init(|| Plan::only(Kernel::PORTABLE))
+        PLAN.get_or_init(Plan::measured::<Self>)
     }
 }
 
 /// The SHA-256 of one message, given as the slices it lies in.
 pub fn sha256(segments: &[&[u8]]) -> [u8; 32] {
     let mut stream = Stream::<Core>::new();
-    schedule::run_one(Core::plan(), Job::close(&mut stream, segments));
+    schedule::run_one(Job::close(&mut stream, segments));
     digest(stream.state())
 }
 
@@ -50,6 +50,11 @@ pub fn sha256_many<'a, M: AsRef<[&'a [u8]]>>(messages: &[M]) -> Vec<[u8; 32]> {
 /// How many messages at once make [`sha256_many`] and [`Sha256::update_many`] fastest on this machine.
 pub fn sha256_lanes() -> usize {
     Core::plan().lanes()
+}
+
+/// The kernel that serves so many messages at once, as measured on this machine or as forced.
+pub fn sha256_kernel(messages: usize) -> Kernel {
+    Core::plan().kernel(messages)
 }
 
 impl Kernel {
@@ -86,7 +91,7 @@ impl Sha256 {
 
     /// Appends `bytes` to the message.
     pub fn update(&mut self, bytes: &[u8]) {
-        schedule::run_one(Core::plan(), Job::update(&mut self.0, bytes));
+        schedule::run_one(Job::update(&mut self.0, bytes));
     }
 
     /// Appends bytes to several messages, side by side in lanes.
@@ -100,7 +105,7 @@ impl Sha256 {
 
     /// The digest of all bytes appended so far.
     pub fn finish(mut self) -> [u8; 32] {
-        schedule::run_one(Core::plan(), Job::close(&mut self.0, &[]));
+        schedule::run_one(Job::close(&mut self.0, &[]));
         digest(self.0.state())
     }
 }

