@@ -119,10 +119,18 @@ pub enum Input {
         /// The message: its shape was checked by the codec, its numbers are checked here.
         message: Message,
     },
-    /// Payload bytes of `Piece` messages that left the outgoing queue: written to the socket, or
-    /// removed from it because of a choke or a cancel. Every byte of payload handed out in
-    /// [`Action::Send`] must be reported once; it is the credit that lets the next block be read.
+    /// Payload bytes of `Piece` messages reached the socket. Every byte of payload handed out in
+    /// [`Action::Send`] must be reported once, here or as [`Input::Dropped`]; it is the credit that
+    /// lets the next block be read.
     Drained {
+        /// Whose queue.
+        peer: PeerKey,
+        /// How many payload bytes.
+        bytes: u32,
+    },
+    /// Payload bytes of `Piece` messages were taken out of the outgoing queue, unsent, because of
+    /// a choke or a cancel.
+    Dropped {
         /// Whose queue.
         peer: PeerKey,
         /// How many payload bytes.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+// Connections and addresses.
+
 /// Connections of one torrent. A thousand must work; two hundred keep per-peer work small.
 pub const MAX_PEERS: usize = 200;
 
@@ -11,5 +13,122 @@ pub const MAX_HALF_OPEN: usize = 100;
 /// Known addresses that are kept; a tracker that names 100,000 fills this and no more.
 pub const MAX_CANDIDATES: usize = 2_000;
 
+/// First wait before an address is dialed again; doubles with each failure.
+pub const RETRY_FIRST: Duration = Duration::from_secs(5);
+
+/// Longest wait before an address is dialed again.
+pub const RETRY_LAST: Duration = Duration::from_secs(30 * 60);
+
+/// When both ends dial each other at once, the two handshakes are this close in time. Only then
+/// may a new connection replace the older one: peer ids are public, and a stranger who shows
+/// someone else's must not be able to end that peer's connection.
+pub const CROSSING: Duration = Duration::from_secs(10);
+
+/// An address that failed this often in a row, over an hour, is forgotten, unless the user gave it.
+pub const MAX_FAILURES: u32 = 10;
+
+/// A peer that moved nothing for this long, either way, may lose its room to a newcomer.
+pub const IDLE_ROOM: Duration = Duration::from_secs(60);
+
+// Requests.
+
+/// Requests to a peer before anything is known of its rate. Slow start doubles it a round trip.
+pub const WINDOW_FIRST: usize = 8;
+
+/// Least requests to a peer that delivers: one on its way, one behind it.
+pub const WINDOW_MIN: usize = 2;
+
+/// Most requests to a peer: 8 MiB in flight, below the 512 that common clients queue.
+pub const WINDOW_MAX: usize = 500;
+
+/// Seconds of data that are asked for ahead: covers a slow round trip and a busy peer.
+pub const QUEUE_SECONDS: u64 = 3;
+
+/// A peer that owes blocks and sent none for this long is snubbed: its blocks are asked of
+/// others. Late ones are still welcome, so a slow honest peer loses nothing.
+pub const SNUB_AFTER: Duration = Duration::from_secs(20);
+
+/// In end-game, a peer that owes blocks and sent none for this long does not count as one that
+/// is about to send them.
+pub const STALE_AFTER: Duration = Duration::from_secs(3);
+
+/// Blocks that end-game may receive twice, at most, in one torrent: 512 KiB.
+pub const END_GAME_WASTE: u64 = 32;
+
+/// How long a cancelled request may still turn into a wasted block, for the sum above.
+pub const CANCEL_SETTLES: Duration = Duration::from_secs(5);
+
+/// Requests to a peer that were cancelled, choked or expired and may still be answered.
+pub const LATE_KEPT: usize = 2 * WINDOW_MAX;
+
+/// While the download limit holds requests back, blocks that a peer is asked for in one turn.
+pub const LIMITED_TURN: usize = 4;
+
+// Uploading.
+
 /// Peers that are unchoked by merit. With too many, each gets too little to be worth reciprocating.
 pub const UNCHOKE_SLOTS: usize = 8;
+
+/// How often the choker decides (BEP 3): long enough for TCP to reach its speed.
+pub const CHOKE_ROUND: Duration = Duration::from_secs(10);
+
+/// How long the optimistic slot stays with a peer (BEP 3): three rounds.
+pub const OPTIMISTIC_TURN: Duration = Duration::from_secs(30);
+
+/// How long a peer keeps a slot that goes by turns: when we seed, and among those that give
+/// nothing.
+pub const SLOT_TURN: Duration = Duration::from_secs(30);
+
+/// Requests of one peer that are kept, waiting.
+pub const MAX_QUEUE: usize = 512;
+
+/// Payload bytes of one peer that are being read or wait in its socket's queue.
+pub const UPLOAD_BUFFER: u64 = 1024 * 1024;
+
+/// The same for all peers of the torrent.
+pub const UPLOAD_BUFFER_ALL: u64 = 64 * 1024 * 1024;
+
+// Patience with strangers.
+
+/// Blocks that a connection may send unasked before it is closed: a crossing message is an
+/// accident, a stream of them is not.
+pub const MAX_UNREQUESTED: u32 = 16;
+
+/// Credit of a connection for messages that bring nothing, see [`crate::limits::cost`].
+pub const PATIENCE: u64 = 2_000;
+
+/// How much of that credit comes back a second.
+pub const PATIENCE_PER_SECOND: u64 = 20;
+
+/// What a message that brings nothing costs of [`PATIENCE`].
+pub mod cost {
+    /// A keep-alive: 2,000 at once, then 20 a second.
+    pub const KEEP_ALIVE: u64 = 1;
+    /// A `have` that says nothing new.
+    pub const HAVE_AGAIN: u64 = 1;
+    /// Taking back a request: end-game sends many, honestly.
+    pub const CANCEL: u64 = 1;
+    /// A request while choked (it crosses our choke), of a piece we lack, or beyond
+    /// [`super::MAX_QUEUE`]: dropped.
+    pub const REQUEST_DROPPED: u64 = 1;
+    /// Choke, unchoke, interested, not interested: 50 at once, then one in two seconds. Each can
+    /// make us send a whole window of requests.
+    pub const STATE_CHANGE: u64 = 40;
+}
+
+// Convictions.
+
+/// Failed copies of one piece that are remembered. Each refetch convicts its single source, so
+/// more would mean that this many liars took turns at one piece.
+pub const EVIDENCE_PER_PIECE: usize = 8;
+
+// Picking.
+
+/// Pieces of equal rarity that are tried before the next rarity is.
+pub const PROBES_PER_RARITY: usize = 64;
+
+/// Pieces that are tried by rarity before any piece that the peer has will do.
+pub const PROBES: usize = 512;
+
+/// How often rates are measured, windows adjusted and silences noticed.
+pub const TICK: Duration = Duration::from_secs(1);

@@ -1,41 +1,342 @@
-//! The owner of one torrent's decisions. (Skeleton of the border; the rules follow.)
+//! The owner of one torrent's decisions: takes inputs in, hands actions out, keeps the timers.
+//! Each rule is in a module of its own; this one only says which applies when.
 
-use std::time::Instant;
+mod connect;
+mod download;
+mod end_game;
+mod messages;
+mod upload;
+mod verify;
 
-use crate::border::{Action, Config, Input, Phase};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use metainfo::{Layout, PieceIndex, PieceSet};
+use wire::{Message, PeerId};
+
+use crate::bans::Bans;
+use crate::border::{
+    Action, Checked, Config, Control, DiskDone, Event, Input, PeerKey, Phase, Source,
+};
+use crate::bucket::Bucket;
+use crate::candidates::Candidates;
+use crate::choker::Choker;
+use crate::close::CloseReason;
+use crate::limits::{CHOKE_ROUND, TICK};
+use crate::partial::Partials;
+use crate::peer::Peer;
+use crate::picker::Picker;
+use crate::rate::Meter;
 use crate::stats::{PeerStats, Stats};
+use end_game::EndGame;
 
-/// Decides for one torrent.
+/// Decides for one torrent: whom to connect to, what to ask of whom, whom to serve.
+///
+/// It does nothing by itself and never blocks. The driver tells it what happened by
+/// [`handle`](Self::handle), any number of times, then takes everything there is to do from
+/// [`poll`](Self::poll), and calls [`handle_timeout`](Self::handle_timeout) once the time of
+/// [`poll_timeout`](Self::poll_timeout) has come. The same seed, inputs and times give the same
+/// actions, always.
+///
+/// Requests and replies are made when `poll` is called, for all inputs since the last time
+/// together: many inputs before one round of `poll` make few, large batches.
 #[derive(Debug)]
-pub struct Torrent {}
+pub struct Torrent {
+    config: Config,
+    layout: Layout,
+    have: PieceSet,
+    /// Bytes not verified yet.
+    left: u64,
+    /// `None` when there is nothing left to pick.
+    picker: Option<Picker>,
+    partials: Partials,
+    end_game: EndGame,
+    bans: Bans,
+
+    peers: BTreeMap<PeerKey, Peer>,
+    by_id: BTreeMap<PeerId, PeerKey>,
+    candidates: Candidates,
+    choker: Choker,
+
+    /// Peers that may be asked for blocks, in the order of their turns.
+    refills: VecDeque<PeerKey>,
+    /// Every peer may be asked for blocks: some became free.
+    refill_all: bool,
+    /// Peers whose requests may be served, in the order of their turns.
+    services: VecDeque<PeerKey>,
+    /// A slot may have become free.
+    fill_slots: bool,
+    download_limit: Option<Bucket>,
+    upload_limit: Option<Bucket>,
+    /// Payload bytes in the upload buffers of all peers.
+    upload_buffered: u64,
+
+    paused: bool,
+    /// The disk failed: nothing is requested.
+    halted: bool,
+
+    now: Option<Instant>,
+    ticked: Option<Instant>,
+    next_round: Option<Instant>,
+    rng: fastrand::Rng,
+    actions: VecDeque<Action>,
+
+    down: Meter,
+    up: Meter,
+    wasted: Meter,
+    wasted_blocks: u64,
+    failed_pieces: u64,
+}
 
 impl Torrent {
-    /// A torrent that knows nobody yet. The same seed, inputs and times give the same actions.
-    pub fn new(_config: Config, _phase: Phase, _rng_seed: u64) -> Self {
-        Self {}
+    /// A torrent that knows nobody yet.
+    pub fn new(config: Config, phase: Phase, rng_seed: u64) -> Self {
+        let Phase::Pieces(layout, have) = phase;
+        let mut rng = fastrand::Rng::with_seed(rng_seed);
+        let left = have.iter_missing().map(|piece| u64::from(layout.piece_len(piece))).sum();
+        Self {
+            picker: (!have.is_full()).then(|| Picker::new(&have, &mut rng)),
+            partials: Partials::new(layout.clone()),
+            end_game: EndGame::default(),
+            bans: Bans::default(),
+            peers: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            candidates: Candidates::new(&config.own_addrs),
+            choker: Choker::default(),
+            refills: VecDeque::new(),
+            refill_all: false,
+            services: VecDeque::new(),
+            fill_slots: false,
+            download_limit: config.download_limit.map(Bucket::limit),
+            upload_limit: config.upload_limit.map(Bucket::limit),
+            upload_buffered: 0,
+            paused: false,
+            halted: false,
+            now: None,
+            ticked: None,
+            next_round: None,
+            rng,
+            actions: VecDeque::new(),
+            down: Meter::default(),
+            up: Meter::default(),
+            wasted: Meter::default(),
+            wasted_blocks: 0,
+            failed_pieces: 0,
+            config,
+            layout,
+            have,
+            left,
+        }
     }
-    /// Takes in what happened. Never blocks; afterwards call [`poll`](Self::poll) until `None`.
-    pub fn handle(&mut self, _now: Instant, _input: Input) {}
-    /// Call when the time of [`poll_timeout`](Self::poll_timeout) has come.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
-    /// The next thing to do.
+
+    /// Takes in what happened at `now`, which never goes back. Never blocks; what follows from it
+    /// waits in [`poll`](Self::poll).
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        let now = self.clock(now);
+        match input {
+            Input::Connected { peer, addr, origin, peer_id, reserved: _ } => {
+                self.connected(now, peer, addr, origin, peer_id);
+            }
+            Input::DialFailed { addr } => {
+                self.candidates.gone(addr, false, now, &mut self.rng);
+            }
+            Input::Message { peer, message } => self.message(now, peer, message),
+            Input::Drained { peer, bytes } => self.drained(now, peer, bytes),
+            Input::Dropped { peer, bytes } => {
+                self.freed(peer, bytes);
+            }
+            Input::Closed { peer } => self.forget(now, peer),
+            Input::Disk(done) => self.disk(now, done),
+            Input::Found { addrs, source } => self.found(now, &addrs, source),
+            Input::Control(control) => self.control(now, control),
+        }
+    }
+
+    /// Does what is due by time. To be called when the time of
+    /// [`poll_timeout`](Self::poll_timeout) has come; harmless at any other time.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.clock(now);
+        if let Some(ticked) = self.ticked {
+            let elapsed = now.saturating_duration_since(ticked);
+            if elapsed >= TICK {
+                self.tick(now, elapsed);
+            }
+        }
+        if self.next_round.is_some_and(|round| round <= now) {
+            self.next_round = Some(now + CHOKE_ROUND);
+            self.choke_round(now);
+        }
+    }
+
+    /// The next thing to do. `None`: nothing until the next input or timeout.
     pub fn poll(&mut self) -> Option<Action> {
-        None
+        loop {
+            if let Some(action) = self.actions.pop_front() {
+                return Some(action);
+            }
+            self.work(self.now?);
+            if self.actions.is_empty() {
+                return None;
+            }
+        }
     }
-    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, if nothing happens.
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) unless something happens before, as
+    /// known after `poll` gave `None`. `None`: never.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        let limit = |bucket: &Option<Bucket>| bucket.as_ref().and_then(Bucket::ready_at);
+        let dial = if self.may_dial() { self.candidates.next_turn() } else { None };
+        let refill = if self.refills.is_empty() { None } else { limit(&self.download_limit) };
+        let serve = if self.services.is_empty() { None } else { limit(&self.upload_limit) };
+        let tick = self.ticked.map(|ticked| ticked + TICK);
+        [tick, self.next_round, dial, refill, serve].into_iter().flatten().min()
     }
+
+    /// The pieces that are verified and stored.
+    pub fn have(&self) -> &PieceSet {
+        &self.have
+    }
+
     /// Counters and rates.
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        let peers = || self.peers.values();
+        Stats {
+            pieces: self.layout.piece_count(),
+            pieces_have: self.have.count(),
+            left: self.left,
+            downloaded: self.down.total(),
+            uploaded: self.up.total(),
+            wasted: self.wasted.total(),
+            wasted_blocks: self.wasted_blocks,
+            failed_pieces: self.failed_pieces,
+            download_rate: self.down.rate(),
+            upload_rate: self.up.rate(),
+            peers: self.peers.len(),
+            seeds: peers().filter(|peer| peer.pieces.is_all()).count(),
+            unchoked: peers().filter(|peer| !peer.am_choking).count(),
+            half_open: self.candidates.half_open(),
+            candidates: self.candidates.len(),
+            partial_pieces: self.partials.len(),
+            blocks_requested: peers().map(|peer| peer.pipeline.len()).sum(),
+            bans: self.bans.len(),
+            upload_buffered: self.upload_buffered,
+            end_game: self.end_game.is_on(),
+        }
     }
+
     /// The connected peers, in the order of their keys.
-    pub fn peers(&self) -> Vec<PeerStats> {
-        Vec::new()
+    pub fn peers(&self) -> impl Iterator<Item = PeerStats> + '_ {
+        let optimistic = self.choker.optimistic();
+        let pieces = self.layout.piece_count();
+        self.peers.iter().map(move |(key, peer)| peer.stats(*key, pieces, optimistic == Some(*key)))
     }
-    /// The pieces that are verified and stored.
-    pub fn have(&self) -> &metainfo::PieceSet {
-        unimplemented!()
+
+    fn clock(&mut self, now: Instant) -> Instant {
+        let now = self.now.map_or(now, |before| before.max(now));
+        self.now = Some(now);
+        now
+    }
+
+    fn is_complete(&self) -> bool {
+        self.have.is_full()
+    }
+
+    fn disk(&mut self, now: Instant, done: DiskDone) {
+        match done {
+            DiskDone::Checked { piece, outcome: Checked::Good { blocks } } => {
+                self.piece_good(now, piece, &blocks);
+            }
+            DiskDone::Checked { piece, outcome: Checked::Bad { blocks } } => {
+                self.piece_bad(now, piece, blocks);
+            }
+            DiskDone::WriteFailed { piece } => self.write_failed(piece),
+            DiskDone::Read { peer, block, payload } => self.read(peer, block, Some(payload)),
+            DiskDone::ReadFailed { peer, block } => {
+                self.read(peer, block, None);
+                // There is no message for "not this block" (BEP 3); a choke takes back all of its
+                // requests, and the next round may unchoke it again.
+                self.choke(now, peer);
+            }
+            DiskDone::Lost { piece } => self.lost(piece),
+        }
+    }
+
+    fn found(&mut self, now: Instant, addrs: &[std::net::SocketAddr], source: Source) {
+        for addr in addrs {
+            if !self.bans.is_ip_banned(addr.ip()) {
+                self.candidates.found(*addr, source, now, &mut self.rng);
+            }
+        }
+    }
+
+    fn control(&mut self, now: Instant, control: Control) {
+        match control {
+            Control::Limits { download, upload } => {
+                self.download_limit = download.map(Bucket::limit);
+                self.upload_limit = upload.map(Bucket::limit);
+                self.refill_all = true;
+            }
+            Control::Pause => {
+                self.paused = true;
+                self.close_all(now, CloseReason::Paused);
+            }
+            Control::Resume => {
+                self.paused = false;
+                self.halted = false;
+                self.refill_all = true;
+            }
+        }
+    }
+
+    /// Measures, and notices silences.
+    fn tick(&mut self, now: Instant, elapsed: Duration) {
+        self.ticked = (!self.peers.is_empty()).then_some(now);
+        self.down.tick(elapsed);
+        self.up.tick(elapsed);
+        let mut snubbing = Vec::new();
+        for (key, peer) in &mut self.peers {
+            peer.down.tick(elapsed);
+            peer.up.tick(elapsed);
+            peer.pipeline.tick(peer.down.rate());
+            if peer.pipeline.snub(now) {
+                snubbing.push(*key);
+            }
+        }
+        for key in snubbing {
+            self.give_up_requests(key);
+        }
+        // Windows may have grown, and in end-game time alone changes who counts as slow.
+        self.refill_all = true;
+    }
+
+    /// Starts the timers with the first peer.
+    fn wind_up(&mut self, now: Instant) {
+        self.ticked.get_or_insert(now);
+        self.next_round.get_or_insert(now + CHOKE_ROUND);
+    }
+
+    /// What was put off until all inputs at hand were taken in.
+    fn work(&mut self, now: Instant) {
+        if std::mem::take(&mut self.fill_slots) {
+            self.fill_slots(now);
+        }
+        self.refill_round(now);
+        self.serve_round(now);
+        while self.may_dial() {
+            let Some(addr) = self.candidates.dial(now) else { break };
+            self.actions.push_back(Action::Dial { addr });
+        }
+    }
+
+    fn send(&mut self, peer: PeerKey, message: Message) {
+        self.actions.push_back(Action::Send { peer, message });
+    }
+
+    fn event(&mut self, event: Event) {
+        self.actions.push_back(Action::Event(event));
+    }
+
+    fn piece_bytes(&self, piece: PieceIndex) -> u64 {
+        u64::from(self.layout.piece_len(piece))
     }
 }

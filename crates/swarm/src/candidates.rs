@@ -1,0 +1,171 @@
+//! The addresses a torrent knows: which to dial next, and when again after a failure.
+//! It dials nobody itself, and it knows nothing of peers whose listening address it does not know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use crate::border::Source;
+use crate::limits::{MAX_CANDIDATES, MAX_FAILURES, RETRY_FIRST, RETRY_LAST};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Listed in `waiting` under this key.
+    Waiting(Turn),
+    Dialing,
+    Connected,
+    /// Ourselves, or a banned peer: never again.
+    Never,
+}
+
+/// When a candidate's turn comes: its time, and a random number among equals.
+type Turn = (Instant, u32);
+
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    state: State,
+    failures: u32,
+    source: Source,
+}
+
+/// Known addresses.
+#[derive(Debug)]
+pub(crate) struct Candidates {
+    known: BTreeMap<SocketAddr, Candidate>,
+    waiting: BTreeSet<(Turn, SocketAddr)>,
+    dialing: usize,
+}
+
+impl Candidates {
+    pub(crate) fn new(own: &[SocketAddr]) -> Self {
+        let mut candidates = Self { known: BTreeMap::new(), waiting: BTreeSet::new(), dialing: 0 };
+        own.iter().for_each(|addr| candidates.never(*addr));
+        candidates
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    pub(crate) fn half_open(&self) -> usize {
+        self.dialing
+    }
+
+    /// Learns an address. Nothing happens if it is known, cannot be dialed, or there is no room.
+    pub(crate) fn found(
+        &mut self,
+        addr: SocketAddr,
+        source: Source,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) {
+        let addr = canonical(addr);
+        let dialable = addr.port() != 0 && !addr.ip().is_unspecified() && !addr.ip().is_multicast();
+        if !dialable || self.known.contains_key(&addr) {
+            return;
+        }
+        if self.known.len() >= MAX_CANDIDATES && source != Source::Given {
+            return;
+        }
+        let turn = (now, rng.u32(..));
+        self.known.insert(addr, Candidate { state: State::Waiting(turn), failures: 0, source });
+        self.waiting.insert((turn, addr));
+    }
+
+    /// The next address to dial now, which counts as half open from here on.
+    pub(crate) fn dial(&mut self, now: Instant) -> Option<SocketAddr> {
+        let (turn, addr) = *self.waiting.first()?;
+        if turn.0 > now {
+            return None;
+        }
+        self.set(addr, State::Dialing);
+        Some(addr)
+    }
+
+    /// When the next address can be dialed.
+    pub(crate) fn next_turn(&self) -> Option<Instant> {
+        self.waiting.first().map(|(turn, _)| turn.0)
+    }
+
+    /// A dial succeeded.
+    pub(crate) fn connected(&mut self, addr: SocketAddr) {
+        self.set(canonical(addr), State::Connected);
+    }
+
+    /// A dial failed, or its connection ended. A connection that was `useful` starts over with
+    /// the shortest wait.
+    pub(crate) fn gone(
+        &mut self,
+        addr: SocketAddr,
+        useful: bool,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+    ) {
+        let addr = canonical(addr);
+        let Some(candidate) = self.known.get_mut(&addr) else { return };
+        if !matches!(candidate.state, State::Dialing | State::Connected) {
+            return;
+        }
+        let wait = if useful { RETRY_FIRST } else { back_off(candidate.failures) };
+        candidate.failures = if useful { 1 } else { candidate.failures.saturating_add(1) };
+        if candidate.failures > MAX_FAILURES && candidate.source != Source::Given {
+            // Whoever names it again may bring it back; until then it takes no room.
+            self.set(addr, State::Never);
+            self.known.remove(&addr);
+            return;
+        }
+        // Up to a quarter more, so that those that failed together don't come back together.
+        let jitter = wait.mul_f64(rng.f64() / 4.0);
+        self.set(addr, State::Waiting((now + wait + jitter, rng.u32(..))));
+    }
+
+    /// The address is never to be dialed again.
+    pub(crate) fn never(&mut self, addr: SocketAddr) {
+        let addr = canonical(addr);
+        let never = Candidate { state: State::Never, failures: 0, source: Source::Given };
+        self.known.entry(addr).or_insert(never);
+        self.set(addr, State::Never);
+    }
+
+    /// No known address with this IP is to be dialed again.
+    pub(crate) fn never_ip(&mut self, ip: IpAddr) {
+        let addrs: Vec<_> = self.known.keys().filter(|addr| addr.ip() == ip).copied().collect();
+        addrs.into_iter().for_each(|addr| self.never(addr));
+    }
+
+    fn set(&mut self, addr: SocketAddr, to: State) {
+        let Some(candidate) = self.known.get_mut(&addr) else { return };
+        if candidate.state == State::Never {
+            return;
+        }
+        match std::mem::replace(&mut candidate.state, to) {
+            State::Waiting(turn) => {
+                self.waiting.remove(&(turn, addr));
+            }
+            State::Dialing => self.dialing -= 1,
+            State::Connected | State::Never => {}
+        }
+        match to {
+            State::Waiting(turn) => {
+                self.waiting.insert((turn, addr));
+            }
+            State::Dialing => self.dialing += 1,
+            State::Connected | State::Never => {}
+        }
+    }
+}
+
+fn back_off(failures: u32) -> Duration {
+    RETRY_FIRST.saturating_mul(2_u32.saturating_pow(failures)).min(RETRY_LAST)
+}
+
+/// An IPv4 address in IPv6 clothes is the IPv4 address.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, addr.port()),
+        IpAddr::V6(_) => addr,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! The state of one connected peer: what it said, what we said, what is under way.
+//! It decides nothing; the torrent does.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use wire::PeerId;
+
+use crate::border::{Origin, PeerKey};
+use crate::bucket::Bucket;
+use crate::limits::{PATIENCE, PATIENCE_PER_SECOND};
+use crate::partial::Identity;
+use crate::picker::Cursor;
+use crate::pieces::Pieces;
+use crate::rate::Meter;
+use crate::requests::Pipeline;
+use crate::stats::PeerStats;
+use crate::uploads::Uploads;
+
+/// One connection after its handshake.
+#[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "four flags of the protocol, four of the queues")]
+pub(crate) struct Peer {
+    pub(crate) addr: SocketAddr,
+    pub(crate) origin: Origin,
+    pub(crate) peer_id: PeerId,
+    pub(crate) since: Instant,
+    /// A message other than keep-alive came: a bitfield may not come any more.
+    pub(crate) spoke: bool,
+
+    pub(crate) pieces: Pieces,
+    /// How many of its pieces we lack.
+    pub(crate) wanted: u32,
+    /// The picker counts it as a seed, and not piece by piece.
+    pub(crate) counted_as_seed: bool,
+    pub(crate) cursor: Cursor,
+
+    pub(crate) am_choking: bool,
+    pub(crate) am_interested: bool,
+    pub(crate) peer_choking: bool,
+    pub(crate) peer_interested: bool,
+
+    pub(crate) pipeline: Pipeline,
+    /// Waits for its turn to be asked for blocks.
+    pub(crate) wants_refill: bool,
+    pub(crate) uploads: Uploads,
+    /// Waits for its turn to be served.
+    pub(crate) wants_service: bool,
+
+    pub(crate) down: Meter,
+    pub(crate) up: Meter,
+    pub(crate) last_payload: Instant,
+    /// When it was choked or unchoked last; `None` if never unchoked.
+    pub(crate) turned: Option<Instant>,
+    /// When it last got the optimistic slot.
+    pub(crate) tried: Option<Instant>,
+
+    pub(crate) patience: Bucket,
+    pub(crate) unrequested: u32,
+}
+
+impl Peer {
+    pub(crate) fn new(addr: SocketAddr, origin: Origin, peer_id: PeerId, now: Instant) -> Self {
+        Self {
+            addr,
+            origin,
+            peer_id,
+            since: now,
+            spoke: false,
+            pieces: Pieces::Nothing,
+            wanted: 0,
+            counted_as_seed: false,
+            cursor: Cursor::default(),
+            am_choking: true,
+            am_interested: false,
+            peer_choking: true,
+            peer_interested: false,
+            pipeline: Pipeline::new(now),
+            wants_refill: false,
+            uploads: Uploads::default(),
+            wants_service: false,
+            down: Meter::default(),
+            up: Meter::default(),
+            last_payload: now,
+            turned: None,
+            tried: None,
+            patience: Bucket::new(PATIENCE_PER_SECOND, PATIENCE),
+            unrequested: 0,
+        }
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { ip: self.addr.ip().to_canonical(), peer_id: self.peer_id }
+    }
+
+    /// True if it could be asked for a block now.
+    pub(crate) fn can_be_asked(&self) -> bool {
+        !self.peer_choking && self.am_interested && self.pipeline.room() > 0
+    }
+
+    pub(crate) fn stats(&self, peer: PeerKey, pieces: u32, optimistic: bool) -> PeerStats {
+        PeerStats {
+            peer,
+            addr: self.addr,
+            peer_id: self.peer_id,
+            origin: self.origin,
+            pieces: self.pieces.count(pieces),
+            am_choking: self.am_choking,
+            peer_choking: self.peer_choking,
+            am_interested: self.am_interested,
+            peer_interested: self.peer_interested,
+            optimistic,
+            snubbed: self.pipeline.is_snubbed(),
+            downloaded: self.down.total(),
+            uploaded: self.up.total(),
+            download_rate: self.down.rate(),
+            upload_rate: self.up.rate(),
+            requested: self.pipeline.len(),
+            queued: self.uploads.queued(),
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! Which piece to begin next: the pieces that nobody was asked for yet, kept in order of rarity.
+//! It knows no blocks, no requests and no time.
+//!
+//! `order` holds these pieces sorted by how many peers have them; `bounds` says where each rarity
+//! begins. A `have` moves a piece across one bound: one swap. Peers that have everything are only
+//! counted, since they make no piece rarer than another. A bitfield that names much of the torrent
+//! changes the counts and sorts once, lazily, however many such peers come at a time.
+//!
+//! A pick walks the rarities upwards and tries a bounded number of pieces of each, from a random
+//! place. For a peer that has a fair part of the torrent that finds one of the rarest it has. For
+//! one that has few pieces, the probes may all miss; then its own bits are walked, 64 at a time,
+//! from where the last walk ended, so that walking them all costs a pass over its bitfield for all
+//! its picks together.
+
+use metainfo::{PieceIndex, PieceSet};
+
+use crate::limits::{PROBES, PROBES_PER_RARITY};
+use crate::pieces::Pieces;
+
+/// The place of a piece that is not in `order`: begun or verified.
+const UNLISTED: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// Index into `order`, or [`UNLISTED`].
+    place: u32,
+    /// Peers that have it, without those that are counted as seeds.
+    peers: u16,
+}
+
+/// The pieces that are not begun, by rarity.
+#[derive(Debug)]
+pub(crate) struct Picker {
+    entries: Vec<Entry>,
+    order: Vec<u32>,
+    /// Pieces with `n` peers are `order[bounds[n]..bounds[n + 1]]`; the last bound is its length.
+    bounds: Vec<u32>,
+    /// The pieces in `order` as bits, laid out like a bitfield.
+    listed: Vec<u8>,
+    seeds: u32,
+    /// `peers` changed in many entries and `order` was not sorted since.
+    unsorted: bool,
+    /// Grows when a piece comes back into `order`.
+    returns: u64,
+}
+
+/// Where a peer's own bits are walked on, and whether it is worth it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cursor {
+    byte: usize,
+    /// The walk found nothing, and nothing was put back since (`Picker::returns`).
+    barren_at: Option<u64>,
+}
+
+impl Cursor {
+    /// The peer has a new piece: look again.
+    pub(crate) fn wake(&mut self) {
+        self.barren_at = None;
+    }
+}
+
+impl Picker {
+    /// All pieces that are not in `have`, in random order.
+    pub(crate) fn new(have: &PieceSet, rng: &mut fastrand::Rng) -> Self {
+        let mut order: Vec<u32> = have.iter_missing().map(PieceIndex::get).collect();
+        rng.shuffle(&mut order);
+        let mut entries = vec![Entry { place: UNLISTED, peers: 0 }; have.len() as usize];
+        for (place, piece) in (0_u32..).zip(&order) {
+            if let Some(entry) = entries.get_mut(*piece as usize) {
+                entry.place = place;
+            }
+        }
+        let mut listed: Vec<u8> = have.as_bytes().iter().map(|byte| !byte).collect();
+        if let (Some(last), spare @ 1..) = (listed.last_mut(), have.len() % 8) {
+            *last &= !(0xff >> spare);
+        }
+        let bounds = vec![0, len(&order)];
+        Self { entries, order, bounds, listed, seeds: 0, unsorted: false, returns: 0 }
+    }
+
+    /// A peer that has every piece came.
+    pub(crate) fn add_seed(&mut self) {
+        self.seeds += 1;
+    }
+
+    /// A peer that came by [`add_seed`](Self::add_seed) left.
+    pub(crate) fn remove_seed(&mut self) {
+        self.seeds = self.seeds.saturating_sub(1);
+    }
+
+    /// A peer came, or said, that it has these pieces.
+    pub(crate) fn add_set(&mut self, set: &PieceSet, rng: &mut fastrand::Rng) {
+        self.change_set(set, rng, Self::add, |peers| peers.saturating_add(1));
+    }
+
+    /// A peer that had these pieces left.
+    pub(crate) fn remove_set(&mut self, set: &PieceSet, rng: &mut fastrand::Rng) {
+        self.change_set(set, rng, Self::remove, |peers| peers.saturating_sub(1));
+    }
+
+    /// One more peer has `piece`.
+    pub(crate) fn add(&mut self, piece: PieceIndex, rng: &mut fastrand::Rng) {
+        let Some(entry) = self.entries.get_mut(piece.as_usize()) else { return };
+        let (from, place) = (usize::from(entry.peers), entry.place);
+        let Some(to) = entry.peers.checked_add(1) else { return };
+        entry.peers = to;
+        if place == UNLISTED || self.unsorted {
+            return;
+        }
+        if self.bounds.len() < from + 3 {
+            self.bounds.resize(from + 3, len(&self.order));
+        }
+        // The last of its rarity becomes the first of the next one, at a random place there.
+        let new = self.bounds[from + 1] - 1;
+        self.bounds[from + 1] = new;
+        self.swap(place, new);
+        self.swap(new, rng.u32(new..self.bounds[from + 2]));
+    }
+
+    /// One peer less has `piece`.
+    pub(crate) fn remove(&mut self, piece: PieceIndex, rng: &mut fastrand::Rng) {
+        let Some(entry) = self.entries.get_mut(piece.as_usize()) else { return };
+        let (Some(to), place) = (entry.peers.checked_sub(1), entry.place) else { return };
+        entry.peers = to;
+        if place == UNLISTED || self.unsorted {
+            return;
+        }
+        // The first of its rarity becomes the last of the one before, at a random place there.
+        let to = usize::from(to);
+        let new = self.bounds[to + 1];
+        self.bounds[to + 1] = new + 1;
+        self.swap(place, new);
+        self.swap(new, rng.u32(self.bounds[to]..=new));
+    }
+
+    /// Takes `piece` out: it is begun.
+    pub(crate) fn take(&mut self, piece: PieceIndex) {
+        self.sort();
+        let Some(entry) = self.entries.get_mut(piece.as_usize()) else { return };
+        let place = entry.place;
+        if place == UNLISTED {
+            return;
+        }
+        entry.place = UNLISTED;
+        let rarity = usize::from(entry.peers);
+        self.set_listed(piece.get(), false);
+        // The hole goes up through the rarities: the last of each fills it and leaves a new one.
+        let mut hole = place;
+        for bound in rarity + 1..self.bounds.len() {
+            let last = self.bounds[bound] - 1;
+            self.bounds[bound] = last;
+            if hole != last {
+                self.put(hole, self.order[last as usize]);
+                hole = last;
+            }
+        }
+        self.order.pop();
+    }
+
+    /// Puts `piece` back: it has to be begun again.
+    pub(crate) fn put_back(&mut self, piece: PieceIndex, rng: &mut fastrand::Rng) {
+        self.sort();
+        let Some(entry) = self.entries.get_mut(piece.as_usize()) else { return };
+        if entry.place != UNLISTED {
+            return;
+        }
+        let rarity = usize::from(entry.peers);
+        self.returns += 1;
+        self.set_listed(piece.get(), true);
+        if self.bounds.len() < rarity + 2 {
+            self.bounds.resize(rarity + 2, len(&self.order));
+        }
+        // The hole comes down through the rarities: the first of each moves to its new end.
+        let mut hole = len(&self.order);
+        self.order.push(piece.get());
+        for bound in (rarity + 1..self.bounds.len()).rev() {
+            let first = self.bounds[bound - 1];
+            self.bounds[bound] += 1;
+            if bound - 1 > rarity && first != hole {
+                self.put(hole, self.order[first as usize]);
+                hole = first;
+            }
+        }
+        self.put(hole, piece.get());
+        self.swap(hole, rng.u32(self.bounds[rarity]..self.bounds[rarity + 1]));
+    }
+
+    /// A piece to begin with a peer that has `pieces`: among the rarest it has, at random.
+    pub(crate) fn pick(
+        &mut self,
+        pieces: &Pieces,
+        cursor: &mut Cursor,
+        rng: &mut fastrand::Rng,
+    ) -> Option<PieceIndex> {
+        self.sort();
+        match pieces {
+            Pieces::Nothing => None,
+            Pieces::All => self.order.first().copied().map(PieceIndex::new),
+            Pieces::Some(set) => {
+                if cursor.barren_at == Some(self.returns) {
+                    return None;
+                }
+                self.probe(set, rng).or_else(|| {
+                    let found = self.walk(set, cursor);
+                    cursor.barren_at = if found.is_none() { Some(self.returns) } else { None };
+                    found
+                })
+            }
+        }
+    }
+
+    /// How many pieces that are not begun some connected peer has.
+    pub(crate) fn available(&mut self) -> usize {
+        self.sort();
+        let nobodys =
+            if self.seeds > 0 { 0 } else { self.bounds.get(1).map_or(0, |n| *n as usize) };
+        self.order.len() - nobodys.min(self.order.len())
+    }
+
+    /// How many connected peers have the piece.
+    pub(crate) fn peers(&self, piece: PieceIndex) -> u32 {
+        self.entries.get(piece.as_usize()).map_or(0, |entry| u32::from(entry.peers)) + self.seeds
+    }
+
+    /// Tries pieces in order of rarity. Pieces that no counted peer has are skipped: this peer is
+    /// counted.
+    fn probe(&self, set: &PieceSet, rng: &mut fastrand::Rng) -> Option<PieceIndex> {
+        let mut left = PROBES;
+        for bound in self.bounds.get(1..)?.windows(2) {
+            let bucket = self.order.get(bound[0] as usize..bound[1] as usize)?;
+            if bucket.is_empty() {
+                continue;
+            }
+            let (head, tail) = bucket.split_at(rng.usize(0..bucket.len()));
+            let tries = PROBES_PER_RARITY.min(left);
+            let mut tried = tail.iter().chain(head).take(tries).map(|p| PieceIndex::new(*p));
+            if let Some(found) = tried.find(|piece| set.contains(*piece)) {
+                return Some(found);
+            }
+            left -= tries.min(bucket.len());
+            if left == 0 {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// The next piece of `set` that is listed, from the cursor on and around.
+    fn walk(&self, set: &PieceSet, cursor: &mut Cursor) -> Option<PieceIndex> {
+        let bits = set.as_bytes();
+        let start = cursor.byte.min(bits.len());
+        for (from, to) in [(start, bits.len()), (0, start)] {
+            let both = bits.get(from..to)?.chunks(8).zip(self.listed.get(from..to)?.chunks(8));
+            for (at, (a, b)) in both.enumerate() {
+                let common = word(a) & word(b);
+                if common != 0 {
+                    cursor.byte = from + at * 8;
+                    let piece = cursor.byte * 8 + common.leading_zeros() as usize;
+                    return u32::try_from(piece).ok().map(PieceIndex::new);
+                }
+            }
+        }
+        None
+    }
+
+    fn change_set(
+        &mut self,
+        set: &PieceSet,
+        rng: &mut fastrand::Rng,
+        one: fn(&mut Self, PieceIndex, &mut fastrand::Rng),
+        many: fn(u16) -> u16,
+    ) {
+        // Moving one piece costs a few cache misses, sorting costs about one a piece.
+        if (set.count() as usize) < self.entries.len() / 8 {
+            set.iter().for_each(|piece| one(self, piece, rng));
+            return;
+        }
+        for piece in set.iter() {
+            if let Some(entry) = self.entries.get_mut(piece.as_usize()) {
+                entry.peers = many(entry.peers);
+            }
+        }
+        self.unsorted = true;
+    }
+
+    /// Sorts by counting. Stable, so ties keep their random order.
+    fn sort(&mut self) {
+        if !std::mem::take(&mut self.unsorted) {
+            return;
+        }
+        let rarity = |entries: &[Entry], piece: u32| usize::from(entries[piece as usize].peers);
+        let most = self.order.iter().map(|p| rarity(&self.entries, *p)).max().unwrap_or(0);
+        self.bounds.clear();
+        self.bounds.resize(most + 2, 0);
+        for piece in &self.order {
+            self.bounds[rarity(&self.entries, *piece) + 1] += 1;
+        }
+        for at in 1..self.bounds.len() {
+            self.bounds[at] += self.bounds[at - 1];
+        }
+        let mut next = self.bounds.clone();
+        let sorted = vec![0; self.order.len()];
+        for piece in std::mem::replace(&mut self.order, sorted) {
+            let place = &mut next[rarity(&self.entries, piece)];
+            self.order[*place as usize] = piece;
+            self.entries[piece as usize].place = *place;
+            *place += 1;
+        }
+    }
+
+    fn put(&mut self, place: u32, piece: u32) {
+        self.order[place as usize] = piece;
+        self.entries[piece as usize].place = place;
+    }
+
+    fn swap(&mut self, a: u32, b: u32) {
+        if a != b {
+            let (left, right) = (self.order[a as usize], self.order[b as usize]);
+            self.put(a, right);
+            self.put(b, left);
+        }
+    }
+
+    fn set_listed(&mut self, piece: u32, to: bool) {
+        if let Some(byte) = self.listed.get_mut(piece as usize / 8) {
+            let bit = 0x80 >> (piece % 8);
+            if to { *byte |= bit } else { *byte &= !bit }
+        }
+    }
+}
+
+fn len(order: &[u32]) -> u32 {
+    // A torrent has far fewer than 2^32 pieces.
+    u32::try_from(order.len()).unwrap_or(u32::MAX)
+}
+
+/// Up to eight bytes as the big-endian word they begin.
+fn word(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    u64::from_be_bytes(word)
+}
+
+#[cfg(test)]
+mod tests;

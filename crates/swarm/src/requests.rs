@@ -1,0 +1,173 @@
+//! The request pipeline of one peer: what it owes us, and how much to ask for ahead.
+//! It knows nothing of other peers and of what the blocks are for.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use metainfo::{BLOCK_LEN, Block};
+
+use crate::limits::{
+    LATE_KEPT, QUEUE_SECONDS, SNUB_AFTER, STALE_AFTER, WINDOW_FIRST, WINDOW_MAX, WINDOW_MIN,
+};
+
+/// How an arrived block relates to what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It was due.
+    Due,
+    /// It was asked for and taken back, and crossed that on the way.
+    Late,
+    /// It was never asked for, or was answered before.
+    Unrequested,
+}
+
+/// Requests to one peer.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    /// Asked and due, in the order of the requests, which is the order of the answers.
+    due: VecDeque<Block>,
+    /// Taken back, and possibly still to come.
+    late: VecDeque<Block>,
+    window: usize,
+    slow_start: bool,
+    last_rate: u64,
+    /// When the silence began: the last block, or the first request after having none due.
+    silent_since: Instant,
+    snubbed: bool,
+}
+
+impl Pipeline {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            due: VecDeque::new(),
+            late: VecDeque::new(),
+            window: WINDOW_FIRST,
+            slow_start: true,
+            last_rate: 0,
+            silent_since: now,
+            snubbed: false,
+        }
+    }
+
+    /// How many more blocks to ask for now.
+    pub(crate) fn room(&self) -> usize {
+        self.window.saturating_sub(self.due.len())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.due.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.due.is_empty()
+    }
+
+    /// What is due, the last asked first.
+    pub(crate) fn last_first(&self) -> impl Iterator<Item = Block> + '_ {
+        self.due.iter().rev().copied()
+    }
+
+    pub(crate) fn is_snubbed(&self) -> bool {
+        self.snubbed
+    }
+
+    pub(crate) fn ask(&mut self, now: Instant, block: Block) {
+        if self.due.is_empty() {
+            self.silent_since = now;
+        }
+        self.due.push_back(block);
+    }
+
+    pub(crate) fn arrived(&mut self, now: Instant, block: Block) -> Arrival {
+        let arrival = if remove(&mut self.due, block) {
+            if self.slow_start && self.window < WINDOW_MAX {
+                self.window += 1;
+            }
+            Arrival::Due
+        } else if remove(&mut self.late, block) {
+            Arrival::Late
+        } else {
+            return Arrival::Unrequested;
+        };
+        self.silent_since = now;
+        if self.snubbed {
+            self.snubbed = false;
+            self.window = WINDOW_MIN;
+            self.slow_start = true;
+        }
+        arrival
+    }
+
+    /// Takes a request back. True if the block was due.
+    pub(crate) fn cancel(&mut self, block: Block) -> bool {
+        let due = remove(&mut self.due, block);
+        if due {
+            self.keep_late(block);
+        }
+        due
+    }
+
+    /// Takes all requests back (choked, snubbed) and gives them, to be asked of others.
+    pub(crate) fn give_up(&mut self) -> Vec<Block> {
+        let blocks: Vec<Block> = self.due.drain(..).collect();
+        blocks.iter().for_each(|block| self.keep_late(*block));
+        blocks
+    }
+
+    /// Adjusts the window to the measured bytes a second.
+    pub(crate) fn tick(&mut self, rate: u64) {
+        // Slow start ends when asking for more no longer brings more.
+        if self.slow_start && rate > 0 && rate < self.last_rate.saturating_add(self.last_rate / 8) {
+            self.slow_start = false;
+        }
+        self.last_rate = rate;
+        if !self.slow_start && !self.snubbed {
+            let ahead = rate.saturating_mul(QUEUE_SECONDS) / u64::from(BLOCK_LEN);
+            let ahead = usize::try_from(ahead).unwrap_or(WINDOW_MAX);
+            self.window = ahead.clamp(WINDOW_MIN, WINDOW_MAX);
+        }
+    }
+
+    /// True once blocks have been due for too long without one coming. The peer is asked for one
+    /// block at a time from then on, until it sends something.
+    pub(crate) fn snub(&mut self, now: Instant) -> bool {
+        let silent = now.saturating_duration_since(self.silent_since) >= SNUB_AFTER;
+        let snub = silent && !self.due.is_empty();
+        if snub {
+            self.snubbed = true;
+            self.window = 1;
+        }
+        snub
+    }
+
+    /// True if it owes blocks and is silent: nothing seems to be on its way.
+    pub(crate) fn is_stale(&self, now: Instant) -> bool {
+        let silent = now.saturating_duration_since(self.silent_since);
+        self.snubbed || (!self.due.is_empty() && silent >= STALE_AFTER)
+    }
+
+    /// How long all that is due takes at `rate` bytes a second, in milliseconds.
+    pub(crate) fn millis_left(&self, rate: u64) -> u64 {
+        let bytes = u64::from(BLOCK_LEN).saturating_mul(self.due.len() as u64);
+        bytes.saturating_mul(1000) / rate.max(1)
+    }
+
+    fn keep_late(&mut self, block: Block) {
+        if self.late.len() == LATE_KEPT {
+            self.late.pop_front();
+        }
+        self.late.push_back(block);
+    }
+}
+
+/// Removes one `block`. Answers come in the order of the requests, so it is nearly always first.
+fn remove(queue: &mut VecDeque<Block>, block: Block) -> bool {
+    match queue.iter().position(|queued| *queued == block) {
+        Some(0) => queue.pop_front().is_some(),
+        Some(at) => queue.remove(at).is_some(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

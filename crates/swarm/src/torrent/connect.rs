@@ -1,0 +1,187 @@
+//! Peers that come and go: one connection a peer id, never ourselves, nobody who is banned, and
+//! room for those who are useful. It neither asks nor serves.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use metainfo::PieceSet;
+use wire::{Message, PeerId};
+
+use super::Torrent;
+use crate::border::{Action, Event, Origin, PeerKey};
+use crate::close::CloseReason;
+use crate::limits::{CROSSING, IDLE_ROOM};
+use crate::partial::Identity;
+use crate::peer::Peer;
+use crate::pieces::Pieces;
+
+impl Torrent {
+    pub(super) fn connected(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        addr: SocketAddr,
+        origin: Origin,
+        peer_id: PeerId,
+    ) {
+        if origin == Origin::Dialed {
+            self.candidates.connected(addr);
+        }
+        let peer = Peer::new(addr, origin, peer_id, now);
+        if let Some(reason) = self.refusal(now, &peer) {
+            if origin == Origin::Dialed {
+                match reason {
+                    CloseReason::Ourselves | CloseReason::Banned => self.candidates.never(addr),
+                    _ => self.candidates.gone(addr, false, now, &mut self.rng),
+                }
+            }
+            self.actions.push_back(Action::Close { peer: key, reason });
+            return;
+        }
+        self.by_id.insert(peer_id, key);
+        self.peers.insert(key, peer);
+        self.wind_up(now);
+        if !self.have.is_empty() {
+            self.send(key, Message::Bitfield(self.have.as_bytes().into()));
+        }
+    }
+
+    /// Why this new peer is not to be kept, if so. Makes room for it if not.
+    fn refusal(&mut self, now: Instant, peer: &Peer) -> Option<CloseReason> {
+        if peer.peer_id == self.config.peer_id {
+            return Some(CloseReason::Ourselves);
+        }
+        if self.paused {
+            return Some(CloseReason::Paused);
+        }
+        if self.bans.is_banned(peer.identity()) {
+            return Some(CloseReason::Banned);
+        }
+        if let Some(older) = self.by_id.get(&peer.peer_id).copied() {
+            if !self.replaces(now, peer, older) {
+                return Some(CloseReason::Duplicate);
+            }
+            self.close(now, older, CloseReason::Duplicate);
+        }
+        if self.peers.len() >= self.config.max_peers {
+            let Some(idle) = self.idlest(now) else { return Some(CloseReason::TooManyPeers) };
+            self.close(now, idle, CloseReason::Idle);
+        }
+        None
+    }
+
+    /// Two connections to one peer id: the older one is kept, except when both ends dialed each
+    /// other at once. Then each end may have seen the other connection first, so both keep the one
+    /// that was dialed by the end with the greater peer id.
+    fn replaces(&self, now: Instant, new: &Peer, older: PeerKey) -> bool {
+        let Some(older) = self.peers.get(&older) else { return true };
+        let crossing = older.origin != new.origin
+            && older.addr.ip().to_canonical() == new.addr.ip().to_canonical()
+            && now.saturating_duration_since(older.since) < CROSSING;
+        let ours_wins = self.config.peer_id > new.peer_id;
+        crossing && ours_wins == (new.origin == Origin::Dialed)
+    }
+
+    /// The peer whose room a newcomer may have: silent for long, and rather one that nobody wants
+    /// anything of.
+    fn idlest(&self, now: Instant) -> Option<PeerKey> {
+        let idle = |peer: &Peer| now.saturating_duration_since(peer.last_payload) >= IDLE_ROOM;
+        self.peers
+            .iter()
+            .filter(|(_, peer)| idle(peer))
+            .min_by_key(|(_, p)| (p.peer_interested || p.am_interested, p.last_payload))
+            .map(|(key, _)| *key)
+    }
+
+    pub(super) fn may_dial(&self) -> bool {
+        let half_open = self.candidates.half_open();
+        !self.paused
+            && half_open < self.config.max_half_open
+            && self.peers.len() + half_open < self.config.max_peers
+    }
+
+    /// Closes a connection for a reason, and forgets it.
+    pub(super) fn close(&mut self, now: Instant, key: PeerKey, reason: CloseReason) {
+        if let Some(peer) = self.peers.get(&key) {
+            log::debug!("closing {} {}: {reason}", peer.addr, peer.peer_id);
+            self.forget(now, key);
+            self.actions.push_back(Action::Close { peer: key, reason });
+        }
+    }
+
+    pub(super) fn close_all(&mut self, now: Instant, reason: CloseReason) {
+        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        keys.into_iter().for_each(|key| self.close(now, key, reason));
+    }
+
+    /// Forgets a connection that is gone. What it owed us is asked of others.
+    pub(super) fn forget(&mut self, now: Instant, key: PeerKey) {
+        self.give_up_requests(key);
+        let Some(peer) = self.peers.remove(&key) else { return };
+        self.by_id.remove(&peer.peer_id);
+        self.uncount(&peer);
+        self.upload_buffered = self.upload_buffered.saturating_sub(peer.uploads.in_flight());
+        if peer.origin == Origin::Dialed {
+            let useful = peer.down.total() + peer.up.total() > 0;
+            self.candidates.gone(peer.addr, useful, now, &mut self.rng);
+        }
+        self.fill_slots = true;
+        if self.peers.is_empty() {
+            self.ticked = None;
+            self.next_round = None;
+        }
+    }
+
+    /// Tells the picker what a peer has.
+    pub(super) fn count(&mut self, key: PeerKey) {
+        let (Some(peer), Some(picker)) = (self.peers.get_mut(&key), &mut self.picker) else {
+            return;
+        };
+        match &peer.pieces {
+            Pieces::Nothing => {}
+            Pieces::Some(set) => picker.add_set(set, &mut self.rng),
+            Pieces::All => {
+                peer.counted_as_seed = true;
+                picker.add_seed();
+            }
+        }
+    }
+
+    fn uncount(&mut self, peer: &Peer) {
+        let Some(picker) = &mut self.picker else { return };
+        match &peer.pieces {
+            Pieces::Nothing => {}
+            Pieces::Some(set) => picker.remove_set(set, &mut self.rng),
+            Pieces::All if peer.counted_as_seed => picker.remove_seed(),
+            Pieces::All => {
+                let all = PieceSet::new_full(self.layout.piece_count());
+                picker.remove_set(&all, &mut self.rng);
+            }
+        }
+    }
+
+    /// A peer is proved to have sent false data: it goes, and it stays away. Its address is banned
+    /// with it unless others share it.
+    pub(super) fn convict(&mut self, now: Instant, who: Identity) {
+        let same_ip = |peer: &Peer| peer.identity().ip == who.ip;
+        let shared = self.peers.values().any(|p| same_ip(p) && p.peer_id != who.peer_id);
+        let whole_ip = !who.ip.is_loopback() && !shared;
+        self.bans.ban(who, whole_ip);
+        if whole_ip {
+            self.candidates.never_ip(who.ip);
+        }
+        self.event(Event::Banned { ip: who.ip, peer_id: who.peer_id, whole_ip });
+        let guilty: Vec<(PeerKey, SocketAddr, Origin)> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| self.bans.is_banned(peer.identity()))
+            .map(|(key, peer)| (*key, peer.addr, peer.origin))
+            .collect();
+        for (key, addr, origin) in guilty {
+            if origin == Origin::Dialed {
+                self.candidates.never(addr);
+            }
+            self.close(now, key, CloseReason::Banned);
+        }
+    }
+}

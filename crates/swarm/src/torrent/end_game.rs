@@ -1,0 +1,174 @@
+//! End-game: every block that is left was asked of somebody, and peers stand idle. Blocks that are
+//! slow to come are asked of a second peer, and taken back from whoever comes later.
+//!
+//! What comes twice is bounded: at any time, the blocks that came in vain, those that were asked
+//! twice and those that were taken back a moment ago are together at most
+//! [`END_GAME_WASTE`](crate::limits::END_GAME_WASTE). A block due from a peer that has gone silent
+//! is not about to come at all, and may be asked of another freely.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use metainfo::Block;
+
+use super::Torrent;
+use crate::border::PeerKey;
+use crate::limits::{CANCEL_SETTLES, END_GAME_WASTE};
+use crate::peer::Peer;
+use crate::requests::Pipeline;
+
+/// The blocks that were asked of more than one peer.
+#[derive(Debug, Default)]
+pub(crate) struct EndGame {
+    on: bool,
+    /// Beside the peer that the begun piece names, these were asked too.
+    extra: BTreeMap<Block, Vec<PeerKey>>,
+    wasted: u64,
+    /// When requests that may still be answered were taken back.
+    cancelled: VecDeque<Instant>,
+}
+
+impl EndGame {
+    pub(super) fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// A block came that was here already.
+    pub(super) fn wasted(&mut self) {
+        self.wasted += u64::from(self.on);
+    }
+
+    /// A request to a peer that was about to answer was taken back.
+    pub(super) fn cancelled(&mut self, now: Instant) {
+        self.cancelled.push_back(now);
+    }
+
+    /// A block came. Gives the further peers it was asked of.
+    pub(super) fn arrived(&mut self, block: Block) -> Vec<PeerKey> {
+        self.extra.remove(&block).unwrap_or_default()
+    }
+
+    /// A peer won't send the block any more. Gives another one that was asked for it, which takes
+    /// its place in the begun piece if it was named there.
+    pub(super) fn released(&mut self, block: Block, peer: PeerKey) -> Option<PeerKey> {
+        let extra = self.extra.get_mut(&block)?;
+        let at = extra.iter().position(|other| *other == peer).unwrap_or(0);
+        let other = extra.remove(at);
+        if extra.is_empty() {
+            self.extra.remove(&block);
+        }
+        (other != peer).then_some(other)
+    }
+
+    /// How many blocks may be asked of a second peer now.
+    fn budget(&mut self, now: Instant) -> u64 {
+        while self.cancelled.front().is_some_and(|at| *at + CANCEL_SETTLES <= now) {
+            self.cancelled.pop_front();
+        }
+        let at_risk = self.extra.len() + self.cancelled.len();
+        END_GAME_WASTE.saturating_sub(self.wasted).saturating_sub(at_risk as u64)
+    }
+}
+
+impl Torrent {
+    /// A block that another peer owes us and that this one, being idle, is asked for too.
+    pub(super) fn end_game_block(&mut self, now: Instant, key: PeerKey) -> Option<Block> {
+        self.end_game.on = self.is_end_game();
+        if !self.end_game.on {
+            return None;
+        }
+        let me = self.peers.get(&key)?;
+        if me.pipeline.is_snubbed() {
+            return None;
+        }
+        if let Some(block) = self.stale_block(now, key, me) {
+            return self.ask_too(block, key);
+        }
+        if !me.pipeline.is_empty() || self.end_game.budget(now) == 0 {
+            return None;
+        }
+        let block = self.slow_block(now, key)?;
+        self.ask_too(block, key)
+    }
+
+    /// True if no block is left that some connected peer has and nobody was asked for.
+    fn is_end_game(&mut self) -> bool {
+        let Some(picker) = &mut self.picker else { return false };
+        let open = |piece: &metainfo::PieceIndex| {
+            let reserved = self.partials.get(*piece).is_some_and(|p| p.owner().is_some());
+            !reserved && picker.peers(*piece) > 0
+        };
+        let open = self.partials.open().iter().any(open);
+        !open && picker.available() == 0 && self.partials.len() > 0
+    }
+
+    /// A block that only silent peers were asked for.
+    fn stale_block(&self, now: Instant, key: PeerKey, me: &Peer) -> Option<Block> {
+        let stale =
+            |other: &PeerKey| self.peers.get(other).is_none_or(|peer| peer.pipeline.is_stale(now));
+        let silent = self.peers.iter().filter(|(k, p)| **k != key && p.pipeline.is_stale(now));
+        let mut owed = silent.flat_map(|(_, peer)| peer.pipeline.last_first());
+        owed.find(|block| {
+            let extra = self.end_game.extra.get(block);
+            me.pieces.contains(block.piece())
+                && self.partials.asked(*block).is_some_and(|first| first != key && stale(&first))
+                && extra.is_none_or(|extra| extra.iter().all(|e| *e != key && stale(e)))
+        })
+    }
+
+    /// The last block in the queue of the peer that will take longest, if this peer would have it
+    /// in less than half the time. That one is sent last, so the cancel is likely to be in time.
+    fn slow_block(&self, now: Instant, key: PeerKey) -> Option<Block> {
+        let me = self.peers.get(&key)?;
+        let rate = me.down.rate();
+        if rate == 0 {
+            return None;
+        }
+        let mine = u64::from(metainfo::BLOCK_LEN).saturating_mul(1000) / rate;
+        let millis = |peer: &Peer| Pipeline::millis_left(&peer.pipeline, peer.down.rate());
+        let slower = |peer: &Peer| {
+            !peer.pipeline.is_empty() && !peer.pipeline.is_stale(now) && millis(peer) > 2 * mine
+        };
+        let mut others: Vec<(u64, &Peer)> = self
+            .peers
+            .iter()
+            .filter(|(other, peer)| **other != key && slower(peer))
+            .map(|(_, peer)| (millis(peer), peer))
+            .collect();
+        others.sort_by_key(|(millis, _)| std::cmp::Reverse(*millis));
+        let mut owed = others.iter().flat_map(|(_, peer)| peer.pipeline.last_first());
+        owed.find(|block| {
+            let whole = self.partials.get(block.piece()).is_some_and(|p| p.is_whole());
+            me.pieces.contains(block.piece())
+                && !whole
+                && !self.end_game.extra.contains_key(block)
+                && self.partials.asked(*block).is_some_and(|first| first != key)
+        })
+    }
+
+    /// Notes that the block is asked of this peer as well. A piece that must come from one peer
+    /// changes hands as a whole instead.
+    fn ask_too(&mut self, block: Block, key: PeerKey) -> Option<Block> {
+        let piece = block.piece();
+        let partial = self.partials.get(piece)?;
+        if partial.is_whole() {
+            let owner = partial.owner()?;
+            self.take_from(owner, piece);
+            return self.partials.ask(piece, key);
+        }
+        self.end_game.extra.entry(block).or_default().push(key);
+        Some(block)
+    }
+
+    /// Takes back what a silent peer owes of a piece that it was to give whole.
+    fn take_from(&mut self, owner: PeerKey, piece: metainfo::PieceIndex) {
+        if let Some(peer) = self.peers.get_mut(&owner) {
+            let owed: Vec<Block> =
+                peer.pipeline.last_first().filter(|block| block.piece() == piece).collect();
+            for block in owed {
+                peer.pipeline.cancel(block);
+            }
+        }
+        self.restart(piece);
+    }
+}

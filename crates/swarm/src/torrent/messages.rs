@@ -1,0 +1,138 @@
+//! What a peer's message means: each number is checked against the torrent's geometry before it is
+//! used, and each message that brings nothing costs the peer some patience. It picks no blocks.
+
+use std::time::Instant;
+
+use metainfo::PieceSet;
+use wire::{Message, Request};
+
+use super::Torrent;
+use crate::border::PeerKey;
+use crate::close::CloseReason;
+use crate::limits::cost;
+use crate::pieces::Pieces;
+
+impl Torrent {
+    pub(super) fn message(&mut self, now: Instant, key: PeerKey, message: Message) {
+        if let Err(reason) = self.take_message(now, key, message) {
+            self.close(now, key, reason);
+        }
+    }
+
+    fn take_message(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        message: Message,
+    ) -> Result<(), CloseReason> {
+        // Messages of a connection that was closed may still be on their way here.
+        let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
+        let first = !peer.spoke;
+        peer.spoke |= !matches!(message, Message::KeepAlive);
+        match message {
+            Message::Choke => {
+                self.charge(now, key, cost::STATE_CHANGE, CloseReason::StateFlood)?;
+                self.choked(key);
+            }
+            Message::Unchoke => {
+                self.charge(now, key, cost::STATE_CHANGE, CloseReason::StateFlood)?;
+                if let Some(peer) = self.peers.get_mut(&key) {
+                    peer.peer_choking = false;
+                }
+                self.want_refill(key);
+            }
+            Message::Interested => {
+                self.charge(now, key, cost::STATE_CHANGE, CloseReason::StateFlood)?;
+                self.peer_interest(key, true);
+            }
+            Message::NotInterested => {
+                self.charge(now, key, cost::STATE_CHANGE, CloseReason::StateFlood)?;
+                self.peer_interest(key, false);
+            }
+            Message::Have(piece) => self.peer_has(now, key, piece)?,
+            Message::Bitfield(_) if !first => return Err(CloseReason::LateBitfield),
+            Message::Bitfield(bits) => self.bitfield(key, &bits)?,
+            Message::Request(request) => self.request(now, key, request)?,
+            Message::Cancel(Request { piece, offset, len }) => {
+                let block = self.layout.range(piece, offset, len);
+                self.cancelled(key, block.ok_or(CloseReason::RequestOutOfRange)?);
+                self.charge(now, key, cost::CANCEL, CloseReason::Chatter)?;
+            }
+            Message::Piece { piece, offset, payload } => {
+                self.block(now, key, piece, offset, payload)?;
+            }
+            // Keep-alives, and messages of extensions that are not ours.
+            _ => self.charge(now, key, cost::KEEP_ALIVE, CloseReason::Chatter)?,
+        }
+        Ok(())
+    }
+
+    /// Takes the cost of a message that brought nothing off the peer's patience.
+    pub(super) fn charge(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        cost: u64,
+        reason: CloseReason,
+    ) -> Result<(), CloseReason> {
+        let peer = self.peers.get_mut(&key);
+        let patient = peer.is_none_or(|peer| peer.patience.take(now, cost));
+        if patient { Ok(()) } else { Err(reason) }
+    }
+
+    /// The peer chokes us: what it owed us will not come, and is asked of others.
+    fn choked(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            if !std::mem::replace(&mut peer.peer_choking, true) {
+                self.give_up_requests(key);
+            }
+        }
+    }
+
+    fn peer_has(&mut self, now: Instant, key: PeerKey, piece: u32) -> Result<(), CloseReason> {
+        let piece = self.layout.piece(piece).ok_or(CloseReason::HaveOutOfRange)?;
+        let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
+        if !peer.pieces.insert(piece, self.layout.piece_count()) {
+            return self.charge(now, key, cost::HAVE_AGAIN, CloseReason::HaveFlood);
+        }
+        if let Some(picker) = &mut self.picker {
+            picker.add(piece, &mut self.rng);
+        }
+        if !self.have.contains(piece) {
+            peer.wanted += 1;
+            peer.cursor.wake();
+            self.update_interest(key);
+            self.want_refill(key);
+        }
+        self.not_two_seeds(key)
+    }
+
+    fn bitfield(&mut self, key: PeerKey, bits: &[u8]) -> Result<(), CloseReason> {
+        let set = PieceSet::from_wire(bits, self.layout.piece_count())
+            .map_err(|_| CloseReason::BadBitfield)?;
+        let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
+        peer.pieces = Pieces::from_set(set);
+        peer.wanted = peer.pieces.missing_from(&self.have);
+        self.count(key);
+        self.update_interest(key);
+        self.not_two_seeds(key)
+    }
+
+    /// Two peers that have everything have nothing to say to each other.
+    fn not_two_seeds(&self, key: PeerKey) -> Result<(), CloseReason> {
+        match self.peers.get(&key) {
+            Some(peer) if peer.pieces.is_all() && self.is_complete() => Err(CloseReason::BothSeeds),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells the peer whether we want anything it has, if that changed.
+    pub(super) fn update_interest(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let interested = peer.wanted > 0;
+        if std::mem::replace(&mut peer.am_interested, interested) != interested {
+            let message = if interested { Message::Interested } else { Message::NotInterested };
+            self.send(key, message);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Serving: requests are kept while we unchoke, read as far as the peer's buffer allows, and sent.
+//! It also carries out what the choker decides. Who deserves a slot is not decided here.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use metainfo::Block;
+use wire::{Message, Payload, Request};
+
+use super::Torrent;
+use crate::border::{Action, DiskJob, PeerKey};
+use crate::choker::Contender;
+use crate::close::CloseReason;
+use crate::limits::{UPLOAD_BUFFER_ALL, cost};
+
+impl Torrent {
+    pub(super) fn request(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        request: Request,
+    ) -> Result<(), CloseReason> {
+        let Request { piece, offset, len } = request;
+        let block = self.layout.range(piece, offset, len).ok_or(CloseReason::RequestOutOfRange)?;
+        let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
+        if peer.am_choking || !self.have.contains(block.piece()) || !peer.uploads.push(block) {
+            return self.charge(now, key, cost::REQUEST_DROPPED, CloseReason::RequestFlood);
+        }
+        self.want_service(key);
+        Ok(())
+    }
+
+    pub(super) fn cancelled(&mut self, key: PeerKey, block: Block) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.uploads.cancel(block);
+        }
+    }
+
+    fn want_service(&mut self, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            if peer.uploads.next().is_some() && !std::mem::replace(&mut peer.wants_service, true) {
+                self.services.push_back(key);
+            }
+        }
+    }
+
+    /// Reads blocks for all peers that wait for it, one each in turn, as far as the limit and the
+    /// buffers allow.
+    pub(super) fn serve_round(&mut self, now: Instant) {
+        while let Some(key) = self.services.front().copied() {
+            let full = self.upload_buffered >= UPLOAD_BUFFER_ALL;
+            if full || self.upload_limit.as_mut().is_some_and(|limit| !limit.is_open(now)) {
+                return;
+            }
+            self.services.pop_front();
+            let Some(peer) = self.peers.get_mut(&key) else { continue };
+            peer.wants_service = false;
+            let Some(block) = peer.uploads.next() else { continue };
+            peer.uploads.start();
+            let len = u64::from(block.len());
+            self.upload_buffered += len;
+            if let Some(limit) = &mut self.upload_limit {
+                limit.spend(len);
+            }
+            self.actions.push_back(Action::Disk(DiskJob::Read { peer: key, block }));
+            self.want_service(key);
+        }
+    }
+
+    /// The disk read a block for a peer, or failed to.
+    pub(super) fn read(&mut self, key: PeerKey, block: Block, payload: Option<Payload>) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let before = peer.uploads.in_flight();
+        let wanted = peer.uploads.read(block, payload.is_some());
+        let freed = before - peer.uploads.in_flight();
+        self.upload_buffered = self.upload_buffered.saturating_sub(freed);
+        if let (true, Some(payload)) = (wanted, payload) {
+            let (piece, offset) = (block.piece().get(), block.offset());
+            self.send(key, Message::Piece { piece, offset, payload });
+        }
+        self.want_service(key);
+    }
+
+    /// Bytes reached a peer's socket.
+    pub(super) fn drained(&mut self, now: Instant, key: PeerKey, bytes: u32) {
+        let counted = self.freed(key, bytes);
+        self.up.add(counted);
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.up.add(counted);
+            peer.last_payload = now;
+        }
+    }
+
+    /// Bytes left a peer's queue. Gives how many were known to be in it.
+    pub(super) fn freed(&mut self, key: PeerKey, bytes: u32) -> u64 {
+        let Some(peer) = self.peers.get_mut(&key) else { return 0 };
+        let counted = peer.uploads.drained(u64::from(bytes));
+        self.upload_buffered = self.upload_buffered.saturating_sub(counted);
+        self.want_service(key);
+        counted
+    }
+
+    pub(super) fn peer_interest(&mut self, key: PeerKey, interested: bool) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.peer_interested = interested;
+            self.fill_slots = true;
+        }
+    }
+
+    /// Gives slots that are free to peers that want something, without waiting for the next round.
+    pub(super) fn fill_slots(&mut self, now: Instant) {
+        let taken = self.peers.values().filter(|p| p.peer_interested && !p.am_choking).count();
+        let slots = self.config.unchoke_slots + usize::from(self.is_complete());
+        let free = slots.saturating_sub(taken);
+        if free == 0 {
+            return;
+        }
+        let mut waiting: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.peer_interested && peer.am_choking)
+            .map(|(key, peer)| (peer.turned, self.rng.u32(..), *key))
+            .collect();
+        waiting.sort_unstable();
+        waiting.into_iter().take(free).for_each(|(_, _, key)| self.unchoke(now, key));
+    }
+
+    /// The choker decides anew.
+    pub(super) fn choke_round(&mut self, now: Instant) {
+        let seeding = self.is_complete();
+        let mut contenders = Vec::new();
+        for (key, peer) in &mut self.peers {
+            let gave = peer.down.mark();
+            if peer.peer_interested {
+                contenders.push(Contender {
+                    peer: *key,
+                    gave: if seeding { 0 } else { gave },
+                    unchoked: !peer.am_choking,
+                    turned: peer.turned,
+                    tried: peer.tried,
+                    lot: self.rng.u32(..),
+                });
+            }
+        }
+        let before = self.choker.optimistic();
+        let slots = self.config.unchoke_slots;
+        let unchoked: BTreeSet<PeerKey> = self.choker.round(now, slots, seeding, contenders);
+        let optimistic = self.choker.optimistic();
+        if let Some(peer) = optimistic.and_then(|key| self.peers.get_mut(&key)) {
+            if before != optimistic {
+                peer.tried = Some(now);
+            }
+        }
+        let choked: Vec<PeerKey> =
+            self.peers.keys().filter(|key| !unchoked.contains(key)).copied().collect();
+        choked.into_iter().for_each(|key| self.choke(now, key));
+        unchoked.into_iter().for_each(|key| self.unchoke(now, key));
+    }
+
+    /// Chokes the peer, if it isn't: its requests are forgotten (BEP 3).
+    pub(super) fn choke(&mut self, now: Instant, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if !std::mem::replace(&mut peer.am_choking, true) {
+            peer.turned = Some(now);
+            peer.uploads.clear();
+            self.send(key, Message::Choke);
+        }
+    }
+
+    fn unchoke(&mut self, now: Instant, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if std::mem::replace(&mut peer.am_choking, false) {
+            peer.turned = Some(now);
+            self.send(key, Message::Unchoke);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What one peer asked of us: requests that wait, blocks that are read, bytes that are on their
+//! way. It bounds them, and leaves it to the torrent who is served when.
+
+use std::collections::VecDeque;
+
+use metainfo::Block;
+
+use crate::limits::{MAX_QUEUE, UPLOAD_BUFFER};
+
+/// Requests of one peer.
+#[derive(Debug, Default)]
+pub(crate) struct Uploads {
+    queue: VecDeque<Block>,
+    /// Given to the disk. `false`: the peer doesn't want it any more.
+    reading: VecDeque<(Block, bool)>,
+    /// Payload bytes in `reading` and in the socket's queue.
+    in_flight: u64,
+}
+
+impl Uploads {
+    /// Keeps a request. False if the queue is full.
+    pub(crate) fn push(&mut self, block: Block) -> bool {
+        let room = self.queue.len() < MAX_QUEUE;
+        if room {
+            self.queue.push_back(block);
+        }
+        room
+    }
+
+    /// Requests that wait or are being read.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len() + self.reading.len()
+    }
+
+    /// Payload bytes that are being read or wait in the socket's queue.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// The next request to serve, if this peer's buffer has room for its answer.
+    pub(crate) fn next(&self) -> Option<Block> {
+        let block = *self.queue.front()?;
+        (self.in_flight + u64::from(block.len()) <= UPLOAD_BUFFER).then_some(block)
+    }
+
+    /// The request that `next` gave goes to the disk.
+    pub(crate) fn start(&mut self) {
+        if let Some(block) = self.queue.pop_front() {
+            self.in_flight += u64::from(block.len());
+            self.reading.push_back((block, true));
+        }
+    }
+
+    /// The disk is done with `block`. True if the peer still wants it. `sent`: its bytes go to the
+    /// socket's queue if so, and count until they are drained.
+    pub(crate) fn read(&mut self, block: Block, sent: bool) -> bool {
+        // Wanted ones first: after a cancel the same block may have been asked for again.
+        let wanted = self.reading.iter().position(|entry| *entry == (block, true));
+        let at = wanted.or_else(|| self.reading.iter().position(|(b, _)| *b == block));
+        let Some((_, wanted)) = at.and_then(|at| self.reading.remove(at)) else { return false };
+        if !(wanted && sent) {
+            self.in_flight = self.in_flight.saturating_sub(u64::from(block.len()));
+        }
+        wanted
+    }
+
+    /// Bytes left the socket's queue. Gives how many of them counted.
+    pub(crate) fn drained(&mut self, bytes: u64) -> u64 {
+        let bytes = bytes.min(self.in_flight);
+        self.in_flight -= bytes;
+        bytes
+    }
+
+    /// Drops a request. False if there was none.
+    pub(crate) fn cancel(&mut self, block: Block) -> bool {
+        if let Some(at) = self.queue.iter().position(|queued| *queued == block) {
+            return self.queue.remove(at).is_some();
+        }
+        let reading = self.reading.iter_mut().find(|entry| **entry == (block, true));
+        reading.is_some_and(|entry| std::mem::take(&mut entry.1))
+    }
+
+    /// Drops all requests: the peer is choked.
+    pub(crate) fn clear(&mut self) {
+        self.queue.clear();
+        self.reading.iter_mut().for_each(|entry| entry.1 = false);
+    }
+}
