@@ -1,3 +1,5 @@
 //! The integration tests: one binary, a module for each subject.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test fail as tests do")]
+
 mod kit;

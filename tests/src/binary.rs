@@ -4,6 +4,8 @@
 //! it; for the others, and when nothing changed, that costs nothing. Never assumes where cargo puts
 //! its output.
 
+use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -29,7 +31,7 @@ pub fn pieces_cli() -> Result<PathBuf> {
 
 /// Builds the binary of `package` and returns its path. Compiler messages go to stderr.
 pub fn build(package: &str, profile: Profile) -> Result<PathBuf> {
-    let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    let mut cargo = Command::new(cargo());
     cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     cargo.args(["build", "--quiet", "--message-format=json-render-diagnostics"]);
     cargo.args(["--package", package, "--bin", package]);
@@ -48,4 +50,9 @@ pub fn build(package: &str, profile: Profile) -> Result<PathBuf> {
         }
     }
     Err(format!("cargo did not say where it put {package}").into())
+}
+
+/// The cargo that runs us, or the one in the search path.
+pub fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

@@ -42,7 +42,8 @@ impl Cli {
         Ok(Self::new(["seed"])?.on_loopback(torrent, dir))
     }
 
-    fn on_loopback(self, torrent: &Path, dir: &Path) -> Self {
+    /// `TORRENT -d DIR`, listening on a free port of 127.0.0.1.
+    pub fn on_loopback(self, torrent: &Path, dir: &Path) -> Self {
         self.arg(torrent).arg("-d").arg(dir).args(["--bind", "127.0.0.1", "--port", "0"])
     }
 

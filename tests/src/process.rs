@@ -184,7 +184,8 @@ impl Process {
         state.lines.iter().flat_map(|(_, line)| [line.as_str(), "\n"]).collect()
     }
 
-    fn failure(&self, what: &str) -> crate::Error {
+    /// An error that says what is wrong with this program and ends with its last words.
+    pub fn failure(&self, what: &str) -> crate::Error {
         let log = self.log();
         let from = log.char_indices().rev().nth(4000).map_or(0, |(at, _)| at);
         let tail = log.get(from..).unwrap_or_default();

@@ -1,0 +1,29 @@
+# The libtorrent of the lab: adds one torrent and stays until it is killed.
+# Arguments: the .torrent, the folder, the address, the port.
+import sys
+import time
+
+import libtorrent as lt
+
+torrent, folder, ip, port = sys.argv[1:]
+session = lt.session({
+    "listen_interfaces": f"{ip}:{port}",
+    "outgoing_interfaces": ip,
+    "enable_dht": False,
+    "enable_lsd": False,
+    "enable_upnp": False,
+    "enable_natpmp": False,
+    "enable_outgoing_utp": False,
+    "enable_incoming_utp": False,
+    "in_enc_policy": 2,
+    "out_enc_policy": 2,
+    "alert_mask": lt.alert.category_t.error_notification
+    | lt.alert.category_t.status_notification
+    | lt.alert.category_t.tracker_notification
+    | lt.alert.category_t.peer_notification,
+})
+session.add_torrent({"ti": lt.torrent_info(torrent), "save_path": folder})
+while True:
+    session.wait_for_alert(1000)
+    for alert in session.pop_alerts():
+        print(f"{time.monotonic():.3f} {alert}", flush=True)

@@ -1,0 +1,51 @@
+//! `pieces-cli`, in the same role as everybody else.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use testkit::process::Process;
+
+use super::PIECES;
+use super::client::{Client, Job, first_line};
+use crate::Result;
+
+/// Ours.
+pub(super) struct Pieces {
+    binary: PathBuf,
+}
+
+impl Pieces {
+    pub(super) fn new(binary: &Path) -> Self {
+        Self { binary: binary.to_owned() }
+    }
+
+    fn start(&self, verb: &str, job: &Job<'_>) -> Result<Process> {
+        let mut command = job.command(&self.binary);
+        command.arg("-v").arg(verb).arg(job.torrent).arg("-d").arg(job.dir);
+        command.args(["--bind", &job.ip().to_string(), "--port", &job.port.to_string()]);
+        Process::start(PIECES, &mut command)
+    }
+}
+
+impl Client for Pieces {
+    fn name(&self) -> &'static str {
+        PIECES
+    }
+
+    fn version(&self) -> Option<String> {
+        let binary: OsString = self.binary.clone().into();
+        first_line(binary.to_str()?, "--version")
+    }
+
+    fn seed(&self, job: &Job<'_>) -> Result<Process> {
+        self.start("seed", job)
+    }
+
+    fn leech(&self, job: &Job<'_>) -> Result<Process> {
+        self.start("download", job)
+    }
+
+    fn leaves_when_done(&self) -> bool {
+        true
+    }
+}
