@@ -164,6 +164,3 @@ fn health(error: Option<&Error>) -> Health {
         _ => Health::Alive,
     }
 }
-
-#[cfg(test)]
-mod tests;

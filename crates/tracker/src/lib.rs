@@ -16,6 +16,8 @@ mod policy;
 mod pool;
 mod query;
 mod reply;
+#[cfg(test)]
+mod testkit;
 mod text;
 mod tiers;
 

@@ -1,1 +1,122 @@
-//! t
+//! Who goes first: the queue alone, then with threads.
+
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use super::*;
+
+fn job(host: &str) -> Job {
+    Job { host: host.to_owned(), run: Box::new(|_| Health::Alive) }
+}
+
+fn queue(threads: usize, per_host: usize, hosts: &[&str]) -> Queue {
+    let mut queue = Queue::new(threads, per_host);
+    hosts.iter().for_each(|host| queue.push(job(host)));
+    queue
+}
+
+fn drain(queue: &mut Queue) -> Vec<String> {
+    std::iter::from_fn(|| queue.next()).map(|job| job.host).collect()
+}
+
+#[test]
+fn hosts_take_turns_within_their_caps() {
+    let mut queue = queue(5, 2, &["a", "a", "a", "a", "b", "b", "c"]);
+    assert_eq!(drain(&mut queue), ["a", "b", "c", "a", "b"]);
+    queue.finished("c", Health::Alive);
+    assert_eq!(drain(&mut queue), [""; 0]);
+    queue.finished("a", Health::Alive);
+    assert_eq!(drain(&mut queue), ["a"]);
+    queue.finished("a", Health::Alive);
+    queue.finished("b", Health::Alive);
+    assert_eq!(drain(&mut queue), ["a"]);
+}
+
+#[test]
+fn who_answered_goes_before_who_was_silent() {
+    let mut queue = queue(3, 1, &["good", "bad1", "bad2"]);
+    drain(&mut queue);
+    queue.finished("good", Health::Alive);
+    queue.finished("bad1", Health::Silent);
+    queue.finished("bad2", Health::Silent);
+    for host in ["bad1", "bad2", "new", "good"] {
+        queue.push(job(host));
+    }
+    // Three threads: the silent ones get one of them at most.
+    assert_eq!(drain(&mut queue), ["good", "new", "bad1"]);
+    queue.finished("good", Health::Alive);
+    assert_eq!(drain(&mut queue), [""; 0]);
+    queue.finished("bad1", Health::Silent);
+    assert_eq!(drain(&mut queue), ["bad2"]);
+}
+
+#[test]
+fn a_thousand_dead_hosts_leave_room_for_a_live_one() {
+    let dead: Vec<String> = (0..1_000).map(|n| format!("dead{n}")).collect();
+    let mut queue = Queue::new(8, 2);
+    for host in &dead {
+        queue.push(job(host));
+        assert_eq!(drain(&mut queue).len(), 1);
+        queue.finished(host, Health::Silent);
+    }
+    dead.iter().for_each(|host| queue.push(job(host)));
+    assert_eq!(drain(&mut queue).len(), 4);
+    queue.push(job("live"));
+    assert_eq!(drain(&mut queue), ["live"]);
+}
+
+#[test]
+fn nobody_is_remembered_for_ever() {
+    let mut queue = Queue::new(1, 1);
+    for n in 0..2 * MAX_HOSTS {
+        let host = n.to_string();
+        queue.push(job(&host));
+        drain(&mut queue);
+        queue.finished(&host, Health::Silent);
+    }
+    assert!(queue.hosts.len() <= MAX_HOSTS + 1);
+}
+
+#[test]
+fn a_panicking_job_costs_nobody_a_thread() {
+    let jobs = start(1, 1).unwrap();
+    jobs.send(Job { host: "x".into(), run: Box::new(|_| panic!("on purpose")) }).unwrap();
+    let (done, finished) = crossbeam_channel::bounded(1);
+    let run = Box::new(move |_| {
+        done.send(()).unwrap();
+        Health::Alive
+    });
+    jobs.send(Job { host: "x".into(), run }).unwrap();
+    finished.recv_timeout(Duration::from_secs(10)).unwrap();
+}
+
+#[test]
+fn jobs_know_whether_others_wait() {
+    let jobs = start(2, 2).unwrap();
+    let (crowds, seen) = unbounded();
+    let together = Arc::new(Barrier::new(3));
+    for n in 0..2 {
+        let (crowds, together) = (crowds.clone(), Arc::clone(&together));
+        let run = Box::new(move |crowd| {
+            crowds.send(crowd).unwrap();
+            together.wait();
+            Health::Alive
+        });
+        jobs.send(Job { host: n.to_string(), run }).unwrap();
+        assert_eq!(seen.recv_timeout(Duration::from_secs(10)), Ok(Crowd::Alone));
+    }
+    // Both threads are busy: of the next two, one is started while the other waits.
+    for n in 0..2 {
+        let crowds = crowds.clone();
+        let run = Box::new(move |crowd| {
+            crowds.send(crowd).unwrap();
+            Health::Alive
+        });
+        jobs.send(Job { host: n.to_string(), run }).unwrap();
+    }
+    drop(crowds);
+    together.wait();
+    let mut rest: Vec<Crowd> = seen.iter().collect();
+    rest.sort_by_key(|crowd| *crowd == Crowd::Alone);
+    assert_eq!(rest.last(), Some(&Crowd::Alone));
+}

@@ -76,7 +76,7 @@ fn intervals_stay_within_the_limits() {
 
 #[test]
 fn a_failure_is_an_error_with_the_trackers_words() {
-    let error = parse_announce(b"d14:failure reason12:not \x1b[31mreg.e").unwrap_err();
+    let error = parse_announce(b"d14:failure reason13:not \x1b[31mreg.e").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failure);
     assert_eq!(error.failure_reason(), Some("not \u{FFFD}[31mreg."));
     assert_eq!(error.to_string(), "the tracker says: not \u{FFFD}[31mreg.");

@@ -1,1 +1,0 @@
-//! Client against real sockets.
