@@ -1,9 +1,21 @@
-//! The handle to the disk threads: opens and closes torrents, hands jobs to the right thread.
-//! It never touches torrent data itself and `submit` never waits.
+//! The handle to the disk threads: opens and closes torrents, hands each job to its thread.
+//! It never touches torrent data itself, and `submit` never waits.
 
-use crate::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::{Sender, unbounded};
+use metainfo::PieceIndex;
+
+use crate::backend::{Backend, reader};
+use crate::error::{Error, ErrorKind};
 use crate::job::{Done, Job, TorrentId};
+use crate::lane::{Lane, Message};
+use crate::shared::{Closing, Shared};
 use crate::spec::Spec;
+use crate::sync::{self, SyncMessage};
+use crate::torrent::Torrent;
 
 /// How the disk threads work.
 #[derive(Debug, Clone)]
@@ -17,32 +29,27 @@ pub struct Config {
     pub backend: Backend,
 }
 
-/// How files are read. Writing is positional with both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Backend {
-    /// From mappings on local file systems that keep them coherent with writes, else as
-    /// [`Backend::Positional`].
-    #[default]
-    Mapped,
-    /// With `pread`.
-    Positional,
-}
-
-/// See [`Config::hold_budget`]: 16 MiB keeps a piece of every usual size from one fast peer whole
-/// in memory, and is a quarter of what a download may hold resident.
+/// The default of [`Config::hold_budget`]: 16 MiB keeps the unfinished pieces of a usual download
+/// whole in memory, and is a quarter of what one may hold resident.
 pub const HOLD_BUDGET: usize = 16 * 1024 * 1024;
+
+/// Pieces are dealt out to threads in runs of about this many bytes, so that neighbours meet in
+/// one thread: they are hashed side by side and written together.
+const RUN_LEN: u32 = 16 * 1024 * 1024;
 
 impl Default for Config {
     fn default() -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 4);
+        let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, 4);
         Self { threads, hold_budget: HOLD_BUDGET, backend: Backend::default() }
     }
 }
 
-/// The disk threads. Dropping it stops them after the jobs already submitted.
+/// The disk threads. Dropping it waits for the jobs already submitted, but not for syncs.
 pub struct Disk<B> {
-    marker: std::marker::PhantomData<fn(B)>,
+    shared: Arc<Shared<B>>,
+    lanes: Vec<Sender<Message<B>>>,
+    syncs: Sender<SyncMessage<B>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// What [`Disk::open`] found.
@@ -63,27 +70,139 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
         config: Config,
         done: impl Fn(Vec<Done<B>>) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let _ = (config, done);
-        Ok(Self { marker: std::marker::PhantomData })
+        let Config { threads, hold_budget, backend } = config;
+        let shared = Arc::new(Shared::new(hold_budget, Box::new(done)));
+        let (syncs, inbox) = unbounded();
+        let syncing = Arc::clone(&shared);
+        // Never joined: nobody waits at exit for a slow disk to finish a sync.
+        spawn("disk-sync", move || sync::run(&syncing, &inbox))?;
+        let mut disk = Self { shared, lanes: Vec::new(), syncs, threads: Vec::new() };
+        for number in 0..threads.max(1) {
+            let (sender, inbox) = unbounded();
+            let lane = Lane::new(Arc::clone(&disk.shared), reader(backend));
+            disk.threads.push(spawn(&format!("disk-{number}"), move || lane.run(&inbox))?);
+            disk.lanes.push(sender);
+        }
+        Ok(disk)
     }
 
     /// Creates the torrent's files and folders, takes their room and locks them. Blocks on the
     /// disk, so not for a thread with sockets.
     ///
+    /// A file that is as long as it should be is left as it is. One that is longer is never cut;
+    /// what is beyond the torrent's length is neither read nor written.
+    ///
     /// # Errors
-    /// When the files are in use, the room is missing, or they can't be made.
+    /// [`ErrorKind::Locked`] when another open torrent, of this process or another, has the same
+    /// files; [`ErrorKind::Full`] when they do not fit on the disk; and when they can't be made.
     pub fn open(&self, torrent: TorrentId, spec: &Spec) -> Result<Opened, Error> {
-        let _ = (torrent, spec);
-        Ok(Opened { fresh: true })
+        if self.shared.torrent(torrent).is_some() {
+            return Err(Error::plain(ErrorKind::Locked, "the torrent is open already"));
+        }
+        let open = Torrent::open(spec, Arc::clone(&self.shared.cache))?;
+        let opened = Opened { fresh: open.fresh };
+        let run = (RUN_LEN / spec.layout().piece_length()).max(1);
+        if self.shared.add(torrent, open, run) {
+            Ok(opened)
+        } else {
+            Err(Error::plain(ErrorKind::Locked, "the torrent is open already"))
+        }
     }
 
-    /// Hands jobs to the threads. Never blocks.
+    /// Hands jobs to the threads, with at most one message to each. Never blocks.
     pub fn submit(&self, jobs: Vec<Job<B>>) {
-        drop(jobs);
+        let mut batches: Vec<Vec<Job<B>>> = Vec::new();
+        batches.resize_with(self.lanes.len(), Vec::new);
+        let mut refused = Vec::new();
+        {
+            let torrents = self.shared.torrents();
+            let mut jobs = jobs.into_iter();
+            while let Some(job) = jobs.next() {
+                let (id, piece) = address(&job);
+                match (torrents.run(id), piece) {
+                    (None, _) => refused.push(job),
+                    (Some(_), None) => self.send_sync(SyncMessage::Sync(id)),
+                    (Some(run), Some(piece)) => {
+                        let lane = self.lane_of(id, piece, run);
+                        if let Some(batch) = batches.get_mut(lane) {
+                            if batch.capacity() == 0 {
+                                batch.reserve(jobs.len() + 1);
+                            }
+                            batch.push(job);
+                        }
+                    }
+                }
+            }
+        }
+        for (lane, batch) in self.lanes.iter().zip(batches) {
+            if !batch.is_empty() {
+                send(lane, Message::Jobs(batch));
+            }
+        }
+        if let Some(lane) = self.lanes.first().filter(|_| !refused.is_empty()) {
+            send(lane, Message::Refused(refused));
+        }
     }
 
-    /// Closes the torrent once its jobs are done; answered with [`Done::Closed`]. Never blocks.
+    /// Closes the torrent once its jobs are done; answered with [`Done::Closed`]. Jobs submitted
+    /// later fail. Never blocks.
     pub fn close(&self, torrent: TorrentId) {
-        let _ = torrent;
+        let Some(closing) = Closing::begin(torrent, &self.shared) else { return };
+        for lane in &self.lanes {
+            send(lane, Message::Close(Arc::clone(&closing)));
+        }
+        self.send_sync(SyncMessage::Close(closing));
     }
+
+    /// Neighbouring pieces have the same lane; neighbouring runs have different ones.
+    fn lane_of(&self, torrent: TorrentId, piece: PieceIndex, run: u32) -> usize {
+        let run = u64::from(piece.get() / run);
+        let lanes = self.lanes.len().max(1) as u64;
+        usize::try_from(torrent.0.wrapping_add(run) % lanes).unwrap_or(0)
+    }
+
+    fn send_sync(&self, message: SyncMessage<B>) {
+        // The thread lives as long as this sender, unless it panicked; then nobody answers.
+        let _ = self.syncs.send(message);
+    }
+}
+
+impl<B> Drop for Disk<B> {
+    fn drop(&mut self) {
+        self.lanes.clear();
+        for thread in self.threads.drain(..) {
+            // The last handle may be dropped within `done`: a thread can't wait for itself.
+            if thread.thread().id() != thread::current().id() && thread.join().is_err() {
+                log::error!("a disk thread panicked");
+            }
+        }
+    }
+}
+
+impl<B> fmt::Debug for Disk<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").field("lanes", &self.lanes.len()).finish_non_exhaustive()
+    }
+}
+
+/// Of which torrent and piece a job is; syncs are of none.
+fn address<B>(job: &Job<B>) -> (TorrentId, Option<PieceIndex>) {
+    match job {
+        Job::Write { torrent, block, .. } | Job::Read { torrent, block, .. } => {
+            (*torrent, Some(block.piece()))
+        }
+        Job::Check { torrent, piece } | Job::Discard { torrent, piece } => (*torrent, Some(*piece)),
+        Job::Sync { torrent } => (*torrent, None),
+    }
+}
+
+fn send<B>(lane: &Sender<Message<B>>, message: Message<B>) {
+    // Fails only after the lane's thread panicked, which is logged when it is joined.
+    let _ = lane.send(message);
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|error| {
+        Error::plain(ErrorKind::Io, format!("cannot start a disk thread: {error}"))
+    })
 }

@@ -32,6 +32,8 @@ pub enum ErrorKind {
     },
     /// The file is larger than its file system can hold.
     TooLarge,
+    /// A name or a path is longer than its file system can hold.
+    NameTooLong,
     /// Somebody else truncated, replaced, removed or wrote the file. What was known about its
     /// pieces no longer holds: close the torrent, open it again and verify.
     Changed,
@@ -73,11 +75,17 @@ impl Error {
                 Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
                     ErrorKind::NoDescriptors
                 }
+                Some(rustix::io::Errno::NAMETOOLONG) => ErrorKind::NameTooLong,
                 Some(rustix::io::Errno::LOOP | rustix::io::Errno::XDEV) => ErrorKind::Unsafe,
                 _ => ErrorKind::Io,
             },
         };
         Self::new(kind, path, format!("cannot {act}: {error}"))
+    }
+
+    /// The answer to a job for a torrent that is not open.
+    pub(crate) fn closed() -> Self {
+        Self::plain(ErrorKind::Unsupported, "the torrent is not open")
     }
 
     /// The sort of fault.

@@ -2,14 +2,29 @@
 //! Owns everything torrent data meets on disk: paths, allocation, locks, reading, writing, hashing
 //! and the threads that do so. Knows no peer, no policy and no async runtime.
 
+mod backend;
 mod disk;
 mod error;
+mod files;
+mod hold;
 mod job;
+mod lane;
+mod paths;
+mod room;
+mod shared;
+mod span;
 mod spec;
+mod sync;
+mod sys;
+mod torrent;
 mod verify;
+mod watch;
+mod write;
 
-pub use disk::{Backend, Config, Disk, HOLD_BUDGET, Opened};
+pub use backend::Backend;
+pub use disk::{Config, Disk, HOLD_BUDGET, Opened};
 pub use error::{Error, ErrorKind};
 pub use job::{Checked, Done, Job, TorrentId, What};
+pub use room::{Room, free_space, room};
 pub use spec::{Allocation, FileSpec, Spec};
 pub use verify::{FileState, Options, Progress, Verified, verify};

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use metainfo::{Layout, PieceIndex};
+use metainfo::{Expected, FileKind, Layout, Metainfo, PieceIndex};
 
 use crate::error::{Error, ErrorKind};
 
@@ -47,6 +47,32 @@ pub enum Allocation {
 }
 
 impl Spec {
+    /// The files of a torrent, to be stored below `root`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for a torrent without version 1 pieces.
+    pub fn new(root: impl Into<PathBuf>, torrent: &Metainfo) -> Result<Self, Error> {
+        let sha1 = |piece| match torrent.expected(piece) {
+            Some(Expected::Sha1(hash)) => Some(hash),
+            _ => None,
+        };
+        let hashed = torrent.layout().and_then(|layout| {
+            let expected: Option<Vec<_>> = layout.pieces().map(sha1).collect();
+            Some((layout.clone(), expected?))
+        });
+        let Some((layout, expected)) = hashed else {
+            return Err(Error::plain(
+                ErrorKind::Unsupported,
+                "torrents of version 2 alone can't be stored yet",
+            ));
+        };
+        let file = |file: &metainfo::File| FileSpec {
+            path: file.path().to_owned(),
+            on_disk: file.kind() == FileKind::Regular,
+        };
+        Self::from_parts(root, torrent.files().iter().map(file).collect(), layout, expected)
+    }
+
     /// Files in the order of `layout`, to be stored below `root`, and the SHA-1 of each piece.
     ///
     /// # Errors

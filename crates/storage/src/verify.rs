@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use metainfo::PieceSet;
 
-use crate::disk::Backend;
+use crate::backend::Backend;
 use crate::error::Error;
 use crate::spec::Spec;
 

@@ -1,0 +1,248 @@
+//! The open files of torrents: one bounded cache of descriptors for all, so that a torrent of ten
+//! thousand files costs no more of them than any other.
+//! It never reads or writes a file's bytes.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::fstat;
+use rustix::process::{Resource, getrlimit};
+
+use crate::error::{Error, ErrorKind};
+use crate::paths::{Access, Root};
+use crate::spec::Spec;
+use crate::sys;
+
+/// The most descriptors kept open: enough for every file that the pieces of a busy session touch,
+/// few enough to leave room for connections. Never more than a quarter of `RLIMIT_NOFILE`.
+const MAX_OPEN_FILES: usize = 512;
+
+/// Which inode a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct FileId {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+}
+
+/// What changes when somebody writes to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) len: u64,
+    modified: (i64, u64),
+}
+
+/// A file and what was learnt when it was opened.
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    pub(crate) file: File,
+    pub(crate) id: FileId,
+    /// On a file system where mappings can be trusted.
+    pub(crate) mappable: bool,
+    writable: bool,
+}
+
+impl FileId {
+    pub(crate) fn of(stat: &rustix::fs::Stat) -> Self {
+        #[allow(clippy::useless_conversion, reason = "the types differ between systems")]
+        Self { device: stat.st_dev.into(), inode: stat.st_ino.into() }
+    }
+}
+
+impl Stamp {
+    #[allow(clippy::useless_conversion, clippy::cast_sign_loss, reason = "systems differ")]
+    pub(crate) fn of(stat: &rustix::fs::Stat) -> Self {
+        Self {
+            len: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: (stat.st_mtime.into(), stat.st_mtime_nsec as u64),
+        }
+    }
+}
+
+impl OpenFile {
+    /// What the file is now.
+    pub(crate) fn stamp(&self) -> std::io::Result<Stamp> {
+        Ok(Stamp::of(&fstat(&self.file)?))
+    }
+}
+
+/// Open files of any number of torrents, the least recently used closed first.
+#[derive(Debug)]
+pub(crate) struct FileCache {
+    capacity: usize,
+    inner: Mutex<Inner>,
+    owners: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    open: HashMap<(u64, usize), Entry>,
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    file: Arc<OpenFile>,
+    used: u64,
+}
+
+impl FileCache {
+    pub(crate) fn new() -> Arc<Self> {
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let quarter = usize::try_from(limit / 4).unwrap_or(MAX_OPEN_FILES);
+        Self::with_capacity(quarter.clamp(4, MAX_OPEN_FILES))
+    }
+
+    pub(crate) fn with_capacity(capacity: usize) -> Arc<Self> {
+        Arc::new(Self { capacity, inner: Mutex::default(), owners: AtomicU64::new(0) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // The map is whole after every statement, so a panic elsewhere does not spoil it.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, key: (u64, usize), access: Access) -> Option<Arc<OpenFile>> {
+        let mut inner = self.lock();
+        inner.clock += 1;
+        let now = inner.clock;
+        let entry = inner.open.get_mut(&key)?;
+        entry.used = now;
+        (access == Access::Read || entry.file.writable).then(|| Arc::clone(&entry.file))
+    }
+
+    fn keep(&self, key: (u64, usize), file: &Arc<OpenFile>) {
+        let mut inner = self.lock();
+        inner.clock += 1;
+        let used = inner.clock;
+        inner.open.insert(key, Entry { file: Arc::clone(file), used });
+        if inner.open.len() > self.capacity {
+            let oldest = inner.open.iter().min_by_key(|(_, entry)| entry.used);
+            if let Some(key) = oldest.map(|(key, _)| *key) {
+                inner.open.remove(&key);
+            }
+        }
+    }
+
+    /// Closes every file no one is using right now.
+    fn close_all(&self) {
+        self.lock().open.clear();
+    }
+}
+
+/// The files of one torrent.
+#[derive(Debug)]
+pub(crate) struct Files {
+    spec: Spec,
+    cache: Arc<FileCache>,
+    /// This torrent's part of the cache's keys.
+    owner: u64,
+}
+
+impl Files {
+    pub(crate) fn new(spec: Spec, cache: Arc<FileCache>) -> Self {
+        let owner = cache.owners.fetch_add(1, Ordering::Relaxed);
+        Self { spec, cache, owner }
+    }
+
+    pub(crate) fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Whether the file exists on disk at all (padding does not).
+    pub(crate) fn on_disk(&self, index: usize) -> bool {
+        self.spec.files().get(index).is_some_and(|file| file.on_disk)
+    }
+
+    /// The file's full path, for messages.
+    pub(crate) fn path(&self, index: usize) -> PathBuf {
+        match self.spec.files().get(index) {
+            Some(file) => self.spec.root().join(&file.path),
+            None => self.spec.root().to_owned(),
+        }
+    }
+
+    /// The file, opened for at least `access`.
+    pub(crate) fn open(&self, index: usize, access: Access) -> Result<Arc<OpenFile>, Error> {
+        let key = (self.owner, index);
+        if let Some(file) = self.cache.find(key, access) {
+            return Ok(file);
+        }
+        let file = match self.open_anew(index, access) {
+            Err(error) if error.kind() == ErrorKind::NoDescriptors => {
+                log::warn!("{error}; closing the files that are not in use");
+                self.cache.close_all();
+                self.open_anew(index, access)
+            }
+            other => other,
+        }?;
+        let file = Arc::new(file);
+        self.cache.keep(key, &file);
+        Ok(file)
+    }
+
+    fn open_anew(&self, index: usize, access: Access) -> Result<OpenFile, Error> {
+        let Some(spec) = self.spec.files().get(index) else {
+            return Err(Error::plain(ErrorKind::Unsupported, "the torrent has no such file"));
+        };
+        let root = Root::open(self.spec.root())?;
+        // Writable where we may, so that a download does not open each file twice.
+        let (file, writable) = match root.file(&spec.path, Access::Write) {
+            Ok(file) => (file, true),
+            Err(error) if access == Access::Read && error.kind() != ErrorKind::NotFound => {
+                (root.file(&spec.path, Access::Read)?, false)
+            }
+            Err(error) => return Err(error),
+        };
+        let stat = fstat(&file)
+            .map_err(|errno| Error::io("look at it", &self.path(index), &errno.into()))?;
+        let mappable = sys::maps_coherently(&file);
+        Ok(OpenFile { file, id: FileId::of(&stat), mappable, writable })
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        self.cache.lock().open.retain(|(owner, _), _| *owner != self.owner);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use metainfo::Layout;
+
+    use super::*;
+    use crate::spec::FileSpec;
+
+    #[test]
+    fn a_few_descriptors_serve_many_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = 40;
+        let layout = Layout::new(16, &vec![1; count]).unwrap();
+        let expected = vec![[0; 20]; layout.piece_count() as usize];
+        let paths: Vec<_> = (0..count).map(|n| format!("{n}")).collect();
+        for path in &paths {
+            fs::write(folder.path().join(path), b"x").unwrap();
+        }
+        let specs = paths.iter().map(|path| FileSpec { path: path.into(), on_disk: true });
+        let spec = Spec::from_parts(folder.path(), specs.collect(), layout, expected).unwrap();
+        let cache = FileCache::with_capacity(5);
+        let files = Files::new(spec.clone(), Arc::clone(&cache));
+        let others = Files::new(spec, Arc::clone(&cache));
+        for index in 0..count {
+            files.open(index, Access::Read).unwrap();
+            assert!(cache.lock().open.len() <= 5);
+        }
+        let again = files.open(count - 1, Access::Write).unwrap();
+        assert!(Arc::ptr_eq(&again, &files.open(count - 1, Access::Read).unwrap()));
+        let other = others.open(count - 1, Access::Read).unwrap();
+        assert!(!Arc::ptr_eq(&again, &other));
+        assert_eq!(again.id, other.id);
+        drop(files);
+        assert_eq!(cache.lock().open.len(), 1);
+    }
+}

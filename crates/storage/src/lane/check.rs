@@ -1,0 +1,191 @@
+//! Hashing whole pieces and writing the good ones: from memory several side by side, from the file
+//! where blocks went there early or were there before.
+//! It never writes a block of a piece whose hash is wrong.
+
+use std::sync::Arc;
+
+use metainfo::{BLOCK_LEN, PieceIndex};
+use piecehash::{Sha1, sha1_many};
+
+use super::Lane;
+use crate::backend::Reader;
+use crate::error::Error;
+use crate::hold::{Held, Key};
+use crate::job::{Checked, Done, What};
+use crate::span::Batch;
+use crate::torrent::Torrent;
+use crate::write::{MAX_SLICES, write_blocks};
+
+/// A piece being checked.
+struct Case<B> {
+    key: Key,
+    torrent: Arc<Torrent>,
+    held: Held<B>,
+    result: Result<[u8; 20], Error>,
+}
+
+impl<B> Case<B> {
+    fn piece(&self) -> PieceIndex {
+        self.key.1
+    }
+
+    fn is_good(&self) -> bool {
+        let expected = self.torrent.files.spec().expected(self.piece());
+        matches!((&self.result, expected), (Ok(digest), Some(hash)) if digest == hash)
+    }
+}
+
+impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
+    /// Checks every piece that waits for it, and writes those that are good.
+    pub(super) fn check_all(&mut self) {
+        if self.checks.is_empty() {
+            return;
+        }
+        let mut cases = self.cases();
+        hash_in_memory(&mut cases);
+        for case in cases.iter_mut().filter(|case| !case.held.is_whole()) {
+            case.result = hash_mixed(case, &mut *self.reader);
+        }
+        cases.sort_unstable_by_key(|case| case.key);
+        self.write_good(&mut cases);
+        for case in cases {
+            self.conclude(case);
+        }
+    }
+
+    /// Takes the waiting pieces out of the hold.
+    fn cases(&mut self) -> Vec<Case<B>> {
+        let mut cases = Vec::with_capacity(self.checks.len());
+        for key in std::mem::take(&mut self.checks) {
+            let (id, piece) = key;
+            let open = self.shared.torrent(id);
+            let Some(torrent) = open.filter(|open| open.files.spec().expected(piece).is_some())
+            else {
+                self.fail(id, What::Check { piece }, Error::closed());
+                continue;
+            };
+            let count = torrent.files.spec().layout().block_count(piece) as usize;
+            let held = self.hold.take(key).unwrap_or_else(|| self.hold.nothing(count));
+            cases.push(Case { key, torrent, held, result: Ok([0; 20]) });
+        }
+        cases
+    }
+
+    /// Writes the good pieces, neighbours together.
+    fn write_good(&self, cases: &mut [Case<B>]) {
+        let mut rest = cases;
+        while !rest.is_empty() {
+            let (run, after) = rest.split_at_mut(run_length(rest).max(1));
+            rest = after;
+            if !run.iter().all(Case::is_good) {
+                continue;
+            }
+            if let Some(error) = write_run(run).err() {
+                for case in run {
+                    case.result = Err(error.clone());
+                }
+            }
+        }
+    }
+
+    fn conclude(&mut self, case: Case<B>) {
+        let is_good = case.is_good();
+        let (torrent, piece) = case.key;
+        let outcome = match &case.result {
+            Err(error) => Err(error.clone()),
+            Ok(_) if is_good => Ok(Checked::Good),
+            Ok(_) => block_digests(&case, &mut *self.reader).map(|blocks| Checked::Bad { blocks }),
+        };
+        match outcome {
+            Ok(outcome) => {
+                if outcome == Checked::Good {
+                    case.torrent.note_piece(piece);
+                }
+                self.done.push(Done::Checked { torrent, piece, outcome });
+            }
+            Err(error) => self.fail(torrent, What::Check { piece }, error),
+        }
+        self.hold.recycle(case.held);
+    }
+}
+
+/// Hashes the pieces that are whole in memory, side by side.
+fn hash_in_memory<B: AsRef<[u8]>>(cases: &mut [Case<B>]) {
+    let whole = |case: &&mut Case<B>| case.held.is_whole();
+    let digests = {
+        let in_memory = cases.iter().filter(|case| case.held.is_whole());
+        sha1_many(&in_memory.map(|case| case.held.kept().collect()).collect::<Vec<Vec<&[u8]>>>())
+    };
+    for (case, digest) in cases.iter_mut().filter(whole).zip(digests) {
+        case.result = Ok(digest);
+    }
+}
+
+/// Hashes a piece of which some or all blocks are in its files only.
+fn hash_mixed<B: AsRef<[u8]>>(case: &Case<B>, reader: &mut dyn Reader) -> Result<[u8; 20], Error> {
+    let mut hash = Sha1::new();
+    each_block(case, reader, |block| hash.update(block))?;
+    Ok(hash.finish())
+}
+
+/// The SHA-1 of each block.
+fn block_digests<B: AsRef<[u8]>>(
+    case: &Case<B>,
+    reader: &mut dyn Reader,
+) -> Result<Vec<[u8; 20]>, Error> {
+    if case.held.is_whole() {
+        return Ok(sha1_many(&case.held.kept().map(|block| [block]).collect::<Vec<_>>()));
+    }
+    let mut digests = Vec::with_capacity(case.held.blocks.len());
+    each_block(case, reader, |block| digests.push(piecehash::sha1(&[block])))?;
+    Ok(digests)
+}
+
+/// Goes through a piece's blocks in order, reading one at a time where it is not kept.
+fn each_block<B: AsRef<[u8]>>(
+    case: &Case<B>,
+    reader: &mut dyn Reader,
+    mut act: impl FnMut(&[u8]),
+) -> Result<(), Error> {
+    let layout = case.torrent.files.spec().layout();
+    let mut buffer = vec![0; BLOCK_LEN as usize];
+    let mut batch = Batch::new();
+    for (block, kept) in layout.blocks(case.piece()).zip(&case.held.blocks) {
+        if let Some(data) = kept {
+            act(data.as_ref());
+            continue;
+        }
+        let into = buffer.get_mut(..block.len() as usize).unwrap_or_default();
+        batch.read(&case.torrent, reader, layout.spans(block), into)?;
+        act(into);
+    }
+    match batch.settle().pop() {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// How many of the cases at the front are good, neighbours, and few enough blocks for one write.
+fn run_length<B>(cases: &[Case<B>]) -> usize {
+    let Some(first) = cases.first().filter(|case| case.is_good()) else { return 0 };
+    let mut blocks = first.held.blocks.len();
+    let joins = |pair: &&[Case<B>]| {
+        let [before, case] = pair else { return false };
+        blocks += case.held.blocks.len();
+        Arc::ptr_eq(&before.torrent, &case.torrent)
+            && before.piece().get().checked_add(1) == Some(case.piece().get())
+            && case.is_good()
+            && blocks <= MAX_SLICES
+    };
+    1 + cases.windows(2).take_while(joins).count()
+}
+
+fn write_run<B: AsRef<[u8]>>(run: &[Case<B>]) -> Result<(), Error> {
+    let Some(first) = run.first() else { return Ok(()) };
+    let layout = first.torrent.files.spec().layout();
+    let blocks = run.iter().flat_map(|case| {
+        let blocks = layout.blocks(case.piece()).zip(&case.held.blocks);
+        blocks.filter_map(|(block, data)| Some((block, data.as_ref()?.as_ref())))
+    });
+    write_blocks(&first.torrent, blocks)
+}

@@ -1,0 +1,209 @@
+//! Opens and creates files below a target folder without ever leaving it.
+//! It never follows a link that leads out, and never opens what is not a regular file.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, statat};
+use rustix::io::Errno;
+
+use crate::error::{Error, ErrorKind};
+use crate::sys;
+
+/// A target folder, held open.
+pub(crate) struct Root {
+    folder: OwnedFd,
+    path: PathBuf,
+    /// Walk component by component even where one call could do it all (for tests).
+    walk: bool,
+}
+
+/// What to open a file for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+    /// Like `Write`; the file and its folders are made if they are not there.
+    Create,
+}
+
+impl Access {
+    fn flags(self) -> OFlags {
+        // NONBLOCK: a FIFO in place of the file must not hang us. It means nothing to files.
+        let common = OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        match self {
+            Self::Read => common | OFlags::RDONLY,
+            Self::Write => common | OFlags::RDWR,
+            Self::Create => common | OFlags::RDWR | OFlags::CREATE,
+        }
+    }
+}
+
+/// Enough to look files up below a folder, on systems that can open one for just that.
+#[cfg(target_os = "linux")]
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+impl Root {
+    /// Opens the target folder, which the user chose: links in its own path are followed.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let folder = openat(CWD, path, FOLDER, Mode::empty())
+            .map_err(|errno| Error::io("open the folder", path, &errno.into()))?;
+        Ok(Self { folder, path: path.to_owned(), walk: false })
+    }
+
+    /// Like [`open`](Self::open), after making the folder and its parents.
+    pub(crate) fn create(path: &Path) -> Result<Self, Error> {
+        std::fs::create_dir_all(path)
+            .map_err(|error| Error::io("create the folder", path, &error))?;
+        Self::open(path)
+    }
+
+    /// The same folder, with every path walked component by component.
+    #[cfg(test)]
+    pub(crate) fn walking(mut self) -> Self {
+        self.walk = true;
+        self
+    }
+
+    /// Opens a regular file below the folder.
+    pub(crate) fn file(&self, relative: &Path, access: Access) -> Result<File, Error> {
+        let act = match access {
+            Access::Read => "open it for reading",
+            Access::Write => "open it for writing",
+            Access::Create => "create it",
+        };
+        let mode = Mode::from_raw_mode(0o666);
+        let mut opened = self.open_below(relative, access.flags(), mode);
+        if access == Access::Create && matches!(opened, Err(Errno::NOENT)) {
+            self.create_folders(relative)?;
+            opened = self.open_below(relative, access.flags(), mode);
+        }
+        let file = File::from(opened.map_err(|errno| self.error(act, relative, errno))?);
+        let stat = fstat(&file).map_err(|errno| self.error("look at it", relative, errno))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Error::new(
+                ErrorKind::Unsafe,
+                &self.path.join(relative),
+                "is in the way: not a regular file",
+            ));
+        }
+        Ok(file)
+    }
+
+    /// What is at the path now, with links resolved as far as [`file`](Self::file) resolves them.
+    /// `None` if there is nothing.
+    pub(crate) fn look(&self, relative: &Path) -> Result<Option<Stat>, Error> {
+        let flags = look_flags();
+        match self.open_below(relative, flags, Mode::empty()).and_then(fstat) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.error("look at it", relative, errno)),
+        }
+    }
+
+    /// Makes the change of a folder's entries durable: the folder `relative` (empty for the target
+    /// folder itself).
+    pub(crate) fn sync_folder(&self, relative: &Path) -> Result<(), Error> {
+        let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        self.open_below(relative, flags, Mode::empty())
+            .and_then(rustix::fs::fsync)
+            .map_err(|errno| self.error("sync the folder", relative, errno))
+    }
+
+    fn error(&self, act: &str, relative: &Path, errno: Errno) -> Error {
+        if matches!(errno, Errno::XDEV | Errno::LOOP) {
+            let message = "is a link, or below a link, that leads out of the target folder";
+            return Error::new(ErrorKind::Unsafe, &self.path.join(relative), message);
+        }
+        Error::io(act, &self.path.join(relative), &errno.into())
+    }
+
+    fn create_folders(&self, relative: &Path) -> Result<(), Error> {
+        let Some(folders) = relative.parent() else { return Ok(()) };
+        let mut made = PathBuf::new();
+        let mut parent = None;
+        for component in folders.components() {
+            let name = component.as_os_str();
+            made.push(name);
+            let within = parent.as_ref().unwrap_or(&self.folder);
+            let mut opened = self.open_below(&made, FOLDER, Mode::empty());
+            if matches!(opened, Err(Errno::NOENT)) {
+                match mkdirat(within, name, Mode::from_raw_mode(0o777)) {
+                    // Another process may have been quicker.
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(errno) => return Err(self.error("create the folder", &made, errno)),
+                }
+                opened = self.open_below(&made, FOLDER, Mode::empty());
+            }
+            parent = Some(opened.map_err(|errno| self.error("open the folder", &made, errno))?);
+        }
+        Ok(())
+    }
+
+    fn open_below(
+        &self,
+        relative: &Path,
+        flags: OFlags,
+        mode: Mode,
+    ) -> rustix::io::Result<OwnedFd> {
+        let at_once = if self.walk {
+            None
+        } else {
+            sys::open_beneath(self.folder.as_fd(), relative, flags, mode)
+        };
+        at_once.unwrap_or_else(|| self.open_walking(relative, flags, mode))
+    }
+
+    /// The same where the kernel can't check the way itself: stricter, since no link at all is
+    /// followed.
+    fn open_walking(
+        &self,
+        relative: &Path,
+        flags: OFlags,
+        mode: Mode,
+    ) -> rustix::io::Result<OwnedFd> {
+        let mut names: Vec<&OsStr> = Vec::new();
+        for component in relative.components() {
+            match component {
+                Component::Normal(name) => names.push(name),
+                Component::CurDir => {}
+                _ => return Err(Errno::XDEV),
+            }
+        }
+        let last = names.pop().unwrap_or(OsStr::new("."));
+        let mut parent: Option<OwnedFd> = None;
+        for name in names {
+            let within = parent.as_ref().unwrap_or(&self.folder);
+            refuse_link(within, name)?;
+            parent = Some(openat(within, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?);
+        }
+        let within = parent.as_ref().unwrap_or(&self.folder);
+        refuse_link(within, last)?;
+        openat(within, last, flags | OFlags::NOFOLLOW, mode)
+    }
+}
+
+/// Names a link as the reason of a failure. It is `NOFOLLOW` that protects, without a race.
+fn refuse_link(folder: &OwnedFd, name: &OsStr) -> rustix::io::Result<()> {
+    let is_link = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink);
+    if is_link { Err(Errno::LOOP) } else { Ok(()) }
+}
+
+#[cfg(target_os = "linux")]
+fn look_flags() -> OFlags {
+    OFlags::PATH | OFlags::CLOEXEC
+}
+
+#[cfg(not(target_os = "linux"))]
+fn look_flags() -> OFlags {
+    OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC
+}
+
+#[cfg(test)]
+mod tests;

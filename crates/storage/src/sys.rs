@@ -1,0 +1,149 @@
+//! The system calls that only Linux has, each with what other systems do instead.
+//! Nothing here knows of torrents, and no other file asks which system it runs on.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+/// Opens `path` below `root` in one call that refuses to follow a link out of it. `None` where
+/// the system (or its sandbox) has no such call.
+#[cfg(target_os = "linux")]
+pub(crate) fn open_beneath(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    flags: OFlags,
+    mode: Mode,
+) -> Option<rustix::io::Result<OwnedFd>> {
+    use rustix::fs::ResolveFlags;
+    use rustix::io::Errno;
+
+    /// The call gives up with EAGAIN when folders were renamed meanwhile; more than a few times in
+    /// a row is an attack.
+    const ATTEMPTS: usize = 8;
+
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let mut result = Err(Errno::AGAIN);
+    for _ in 0..ATTEMPTS {
+        result = rustix::fs::openat2(root, path, flags, mode, resolve);
+        match result {
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            // Sandboxes answer EPERM to calls they do not know; the walk finds out which it is.
+            Err(Errno::NOSYS | Errno::PERM) => return None,
+            _ => break,
+        }
+    }
+    Some(result)
+}
+
+/// Takes room on disk for the first `len` bytes of the file and makes it at least that long.
+/// `false` where the file system can't.
+#[cfg(target_os = "linux")]
+pub(crate) fn reserve(file: &File, len: u64) -> io::Result<bool> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    loop {
+        match fallocate(file, FallocateFlags::empty(), 0, len) {
+            Ok(()) => return Ok(true),
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Where the first byte of data at or after `offset` is; `None` when there is none, or when the
+/// file system does not tell holes from data.
+#[cfg(target_os = "linux")]
+pub(crate) fn next_data(file: &File, offset: u64) -> Option<u64> {
+    use rustix::fs::{SeekFrom, seek};
+    use rustix::io::Errno;
+
+    match seek(file, SeekFrom::Data(offset)) {
+        Ok(data) => Some(data),
+        Err(Errno::NXIO) => None,
+        Err(_) => Some(offset),
+    }
+}
+
+/// Whether the first `len` bytes of the file have a hole, as far as the file system tells.
+#[cfg(target_os = "linux")]
+pub(crate) fn has_holes(file: &File, len: u64) -> bool {
+    use rustix::fs::{SeekFrom, seek};
+
+    seek(file, SeekFrom::Hole(0)).is_ok_and(|hole| hole < len)
+}
+
+/// Asks for a range of the file to be read ahead.
+#[cfg(target_os = "linux")]
+pub(crate) fn will_need(file: &File, offset: u64, len: u64) {
+    let Some(len) = std::num::NonZeroU64::new(len) else { return };
+    // Advice only: reading works without.
+    let _ = rustix::fs::fadvise(file, offset, Some(len), rustix::fs::Advice::WillNeed);
+}
+
+/// Whether the file lies on a local file system where a mapping and `pwrite` always see the same
+/// bytes.
+#[cfg(target_os = "linux")]
+pub(crate) fn maps_coherently(file: &File) -> bool {
+    /// ext2 to ext4, XFS, Btrfs, F2FS, bcachefs, tmpfs, ramfs, FAT, exFAT: all through the one page
+    /// cache. Left out on purpose: network and FUSE file systems, and overlayfs, where a file opened
+    /// for reading before its first write stays the old file.
+    const COHERENT: [u64; 9] = [
+        0xef53,
+        0x5846_5342,
+        0x9123_683e,
+        0xf2f5_2010,
+        0xca45_1a4e,
+        0x0102_1994,
+        0x8584_58f6,
+        0x4d44,
+        0x2011_bab0,
+    ];
+    rustix::fs::fstatfs(file).is_ok_and(|fs| {
+        // The type's width and sign differ between architectures; the magic numbers have 32 bits.
+        #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "32 bits count")]
+        let magic = u64::from(fs.f_type as u32);
+        COHERENT.contains(&magic)
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    use super::{BorrowedFd, File, Mode, OFlags, OwnedFd, Path, io};
+
+    pub(crate) fn open_beneath(
+        _: BorrowedFd<'_>,
+        _: &Path,
+        _: OFlags,
+        _: Mode,
+    ) -> Option<rustix::io::Result<OwnedFd>> {
+        None
+    }
+
+    pub(crate) fn reserve(_: &File, _: u64) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    pub(crate) fn next_data(_: &File, offset: u64) -> Option<u64> {
+        Some(offset)
+    }
+
+    pub(crate) fn has_holes(_: &File, _: u64) -> bool {
+        false
+    }
+
+    pub(crate) fn will_need(_: &File, _: u64, _: u64) {}
+
+    pub(crate) fn maps_coherently(_: &File) -> bool {
+        false
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) use elsewhere::{
+    has_holes, maps_coherently, next_data, open_beneath, reserve, will_need,
+};

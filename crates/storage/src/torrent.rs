@@ -1,0 +1,212 @@
+//! An open torrent: its files, its lock, what was written to it and is not durable yet.
+//! It starts no thread and decides nothing about pieces.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use metainfo::PieceIndex;
+use rustix::fs::{FlockOperation, Stat, flock};
+use rustix::io::Errno;
+
+use crate::error::{Error, ErrorKind};
+use crate::files::{FileCache, FileId, Files, Stamp};
+use crate::paths::{Access, Root};
+use crate::room::{free_space, survey, unallocated};
+use crate::spec::{Allocation, Spec};
+use crate::sys;
+use crate::watch::Watch;
+
+/// One torrent, created on disk and locked for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Torrent {
+    pub(crate) files: Files,
+    pub(crate) watch: Watch,
+    dirty: Mutex<Dirty>,
+    /// Holds the lock: released when closed. `None` where the file system has no locks, and for a
+    /// torrent without files.
+    _lock: Option<File>,
+    /// None of its files had a byte before.
+    pub(crate) fresh: bool,
+}
+
+/// What a sync has to make durable.
+#[derive(Debug, Default)]
+pub(crate) struct Dirty {
+    pub(crate) files: BTreeSet<usize>,
+    /// Folders, relative to the target folder, in which something was created.
+    pub(crate) folders: BTreeSet<PathBuf>,
+    /// Checked, but lost if the power goes now.
+    pub(crate) pieces: Vec<PieceIndex>,
+}
+
+impl Torrent {
+    /// Takes the torrent's lock, then makes its files and gives them their lengths.
+    ///
+    /// A file that is long enough already is left as it is; one that is too long is never cut.
+    pub(crate) fn open(spec: &Spec, cache: Arc<FileCache>) -> Result<Self, Error> {
+        let stats = survey(spec)?;
+        if spec.allocation() == Allocation::Full {
+            refuse_if_full(spec, &stats)?;
+        }
+        let root = Root::create(spec.root())?;
+        let lock = take_lock(&root, spec)?;
+        let watch = Watch::new(spec.files().len());
+        let mut dirty = Dirty::default();
+        for (index, (file, stat)) in spec.files().iter().zip(&stats).enumerate() {
+            if !file.on_disk {
+                continue;
+            }
+            let len = spec.layout().file_len(index);
+            let before = stat.as_ref().map(Stamp::of);
+            match (stat, before) {
+                (Some(stat), Some(stamp)) if stamp.len >= len => {
+                    if stamp.len > len {
+                        let path = spec.root().join(&file.path);
+                        log::warn!(
+                            "{}: longer than the torrent says; its end is left alone",
+                            path.display()
+                        );
+                    }
+                    watch.know(index, FileId::of(stat), stamp);
+                }
+                _ => {
+                    let (id, stamp) = make(spec, &root, index, len, stat.is_none())?;
+                    watch.know(index, id, stamp);
+                }
+            }
+            if before.is_some_and(|stamp| stamp.len > 0) {
+                dirty.files.insert(index);
+            }
+            if before.is_none() {
+                let folders = file.path.ancestors().skip(1);
+                dirty.folders.extend(folders.map(Path::to_owned));
+            }
+        }
+        let fresh = dirty.files.is_empty();
+        let files = Files::new(spec.clone(), cache);
+        Ok(Self { files, watch, dirty: Mutex::new(dirty), _lock: lock, fresh })
+    }
+
+    /// Notes that the file was written.
+    pub(crate) fn note_file(&self, index: usize) {
+        self.lock().files.insert(index);
+    }
+
+    /// Notes that the piece is whole in its files.
+    pub(crate) fn note_piece(&self, piece: PieceIndex) {
+        self.lock().pieces.push(piece);
+    }
+
+    /// What is not durable yet; from now on it is the caller's to make it so.
+    pub(crate) fn take_dirty(&self) -> Dirty {
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Takes back files and folders that could not be made durable.
+    pub(crate) fn put_back(&self, dirty: Dirty) {
+        let mut own = self.lock();
+        own.files.extend(dirty.files);
+        own.folders.extend(dirty.folders);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Dirty> {
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the system said to a write of ours to a file, `unwritten` bytes of which did not fit.
+    pub(crate) fn write_error(&self, index: usize, errno: Errno, unwritten: u64) -> Error {
+        let path = self.files.path(index);
+        let error = Error::io("write to it", &path, &errno.into());
+        match error.kind() {
+            ErrorKind::Full { .. } => full(self.files.spec(), &path, unwritten),
+            _ => error,
+        }
+    }
+}
+
+/// Gives a file its length and, if told so, its room on disk.
+fn make(
+    spec: &Spec,
+    root: &Root,
+    index: usize,
+    len: u64,
+    is_new: bool,
+) -> Result<(FileId, Stamp), Error> {
+    let Some(file) = spec.files().get(index) else {
+        return Err(Error::plain(ErrorKind::Unsupported, "the torrent has no such file"));
+    };
+    let path = spec.root().join(&file.path);
+    let open = root.file(&file.path, if is_new { Access::Create } else { Access::Write })?;
+    let reserved = len == 0
+        || spec.allocation() == Allocation::Full
+            && sys::reserve(&open, len).map_err(|error| {
+                match Error::io("reserve room for it", &path, &error) {
+                    error if matches!(error.kind(), ErrorKind::Full { .. }) => full(spec, &path, 1),
+                    error => error,
+                }
+            })?;
+    if !reserved {
+        open.set_len(len).map_err(|error| Error::io("set its length", &path, &error))?;
+    }
+    let stat =
+        rustix::fs::fstat(&open).map_err(|errno| Error::io("look at it", &path, &errno.into()))?;
+    Ok((FileId::of(&stat), Stamp::of(&stat)))
+}
+
+/// Refuses a torrent that can't fit, before anything is created. A file that is long enough
+/// already is not going to be allocated, so it needs nothing.
+fn refuse_if_full(spec: &Spec, stats: &[Option<Stat>]) -> Result<(), Error> {
+    let needed = unallocated(spec, stats, |stat, len| Stamp::of(stat).len < len);
+    match needed.saturating_sub(free_space(spec.root())?) {
+        0 => Ok(()),
+        missing => Err(full_by(spec.root(), missing)),
+    }
+}
+
+/// The error of a full disk: at least `unwritten` bytes are missing, and all that the torrent
+/// still lacks.
+fn full(spec: &Spec, path: &Path, unwritten: u64) -> Error {
+    let missing = survey(spec)
+        .and_then(|stats| {
+            Ok(unallocated(spec, &stats, |_, _| true).saturating_sub(free_space(spec.root())?))
+        })
+        .unwrap_or(0);
+    full_by(path, missing.max(unwritten).max(1))
+}
+
+fn full_by(path: &Path, missing: u64) -> Error {
+    Error::new(
+        ErrorKind::Full { missing },
+        path,
+        format!("the disk is full: {missing} bytes are missing; make room and start again"),
+    )
+}
+
+/// Locks the torrent's files: an exclusive `flock` on the first file that has bytes (or, if none
+/// has, the first file). Nothing is left behind in the user's folder, and the lock goes with the
+/// process, however that ends.
+fn take_lock(root: &Root, spec: &Spec) -> Result<Option<File>, Error> {
+    let on_disk = || spec.files().iter().enumerate().filter(|(_, file)| file.on_disk);
+    let first = on_disk().find(|(index, _)| spec.layout().file_len(*index) > 0);
+    let Some((_, file)) = first.or_else(|| on_disk().next()) else { return Ok(None) };
+    let path = spec.root().join(&file.path);
+    let open = match root.file(&file.path, Access::Create) {
+        // Files that may only be read can be seeded, and locked too.
+        Err(error) if error.kind() == ErrorKind::Denied => root.file(&file.path, Access::Read),
+        other => other,
+    }?;
+    match flock(&open, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(open)),
+        Err(Errno::WOULDBLOCK) => Err(Error::new(
+            ErrorKind::Locked,
+            &path,
+            "is in use: another download or seed has this torrent's files open",
+        )),
+        Err(errno) => {
+            log::warn!("{}: cannot be locked ({errno}); going on without", path.display());
+            Ok(None)
+        }
+    }
+}
