@@ -52,6 +52,9 @@ impl Kind {
 }
 
 impl Kernel {
+    /// The kernel that every machine has.
+    pub(crate) const PORTABLE: Self = Self(Kind::Portable);
+
     /// All kernels this machine can run, the portable one first.
     pub fn available() -> Vec<Self> {
         Kind::ALL.iter().copied().filter(|kind| kind.detected()).map(Self).collect()
@@ -79,7 +82,7 @@ impl Kernel {
             if Kind::ShaNi.detected() {
                 return Self(Kind::ShaNi);
             }
-            Self(Kind::Portable)
+            Self::PORTABLE
         })
     }
 

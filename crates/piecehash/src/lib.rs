@@ -28,7 +28,7 @@ const MAX_LANES: usize = 16;
 /// What differs between SHA-1 and SHA-256 as far as feeding them goes.
 trait Algorithm {
     /// The chaining value: five or eight words.
-    type State: Copy;
+    type State: Copy + PartialEq;
     /// The chaining value of an empty message.
     const INITIAL: Self::State;
 
