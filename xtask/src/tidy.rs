@@ -4,6 +4,7 @@
 
 mod arrows;
 mod files;
+mod others;
 
 use crate::{Result, root};
 
@@ -11,11 +12,13 @@ pub(crate) fn run() -> Result<()> {
     let mut complaints = arrows::check(root())?;
     let (files, of_files) = files::check(root())?;
     complaints.extend(of_files);
+    let (others, of_others) = others::check(root())?;
+    complaints.extend(of_others);
     for complaint in &complaints {
         println!("{complaint}");
     }
     if complaints.is_empty() {
-        println!("tidy: the arrows of ARCHITECTURE.md hold, {files} files checked");
+        println!("tidy: the arrows hold; {files} files and {others} packages of others checked");
         return Ok(());
     }
     Err(format!("tidy: {} rules broken", complaints.len()).into())
