@@ -34,6 +34,7 @@ pub struct Decoder {
     start: usize,
     end: usize,
     state: State,
+    begun: u64,
     skipped: u64,
 }
 
@@ -58,6 +59,7 @@ impl Decoder {
             start: 0,
             end: 0,
             state: State::Head,
+            begun: 0,
             skipped: 0,
         }
     }
@@ -70,6 +72,12 @@ impl Decoder {
     /// How many messages of unknown kinds were skipped.
     pub fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// How many messages have arrived at least as far as their heads. While this number and
+    /// [`is_mid_message`](Self::is_mid_message) stay as they are, it is one message that is arriving.
+    pub fn begun(&self) -> u64 {
+        self.begun
     }
 
     /// Whether a message has begun to arrive and is not whole.
@@ -85,11 +93,14 @@ impl Decoder {
     pub fn next_message(&mut self) -> Result<Option<Message>, Error> {
         loop {
             match &mut self.state {
-                State::Head => match self.head()? {
-                    Some(Head::Whole(message)) => return Ok(Some(message)),
-                    Some(Head::Before(body)) => self.state = body,
-                    None => return Ok(None),
-                },
+                State::Head => {
+                    let Some(head) = self.head()? else { return Ok(None) };
+                    self.begun += 1;
+                    match head {
+                        Head::Whole(message) => return Ok(Some(message)),
+                        Head::Before(body) => self.state = body,
+                    }
+                }
                 State::Block { .. } => return Ok(self.block()),
                 State::Bitfield { bits, len } => {
                     let missing = *len - bits.len();

@@ -11,6 +11,8 @@ mod error;
 mod handshake;
 pub mod limits;
 mod message;
+#[cfg(feature = "net")]
+pub mod net;
 mod payload;
 mod peer_id;
 mod pool;

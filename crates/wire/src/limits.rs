@@ -1,5 +1,7 @@
 //! Owns the numbers that bound what a peer can make us do, each with its reason. Never applies them itself.
 
+use std::time::Duration;
+
 /// Bytes of a pooled buffer: the 16 KiB block that every client requests (BEP 3).
 pub const BLOCK_LEN: usize = 16 * 1024;
 
@@ -12,3 +14,36 @@ pub const MAX_MESSAGE_LEN: u32 = 1024 * 1024;
 
 /// The longest bitfield, in bytes, while the torrent's own size is unknown: one bit for each of 2,097,152 pieces.
 pub const MAX_BITFIELD_LEN: usize = 2_097_152 / 8;
+
+/// How long a connection may take to be made. A host that is there answers within a round trip or two.
+pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long the whole handshake may take from its first moment, however it drips: 136 bytes and one round trip.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// After how long a silence of ours we send a keep-alive: well before the two minutes after which peers give up on us
+/// (BEP 3).
+pub const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(100);
+
+/// After how long a silence a peer is closed: it missed a keep-alive, with a minute of grace.
+pub const IDLE_DEADLINE: Duration = Duration::from_secs(180);
+
+/// How long a message that began to arrive may take to be whole, and how long a peer may take to accept the next block
+/// of what waits for it. A block a minute is slower than any link in use; below that a peer only holds our memory.
+pub const MESSAGE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The most bytes that may wait to be sent to one peer: twice the upload buffer of 1 MiB, so that a bitfield and many
+/// haves fit beside it. A peer whose queue grows beyond does not read, and is closed.
+pub const MAX_QUEUED: usize = 2 * 1024 * 1024;
+
+/// How many reads one peer gets before the others have their turn: with 16 KiB blocks a quarter of a megabyte.
+pub const READS_PER_TURN: usize = 16;
+
+/// How many vectored writes one peer gets before the others have their turn: up to two megabytes.
+pub const WRITES_PER_TURN: usize = 4;
+
+/// The most messages in one batch. It bounds what a flood of small messages makes us hold.
+pub const MESSAGES_PER_BATCH: usize = 256;
+
+/// How many batches of one peer may be under way. One is being handled while the next one fills.
+pub const BATCHES_PER_PEER: usize = 2;
