@@ -26,11 +26,11 @@ pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 pub const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(100);
 
 /// After how long a silence a peer is closed: it missed a keep-alive, with a minute of grace.
-pub const IDLE_DEADLINE: Duration = Duration::from_secs(180);
+pub const IDLE_DEADLINE: Duration = Duration::from_mins(3);
 
 /// How long a message that began to arrive may take to be whole, and how long a peer may take to accept the next block
 /// of what waits for it. A block a minute is slower than any link in use; below that a peer only holds our memory.
-pub const MESSAGE_DEADLINE: Duration = Duration::from_secs(60);
+pub const MESSAGE_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The most bytes that may wait to be sent to one peer: twice the upload buffer of 1 MiB, so that a bitfield and many
 /// haves fit beside it. A peer whose queue grows beyond does not read, and is closed.

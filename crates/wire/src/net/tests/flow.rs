@@ -1,5 +1,7 @@
 //! Owns the tests of what flows through a connection, and of what bounds it.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use super::*;
 use crate::limits::{BATCHES_PER_PEER, BLOCK_LEN, MAX_QUEUED, MESSAGES_PER_BATCH};
 
@@ -25,6 +27,11 @@ async fn both_directions_in_any_portions() {
         pair.handle.send_all(&mut conversation());
         assert_eq!(pair.peer_receives(conversation().len()).await, conversation());
         drop(pair.peer);
+        let mut drained = 0;
+        while let Some(batch) = pair.batches.recv().await {
+            drained += batch.drained;
+        }
+        assert_eq!(drained, 17384);
         assert_eq!(pair.running.await.unwrap(), CloseReason::Peer);
         let counters = pair.handle.counters();
         let len = encode(&conversation()).len() as u64;
@@ -90,7 +97,7 @@ async fn a_flood_waits_until_batches_come_back() {
 #[tokio::test]
 async fn batches_are_used_again() {
     let mut pair = connected(1 << 20, 1 << 20);
-    let mut places = std::collections::BTreeSet::new();
+    let mut places = BTreeSet::new();
     for piece in 0..100 {
         pair.peer_sends(&[Message::Have(piece)]).await;
         let batch = pair.batches.recv().await.unwrap();
@@ -102,7 +109,7 @@ async fn batches_are_used_again() {
 
 #[tokio::test]
 async fn a_queue_beyond_its_cap_closes_the_peer() {
-    // At once, before the connection has run at all.
+    // All at once, before the connection has run.
     let pair = connected(1000, 1000);
     let mut blocks: Vec<_> =
         (0..=(MAX_QUEUED / BLOCK_LEN) as u32).map(|piece| block(piece, BLOCK_LEN)).collect();
@@ -110,7 +117,7 @@ async fn a_queue_beyond_its_cap_closes_the_peer() {
     assert!(blocks.is_empty());
     assert_eq!(pair.running.await.unwrap(), CloseReason::QueueFull);
 
-    // Bit by bit.
+    // Block by block.
     let pair = connected(1000, 1000);
     let mut sent = 0;
     while !pair.handle.is_closed() {
@@ -119,7 +126,7 @@ async fn a_queue_beyond_its_cap_closes_the_peer() {
         tokio::task::yield_now().await;
     }
     assert_eq!(pair.running.await.unwrap(), CloseReason::QueueFull);
-    assert_eq!(sent, MAX_QUEUED / BLOCK_LEN + 1);
+    assert_eq!(sent, MAX_QUEUED / BLOCK_LEN);
 }
 
 #[tokio::test]
@@ -167,31 +174,19 @@ async fn memory_that_runs_out_only_delays() {
     let stream: Vec<_> = (0..blocks as u32).map(|piece| block(piece, BLOCK_LEN)).collect();
     let bytes = encode(&stream);
     pair.peer.write_all(&bytes).await.unwrap();
-    let (mut kept, mut seen) = (Vec::new(), 0);
+    let (mut kept, mut seen) = (VecDeque::new(), 0);
     while seen < blocks {
-        let batch = tokio::select! {
-            biased;
-            batch = pair.batches.recv() => batch,
-            () = tokio::task::yield_now() => None,
-        };
-        if let Some(mut batch) = batch {
-            kept.append(&mut batch.messages);
-        } else if pair.pool.in_use() == pair.pool.budget() {
-            for message in kept.drain(..) {
-                assert_eq!(message, stream[seen]);
-                seen += 1;
-            }
-        } else {
-            for message in kept.drain(..kept.len() / 2) {
-                assert_eq!(message, stream[seen]);
-                seen += 1;
-            }
+        // Blocks are kept until no more can come, and then given back one at a time.
+        while pair.pool.in_use() < pair.pool.budget() && seen + kept.len() < blocks {
+            kept.extend(pair.batches.recv().await.unwrap().messages.drain(..));
         }
         assert!(pair.pool.in_use() <= pair.pool.budget());
-        if seen + kept.len() == blocks {
-            break;
+        if let Some(message) = kept.pop_front() {
+            assert_eq!(message, stream[seen]);
+            seen += 1;
+        } else {
+            kept.extend(pair.batches.recv().await.unwrap().messages.drain(..));
         }
     }
-    drop(kept);
     assert_eq!(pair.pool.in_use(), 0);
 }

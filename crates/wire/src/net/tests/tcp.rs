@@ -7,6 +7,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::limits::BLOCK_LEN;
 
+const BLOCKS: u32 = 1000;
+
 async fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -34,7 +36,6 @@ async fn a_thousand_blocks_cross_a_real_socket_in_few_system_calls() {
         move |batch| blocks_to.send(batch).map_or(ControlFlow::Break(()), ControlFlow::Continue);
     let receiving = tokio::spawn(run(b, mailbox, take, Config::new(pool.clone())));
 
-    const BLOCKS: u32 = 1000;
     let send = async {
         for first in (0..BLOCKS).step_by(50) {
             sender
@@ -59,11 +60,11 @@ async fn a_thousand_blocks_cross_a_real_socket_in_few_system_calls() {
     assert_eq!(sending.await.unwrap(), CloseReason::Told);
     assert_eq!(receiving.await.unwrap(), CloseReason::Peer);
 
-    let (sent, received) = (sender.counters(), receiver.counters());
-    assert_eq!(sent.payload_out, u64::from(BLOCKS) * BLOCK_LEN as u64);
-    assert_eq!((received.payload_in, received.bytes_in), (sent.payload_out, sent.bytes_out));
-    assert!(sent.writes < u64::from(BLOCKS) / 4, "{sent:?}");
-    assert!(received.reads < 2 * u64::from(BLOCKS), "{received:?}");
+    let (out, into) = (sender.counters(), receiver.counters());
+    assert_eq!(out.payload_out, u64::from(BLOCKS) * BLOCK_LEN as u64);
+    assert_eq!((into.payload_in, into.bytes_in), (out.payload_out, out.bytes_out));
+    assert!(out.writes < u64::from(BLOCKS) / 4, "{out:?}");
+    assert!(into.reads < 2 * u64::from(BLOCKS), "{into:?}");
     assert_eq!(pool.in_use(), 0);
 }
 
