@@ -3,8 +3,8 @@
 //! Owns nesting, the order of keys, what may follow the value, and the limits. Never recurses:
 //! open lists and dictionaries stand on a stack of its own, so input cannot deepen the call stack.
 
-use crate::token::{Fault, integer, string};
-use crate::value::{Document, Token};
+use crate::token::{Fault, Number, integer, string};
+use crate::value::{Document, Token, narrow};
 use crate::{Error, ErrorKind, Oddity, OddityKind};
 
 /// Decodes exactly one canonical value: `Decoder::new().decode(input)`.
@@ -77,8 +77,12 @@ impl Decoder {
         let end = document.len();
         match document.rest() {
             b"" => {}
+            b"\n" | b"\r\n" if self.lenient => {
+                document.oddities.push(Oddity { kind: OddityKind::TrailingNewline, offset: end });
+            }
             b"\n" | b"\r\n" => {
-                self.tolerate(OddityKind::TrailingNewline, end, &mut document.oddities)?;
+                let kind = ErrorKind::NotCanonical(OddityKind::TrailingNewline);
+                return Err(Error::new(kind, end, "the end of the input"));
             }
             _ => return Err(Error::new(ErrorKind::TrailingBytes, end, "the end of the input")),
         }
@@ -91,31 +95,48 @@ impl Decoder {
         if u32::try_from(input.len()).is_err() {
             return Err(Error::new(ErrorKind::InputTooLarge, 0, "less than 4 GiB"));
         }
-        let mut run = Run {
-            decoder: self,
-            input,
-            rest: input,
-            tape: Vec::with_capacity(self.max_tokens.min(input.len() / 16 + 8)),
-            open: Vec::with_capacity(self.max_depth.min(8)),
-            oddities: Vec::new(),
-        };
-        run.document()?;
-        Ok(Document { input, tape: run.tape, oddities: run.oddities })
+        let mut run = Run { decoder: self, input, oddities: Vec::new() };
+        match run.tape() {
+            Ok(tape) => Ok(Document { input, tape, oddities: run.oddities }),
+            Err(fault) => Err(fault.locate(input)),
+        }
+    }
+}
+
+/// What may come next.
+#[derive(Clone, Copy)]
+enum Next<'a> {
+    /// The outermost value.
+    Root,
+    /// A value of a list, or the list's end.
+    Item,
+    /// A key of a dictionary, which comes after this one, or the dictionary's end.
+    Key(Option<&'a [u8]>),
+    /// The value of this key.
+    Value(&'a [u8]),
+    /// Nothing: the outermost value is complete.
+    Done,
+}
+
+impl Next<'_> {
+    /// What may come after the value that may come now.
+    #[inline]
+    fn after_value(self) -> Self {
+        match self {
+            Next::Root => Next::Done,
+            Next::Value(key) => Next::Key(Some(key)),
+            Next::Item | Next::Key(_) | Next::Done => self,
+        }
     }
 
-    /// Refuses or reports something that is not canonical.
-    #[cold]
-    fn tolerate(
-        self,
-        kind: OddityKind,
-        offset: usize,
-        oddities: &mut Vec<Oddity>,
-    ) -> Result<(), Error> {
-        if !self.lenient {
-            return Err(Error::new(ErrorKind::NotCanonical(kind), offset, "the canonical form"));
+    fn expected(self) -> &'static str {
+        match self {
+            Next::Root => "a value",
+            Next::Item => "a value or 'e'",
+            Next::Key(_) => "a key or 'e'",
+            Next::Value(_) => "a value for the key",
+            Next::Done => "nothing",
         }
-        oddities.push(Oddity { kind, offset });
-        Ok(())
     }
 }
 
@@ -123,144 +144,105 @@ impl Decoder {
 struct Open<'a> {
     /// Where it is on the tape.
     token: usize,
-    /// `None` in a list, else the latest key.
-    key: Option<Key<'a>>,
-}
-
-/// The latest key of an open dictionary.
-#[derive(Clone, Copy)]
-enum Key<'a> {
-    None,
-    Some(&'a [u8]),
+    /// What may come when it ends.
+    after: Next<'a>,
 }
 
 /// One run of a decoder over its input.
 struct Run<'a> {
     decoder: Decoder,
     input: &'a [u8],
-    rest: &'a [u8],
-    tape: Vec<Token>,
-    open: Vec<Open<'a>>,
     oddities: Vec<Oddity>,
 }
 
 impl<'a> Run<'a> {
-    fn document(&mut self) -> Result<(), Error> {
-        self.value("a value")?;
-        while let Some(open) = self.open.last() {
-            if self.rest.first() == Some(&b'e') {
-                let token = open.token;
-                self.close(token);
-            } else if let Some(previous) = open.key {
-                self.key(previous)?;
-                self.value("a value for the key")?;
-            } else {
-                self.value("a value or 'e'")?;
+    /// The tokens of the value at the front of the input.
+    ///
+    /// What changes with every token is a local variable, so that it can live in a register.
+    fn tape(&mut self) -> Result<Vec<Token>, Fault> {
+        let Self { input, decoder: Decoder { max_depth, max_tokens, .. }, .. } = *self;
+        let mut tape = Vec::with_capacity(max_tokens.min(input.len() / 8 + 8));
+        let mut open: Vec<Open<'a>> = Vec::with_capacity(max_depth.min(8));
+        let mut next = Next::Root;
+        let mut rest = input;
+        loop {
+            let at = rest;
+            let start = offset(input, at);
+            let token = match (at, next) {
+                (_, Next::Done) => return Ok(tape),
+                ([b'0'..=b'9', ..], _) => {
+                    let (after, Number { content, plain }) = string(at)?;
+                    rest = after;
+                    if !plain {
+                        self.odd(OddityKind::NeedlessZero, at)?;
+                    }
+                    next = match next {
+                        Next::Key(previous) => {
+                            if previous.is_some_and(|previous| previous >= content) {
+                                self.misplaced(at, previous == Some(content))?;
+                            }
+                            Next::Value(content)
+                        }
+                        _ => next.after_value(),
+                    };
+                    let end = offset(input, rest);
+                    Token::new(start, end, narrow(end - content.len()))
+                }
+                ([b'e', after @ ..], Next::Item | Next::Key(_)) => {
+                    rest = after;
+                    let (end, length) = (offset(input, rest), tape.len());
+                    if let Some(Open { token, after }) = open.pop() {
+                        tape[token].close(end, length);
+                        next = after;
+                    }
+                    continue;
+                }
+                (_, Next::Key(_)) => return Err(Fault::unexpected(at, next.expected())),
+                ([b'i', ..], _) => {
+                    let (after, Number { content, plain }) = integer(at)?;
+                    rest = after;
+                    if !plain {
+                        self.odd(OddityKind::NeedlessZero, at)?;
+                    }
+                    next = next.after_value();
+                    Token::new(start, offset(input, rest), Token::link_of(content))
+                }
+                ([kind @ (b'l' | b'd'), after @ ..], _) => {
+                    rest = after;
+                    if open.len() >= max_depth {
+                        return Err(Fault::new(ErrorKind::TooDeep, at, "fewer around it"));
+                    }
+                    open.push(Open { token: tape.len(), after: next.after_value() });
+                    next = if *kind == b'l' { Next::Item } else { Next::Key(None) };
+                    Token::new(start, start, 0)
+                }
+                _ => return Err(Fault::unexpected(at, next.expected())),
+            };
+            if tape.len() >= max_tokens {
+                return Err(Fault::new(ErrorKind::TooManyTokens, at, "a smaller value"));
             }
+            tape.push(token);
         }
-        Ok(())
-    }
-
-    /// Puts the value at the front of the rest on the tape; of a list or dictionary, its opening.
-    fn value(&mut self, expected: &'static str) -> Result<(), Error> {
-        match self.rest.first() {
-            Some(b'0'..=b'9') => self.string().map(drop),
-            Some(b'i') => self.integer(),
-            Some(b'l') => self.begin(None),
-            Some(b'd') => self.begin(Some(Key::None)),
-            Some(&byte) => Err(self.error(ErrorKind::UnexpectedByte(byte), expected)),
-            None => Err(self.error(ErrorKind::UnexpectedEnd, expected)),
-        }
-    }
-
-    fn integer(&mut self) -> Result<(), Error> {
-        let (rest, number) = integer(self.rest).map_err(|fault| self.fault(fault))?;
-        let (start, end) = (self.offset(self.rest), self.offset(rest));
-        self.rest = rest;
-        if !number.plain {
-            self.odd(OddityKind::NeedlessZero, start)?;
-        }
-        self.push(Token::new(start, end, 0))
-    }
-
-    fn string(&mut self) -> Result<&'a [u8], Error> {
-        let (rest, string) = string(self.rest).map_err(|fault| self.fault(fault))?;
-        let (start, end) = (self.offset(self.rest), self.offset(rest));
-        self.rest = rest;
-        if !string.plain {
-            self.odd(OddityKind::NeedlessZero, start)?;
-        }
-        self.push(Token::new(start, end, end - string.content.len()))?;
-        Ok(string.content)
-    }
-
-    fn key(&mut self, previous: Key<'a>) -> Result<(), Error> {
-        let offset = self.offset(self.rest);
-        match self.rest.first() {
-            Some(b'0'..=b'9') => {}
-            Some(&b) => return Err(self.error(ErrorKind::UnexpectedByte(b), "a key or 'e'")),
-            None => return Err(self.error(ErrorKind::UnexpectedEnd, "a key or 'e'")),
-        }
-        let key = self.string()?;
-        if let Key::Some(previous) = previous
-            && previous >= key
-        {
-            let repeated = previous == key;
-            let kind = if repeated { OddityKind::DuplicateKey } else { OddityKind::UnsortedKey };
-            self.odd(kind, offset)?;
-        }
-        if let Some(open) = self.open.last_mut() {
-            open.key = Some(Key::Some(key));
-        }
-        Ok(())
-    }
-
-    fn odd(&mut self, kind: OddityKind, offset: usize) -> Result<(), Error> {
-        self.decoder.tolerate(kind, offset, &mut self.oddities)
-    }
-
-    fn begin(&mut self, key: Option<Key<'a>>) -> Result<(), Error> {
-        if self.open.len() >= self.decoder.max_depth {
-            return Err(self.error(ErrorKind::TooDeep, "fewer lists and dictionaries around it"));
-        }
-        let start = self.offset(self.rest);
-        self.open.push(Open { token: self.tape.len(), key });
-        self.rest = &self.rest[1..];
-        self.push(Token::new(start, start, 0))
-    }
-
-    fn close(&mut self, token: usize) {
-        self.open.pop();
-        self.rest = &self.rest[1..];
-        let (end, next) = (self.offset(self.rest), self.tape.len());
-        self.tape[token].close(end, next);
-    }
-
-    fn push(&mut self, token: Token) -> Result<(), Error> {
-        if self.tape.len() >= self.decoder.max_tokens {
-            return Err(Error::new(ErrorKind::TooManyTokens, token.start(), "a smaller value"));
-        }
-        self.tape.push(token);
-        Ok(())
-    }
-
-    fn offset(&self, rest: &[u8]) -> usize {
-        self.input.len() - rest.len()
     }
 
     #[cold]
-    fn error(&self, kind: ErrorKind, expected: &'static str) -> Error {
-        Error::new(kind, self.offset(self.rest), expected)
+    fn misplaced(&mut self, at: &[u8], repeated: bool) -> Result<(), Fault> {
+        let kind = if repeated { OddityKind::DuplicateKey } else { OddityKind::UnsortedKey };
+        self.odd(kind, at)
     }
 
+    /// Refuses or reports something that is not canonical.
     #[cold]
-    fn fault(&self, fault: nom::Err<Fault>) -> Error {
-        match fault {
-            nom::Err::Error(fault) | nom::Err::Failure(fault) => {
-                Error::new(fault.kind, self.input.len() - fault.left, fault.expected)
-            }
-            // The parsers are nom's "complete" ones, which end in an error instead.
-            nom::Err::Incomplete(_) => self.error(ErrorKind::UnexpectedEnd, "more bytes"),
+    fn odd(&mut self, kind: OddityKind, at: &[u8]) -> Result<(), Fault> {
+        if !self.decoder.lenient {
+            return Err(Fault::new(ErrorKind::NotCanonical(kind), at, "the canonical form"));
         }
+        self.oddities.push(Oddity { kind, offset: offset(self.input, at) });
+        Ok(())
     }
+}
+
+#[inline]
+fn offset(input: &[u8], at: &[u8]) -> usize {
+    input.len() - at.len()
 }

@@ -14,3 +14,6 @@ pub use decoder::{Decoder, decode, decode_lenient};
 pub use encoder::{DictEncoder, Encoder, encode_dict};
 pub use error::{Error, ErrorKind, Oddity, OddityKind};
 pub use value::{Dict, Document, Kind, List, Value};
+
+#[cfg(test)]
+mod tests;

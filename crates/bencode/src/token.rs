@@ -2,32 +2,53 @@
 //!
 //! Owns their grammar and range. Never looks at what a token stands in: nesting is the decoder's.
 
-use nom::bytes::complete::{tag, take_while1};
+use nom::character::complete::char;
 use nom::combinator::opt;
 use nom::error::{ContextError, ErrorKind as NomKind, ParseError, context};
 use nom::sequence::{delimited, terminated};
 use nom::{IResult, Parser};
 
-use crate::ErrorKind;
+use crate::{Error, ErrorKind};
 
 /// A token that failed: like [`crate::Error`], with the bytes left instead of the offset, which
 /// only the decoder knows.
 pub(crate) struct Fault {
-    pub(crate) kind: ErrorKind,
-    pub(crate) left: usize,
-    pub(crate) expected: &'static str,
+    kind: ErrorKind,
+    left: usize,
+    expected: &'static str,
 }
 
 impl Fault {
-    fn failure(kind: ErrorKind, at: &[u8], expected: &'static str) -> nom::Err<Self> {
-        nom::Err::Failure(Self { kind, left: at.len(), expected })
+    #[cold]
+    pub(crate) fn new(kind: ErrorKind, at: &[u8], expected: &'static str) -> Self {
+        Self { kind, left: at.len(), expected }
+    }
+
+    #[cold]
+    pub(crate) fn unexpected(at: &[u8], expected: &'static str) -> Self {
+        let kind = at.first().map_or(ErrorKind::UnexpectedEnd, |&b| ErrorKind::UnexpectedByte(b));
+        Self::new(kind, at, expected)
+    }
+
+    pub(crate) fn locate(self, input: &[u8]) -> Error {
+        Error::new(self.kind, input.len() - self.left, self.expected)
+    }
+}
+
+impl From<nom::Err<Fault>> for Fault {
+    #[cold]
+    fn from(error: nom::Err<Fault>) -> Self {
+        match error {
+            nom::Err::Error(fault) | nom::Err::Failure(fault) => fault,
+            // The parsers are nom's "complete" ones, which end in an error instead.
+            nom::Err::Incomplete(_) => Self::unexpected(&[], "more bytes"),
+        }
     }
 }
 
 impl ParseError<&[u8]> for Fault {
     fn from_error_kind(at: &[u8], _: NomKind) -> Self {
-        let kind = at.first().map_or(ErrorKind::UnexpectedEnd, |&b| ErrorKind::UnexpectedByte(b));
-        Self { kind, left: at.len(), expected: "" }
+        Self::unexpected(at, "")
     }
 
     fn append(_: &[u8], _: NomKind, other: Self) -> Self {
@@ -43,70 +64,83 @@ impl ContextError<&[u8]> for Fault {
 
 type Parsed<'a, T> = IResult<&'a [u8], T, Fault>;
 
-/// A token's content, and whether its number was written without needless zeros.
-pub(crate) struct Token<T> {
+/// A token's content, and whether its number does without needless zeros.
+pub(crate) struct Number<T> {
     pub(crate) content: T,
     pub(crate) plain: bool,
 }
 
 /// `<length>:<bytes>`; gives the bytes.
 #[inline]
-pub(crate) fn string(input: &[u8]) -> Parsed<'_, Token<&[u8]>> {
-    let (rest, digits) = terminated(
-        context("a digit of a string's length", digits),
-        context("':' after a string's length", tag(&b":"[..])),
-    )
-    .parse(input)?;
-    let length = number(digits).and_then(|length| usize::try_from(length).ok());
-    match length.and_then(|length| rest.split_at_checked(length)) {
-        Some((content, rest)) => Ok((rest, Token { content, plain: is_plain(digits) })),
-        None => Err(Fault::failure(ErrorKind::StringTooLong, input, "as many bytes as it says")),
+pub(crate) fn string(input: &[u8]) -> Parsed<'_, Number<&[u8]>> {
+    let (rest, length) =
+        terminated(natural, context("':' after a string's length", char(':'))).parse(input)?;
+    let size = length.content.and_then(|length| usize::try_from(length).ok());
+    match size.and_then(|size| rest.split_at_checked(size)) {
+        Some((content, rest)) => Ok((rest, Number { content, plain: length.plain })),
+        None => Err(nom::Err::Failure(Fault::new(
+            ErrorKind::StringTooLong,
+            input,
+            "as many bytes as it says",
+        ))),
     }
 }
 
 /// `i<number>e`; gives the number.
 #[inline]
-pub(crate) fn integer(input: &[u8]) -> Parsed<'_, Token<i64>> {
-    let (rest, (minus, digits)) = delimited(
-        context("an integer", tag(&b"i"[..])),
-        (opt(tag(&b"-"[..])), context("a digit of an integer", digits)),
-        context("'e' at the end of an integer", tag(&b"e"[..])),
+pub(crate) fn integer(input: &[u8]) -> Parsed<'_, Number<i64>> {
+    let (rest, (minus, magnitude)) = delimited(
+        context("an integer", char('i')),
+        (opt(char('-')), natural),
+        context("'e' after an integer", char('e')),
     )
     .parse(input)?;
-    let content = number(digits).and_then(|magnitude| match minus {
+    let number = magnitude.content.and_then(|magnitude| match minus {
         None => i64::try_from(magnitude).ok(),
         Some(_) => 0_i64.checked_sub_unsigned(magnitude),
     });
-    match content {
+    match number {
         Some(content) => {
-            let plain = is_plain(digits) && (content != 0 || minus.is_none());
-            Ok((rest, Token { content, plain }))
+            let plain = magnitude.plain && (content != 0 || minus.is_none());
+            Ok((rest, Number { content, plain }))
         }
-        None => Err(Fault::failure(
+        None => Err(nom::Err::Failure(Fault::new(
             ErrorKind::IntegerOutOfRange,
             input,
             "-9223372036854775808 to 9223372036854775807",
-        )),
+        ))),
     }
 }
 
-/// One decimal digit or more.
+/// One decimal digit or more; gives the number, or `None` if it exceeds 64 bits.
+///
+/// nom's own number parsers can tell neither leading zeros nor how they failed.
 #[inline]
-fn digits(input: &[u8]) -> Parsed<'_, &[u8]> {
-    take_while1(|byte: u8| byte.is_ascii_digit()).parse(input)
-}
-
-#[inline]
-fn is_plain(digits: &[u8]) -> bool {
-    digits.len() == 1 || digits.first() != Some(&b'0')
-}
-
-/// The number that decimal digits spell, unless it exceeds 64 bits.
-#[inline]
-fn number(digits: &[u8]) -> Option<u64> {
+fn natural(input: &[u8]) -> Parsed<'_, Number<Option<u64>>> {
     let mut number = 0_u64;
-    for digit in digits {
-        number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+    let mut count = 0;
+    for byte in input {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        // Up to 19 digits cannot wrap; more are counted again below.
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        count += 1;
     }
-    Some(number)
+    match input.split_at_checked(count) {
+        Some((digits @ [first, ..], rest)) => {
+            let content = if count <= 19 { Some(number) } else { checked(digits) };
+            Ok((rest, Number { content, plain: count == 1 || *first != b'0' }))
+        }
+        _ => Err(nom::Err::Error(Fault::unexpected(input, "a digit"))),
+    }
+}
+
+/// The number that digits spell, unless it exceeds 64 bits.
+#[cold]
+fn checked(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0_u64, |number, digit| {
+        number.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0')))
+    })
 }

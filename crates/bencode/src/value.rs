@@ -21,8 +21,15 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    pub(crate) fn new(start: usize, end: usize, link: usize) -> Self {
-        Self { start: narrow(start), end: narrow(end), link: narrow(link) }
+    /// Stands for integers that the link cannot hold.
+    const LARGE: u32 = u32::MAX;
+
+    pub(crate) fn link_of(number: i64) -> u32 {
+        u32::try_from(number).unwrap_or(Self::LARGE)
+    }
+
+    pub(crate) fn new(start: usize, end: usize, link: u32) -> Self {
+        Self { start: narrow(start), end: narrow(end), link }
     }
 
     pub(crate) fn close(&mut self, end: usize, next: usize) {
@@ -39,7 +46,7 @@ impl Token {
     clippy::cast_possible_truncation,
     reason = "the decoder refuses input of 4 GiB, and every token takes at least one byte of it"
 )]
-fn narrow(offset: usize) -> u32 {
+pub(crate) fn narrow(offset: usize) -> u32 {
     offset as u32
 }
 
@@ -129,15 +136,20 @@ impl<'t> Value<'t> {
 
     /// The number, if it is an integer.
     pub fn as_int(self) -> Option<i64> {
-        match self.raw() {
-            [b'i', b'-', digits @ .., b'e'] => {
-                Some(digits.iter().fold(0, |n: i64, digit| n * 10 - i64::from(digit - b'0')))
-            }
-            [b'i', digits @ .., b'e'] => {
-                Some(digits.iter().fold(0, |n: i64, digit| n * 10 + i64::from(digit - b'0')))
-            }
-            _ => None,
+        let token = self.token();
+        if token.link != Token::LARGE && self.document.input[token.start()] == b'i' {
+            return Some(token.link as i64);
         }
+        let (negative, digits) = match self.raw() {
+            [b'i', b'-', digits @ .., b'e'] => (true, digits),
+            [b'i', digits @ .., b'e'] => (false, digits),
+            _ => return None,
+        };
+        // The decoder has checked the digits and the range; i64::MIN wraps to itself.
+        let number = digits.iter().fold(0_i64, |number, digit| {
+            number.wrapping_mul(10).wrapping_add(i64::from(digit.wrapping_sub(b'0')))
+        });
+        Some(if negative { number.wrapping_neg() } else { number })
     }
 
     /// The content, if it is a string.
