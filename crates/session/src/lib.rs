@@ -1,1 +1,22 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+//!
+//! This file owns the list of modules and what of them is public. The crate composes the others; it
+//! holds no rule of the protocol, no JSON and no words for a terminal.
+
+mod announce;
+mod config;
+mod connect;
+mod driver;
+mod error;
+mod event;
+mod mail;
+mod open;
+mod session;
+mod shared;
+
+pub use config::{AddOptions, Config, DEFAULT_PORTS};
+pub use error::{Error, ErrorKind};
+pub use event::{Event, Snapshot, State, TrackerSnapshot};
+pub use session::Session;
+pub use storage::{Allocation, Backend, TorrentId};
+pub use swarm::{PeerStats, Stats};

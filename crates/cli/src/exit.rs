@@ -1,0 +1,71 @@
+//! Exit codes and the failure that carries one: every way a command can end. Never prints.
+//!
+//! The numbers follow aria2's published table where a meaning matches, so that scripts written for
+//! it keep working; README.md lists them.
+
+use std::fmt;
+
+/// How the process ends. The discriminant is the exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Code {
+    /// Done; also a seed that the user stopped.
+    Done = 0,
+    /// None of the others fits.
+    Other = 1,
+    /// A file or resource that was named does not exist.
+    NotFound = 3,
+    /// The network failed: an address that cannot be bound, a source that cannot be fetched.
+    Network = 6,
+    /// Stopped by the user before everything was there.
+    Unfinished = 7,
+    /// The disk is full.
+    DiskFull = 9,
+    /// Reading or writing a file failed.
+    Io = 17,
+    /// Not valid bencode.
+    BadBencode = 25,
+    /// Bencode, but not a valid torrent.
+    BadTorrent = 26,
+    /// Not a valid magnet URI.
+    BadMagnet = 27,
+    /// An option or argument that cannot be used.
+    BadOption = 28,
+    /// Data on disk does not match its hashes.
+    Checksum = 32,
+}
+
+/// Why a command failed: one line for the user, and the exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: Code,
+    message: String,
+}
+
+impl Failure {
+    /// A failure that ends the process with `code`. `message` is one line, already safe to print.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// The exit code.
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The code of an I/O error on a file the user named.
+    pub(crate) fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
+        let code = match error.kind() {
+            std::io::ErrorKind::NotFound => Code::NotFound,
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Code::DiskFull,
+            _ => Code::Io,
+        };
+        Self::new(code, format!("{}: {error}", crate::text::path(path)))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}

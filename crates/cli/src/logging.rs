@@ -1,0 +1,49 @@
+//! Logging: what the libraries say through `log`, on stderr. Never mixes with results.
+
+use std::io::{self, Write};
+
+use env_logger::{Builder, Target};
+use log::LevelFilter;
+
+use crate::args::Verbosity;
+use crate::{progress, text};
+
+/// Installs the logger: warnings by default, `-v` and `-vv` say more, `-q` silences it. `RUST_LOG`
+/// overrides all of them.
+pub(crate) fn start(verbosity: &Verbosity) {
+    let level = match (verbosity.quiet, verbosity.verbose) {
+        (true, _) => LevelFilter::Off,
+        (false, 0) => LevelFilter::Warn,
+        (false, 1) => LevelFilter::Info,
+        (false, 2) => LevelFilter::Debug,
+        (false, _) => LevelFilter::Trace,
+    };
+    // Other people's libraries speak up only when they have a problem.
+    let mut builder = Builder::new();
+    builder.filter_level(level.min(LevelFilter::Warn));
+    for ours in ["pieces_cli", "session", "swarm", "storage", "tracker", "wire", "metainfo"] {
+        builder.filter_module(ours, level);
+    }
+    builder.parse_default_env();
+    builder.format(|out, record| {
+        let level = record.level().as_str().to_ascii_lowercase();
+        // A message may quote a peer or a tracker.
+        writeln!(out, "{level}: {}", text::escape(&record.args().to_string()))
+    });
+    builder.target(Target::Pipe(Box::new(AboveProgress)));
+    builder.init();
+}
+
+/// Stderr, one line at a time, without tearing the progress line.
+struct AboveProgress;
+
+impl Write for AboveProgress {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        progress::write_line(String::from_utf8_lossy(line).trim_end_matches('\n'));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

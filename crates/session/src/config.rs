@@ -1,0 +1,59 @@
+//! What a session and each of its torrents are told at the start. Plain data, with defaults.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a session is told at the start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// TCP ports to try for the listener, in order; `0..=0` takes any free one.
+    pub ports: RangeInclusive<u16>,
+    /// Local address of the listener, of outgoing connections and of tracker connections.
+    /// `None`: every address of the machine.
+    pub bind: Option<IpAddr>,
+    /// Connections a torrent holds at the most.
+    pub max_peers: usize,
+    /// How long trackers are given to hear `stopped` when the session ends.
+    pub goodbye: Duration,
+    /// How reads reach the disk.
+    pub backend: storage::Backend,
+    /// Seed of every random choice; `None` takes one from the operating system.
+    pub seed: Option<u64>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ports: DEFAULT_PORTS,
+            bind: None,
+            max_peers: DEFAULT_MAX_PEERS,
+            goodbye: GOODBYE,
+            backend: storage::Backend::default(),
+            seed: None,
+        }
+    }
+}
+
+/// The ports BEP 3 names.
+pub const DEFAULT_PORTS: RangeInclusive<u16> = 6881..=6889;
+
+/// Enough to find the fast peers of a swarm; more cost haves without adding speed.
+const DEFAULT_MAX_PEERS: usize = 200;
+
+/// A tracker that has not answered in this time is not waited for: leaving takes less than 5 s.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// What a torrent is told when it is added.
+#[derive(Clone, Debug, Default)]
+pub struct AddOptions {
+    /// The folder that holds the torrent's files.
+    pub dir: PathBuf,
+    /// Peers to connect to besides those that trackers name.
+    pub peers: Vec<SocketAddr>,
+    /// Refuse to start, and touch nothing on disk, unless every piece is there already.
+    pub require_complete: bool,
+    /// How the room for the files is taken.
+    pub allocation: storage::Allocation,
+}

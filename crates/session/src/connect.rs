@@ -1,0 +1,116 @@
+//! Making connections, in both directions: dialing, listening, shaking hands, starting the task that
+//! runs a peer. Never decides whom to dial or whom to keep.
+
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use metainfo::Layout;
+use swarm::{Origin, PeerKey};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use wire::net::{Handle, channel};
+
+use crate::mail::{Entry, Mail};
+use crate::shared::Shared;
+
+/// Incoming handshakes under way: strangers hold no more descriptors than this before they name a
+/// torrent of ours.
+const MAX_INCOMING: usize = 100;
+
+/// How long to wait before accepting again when the system has no descriptor for us.
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Connects to `addr` and shakes hands; the torrent hears of it either way.
+pub(crate) fn dial(addr: SocketAddr, entry: Entry, shared: &Arc<Shared>) {
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        let mail = match try_dial(addr, &entry, &shared).await {
+            Ok((stream, theirs)) => {
+                Mail::Connected { stream, addr, origin: Origin::Dialed, theirs }
+            }
+            Err(reason) => Mail::DialFailed { addr, reason },
+        };
+        // A torrent that has ended wants no more peers.
+        let _ = entry.mailbox.send(mail);
+    });
+}
+
+async fn try_dial(
+    addr: SocketAddr,
+    entry: &Entry,
+    shared: &Shared,
+) -> Result<(TcpStream, wire::Handshake), String> {
+    let _permit = shared.dials.acquire().await.map_err(|closed| closed.to_string())?;
+    let connected = wire::net::connect(addr, shared.bind).await;
+    let mut stream = connected.map_err(|error| format!("cannot connect: {error}"))?;
+    let theirs = wire::net::outgoing(&mut stream, entry.handshake()).await;
+    Ok((stream, theirs.map_err(|reason| reason.to_string())?))
+}
+
+/// Accepts connections until the session ends.
+pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
+    let room = Arc::new(Semaphore::new(MAX_INCOMING));
+    loop {
+        let Ok(permit) = room.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, addr)) => {
+                let shared = shared.clone();
+                tokio::spawn(async move {
+                    let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+                    receive(stream, addr, &shared).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                log::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Shakes hands with a peer that came to us and passes it to the torrent it asks for.
+async fn receive(mut stream: TcpStream, addr: SocketAddr, shared: &Shared) {
+    if let Err(error) = stream.set_nodelay(true) {
+        log::debug!("{addr}: cannot set TCP_NODELAY: {error}");
+        return;
+    }
+    let mut wanted = None;
+    let resolve = |info_hash| {
+        wanted = shared.registry.by_hash(info_hash);
+        wanted.as_ref().map(Entry::handshake)
+    };
+    match wire::net::incoming(&mut stream, resolve).await {
+        Ok(theirs) => {
+            if let Some(entry) = wanted {
+                let origin = Origin::Incoming;
+                let _ = entry.mailbox.send(Mail::Connected { stream, addr, origin, theirs });
+            }
+        }
+        Err(reason) => log::debug!("{addr}: incoming handshake: {reason}"),
+    }
+}
+
+/// Starts the task that runs a connection. Its batches, and its end, go to the torrent's mailbox.
+pub(crate) fn spawn(
+    peer: PeerKey,
+    stream: TcpStream,
+    entry: &Entry,
+    shared: &Shared,
+    layout: &Layout,
+) -> Handle {
+    let (handle, inbox) = channel();
+    let mut config = wire::net::Config::new(shared.downloads.clone());
+    config.bitfield_limit = usize::try_from(layout.piece_count().div_ceil(8)).unwrap_or(usize::MAX);
+    let mailbox = entry.mailbox.clone();
+    tokio::spawn(async move {
+        let sink = |batch| match mailbox.send(Mail::Peer { peer, batch }) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        };
+        let reason = wire::net::run(stream, inbox, sink, config).await;
+        let _ = mailbox.send(Mail::Closed { peer, reason });
+    });
+    handle
+}

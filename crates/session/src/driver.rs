@@ -1,0 +1,354 @@
+//! The task that owns one torrent: it carries what happens to the torrent's `swarm::Torrent` and
+//! carries out what that decides. It decides nothing about peers or pieces itself and awaits only
+//! its mailbox and its timer.
+//!
+//! Everything moves in rounds. A round takes the mail that is waiting, hands it on, then collects
+//! the actions and sends them off together: one batch a peer, one for the disk. So a wake-up, a lock
+//! and a channel operation serve many blocks.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use metainfo::{Block, Layout};
+use storage::{Done, Job, TorrentId, What};
+use swarm::{Action, Control, DiskDone, DiskJob, Input, PeerKey, Source};
+use tokio::sync::mpsc;
+use wire::net::{Batch, Handle};
+use wire::{Handshake, Message, Payload};
+
+use crate::announce::Announcer;
+use crate::connect;
+use crate::event::{Event, Snapshot, State, TrackerSnapshot};
+use crate::mail::{Entry, Mail};
+use crate::shared::Shared;
+
+/// Mail taken in one round. Enough that a round serves every fast peer, few enough that requests go
+/// out before a long queue is worked off.
+const ROUND: usize = 64;
+
+/// One torrent and everything its task needs.
+pub(crate) struct Driver {
+    pub(crate) id: TorrentId,
+    pub(crate) entry: Entry,
+    pub(crate) layout: Layout,
+    pub(crate) swarm: swarm::Torrent,
+    pub(crate) announcer: Announcer,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) events: Sender<Event>,
+    /// How long the end waits for trackers and the disk.
+    pub(crate) goodbye: Duration,
+    pub(crate) state: State,
+    pub(crate) work: Work,
+}
+
+/// What is under way between the torrent and the outside.
+#[derive(Default)]
+pub(crate) struct Work {
+    peers: HashMap<PeerKey, Peer>,
+    last_key: u64,
+    /// Peers with something in their `outbox`, each once.
+    dirty: Vec<PeerKey>,
+    jobs: Vec<Job<Payload>>,
+    /// Reads that wait for a buffer, oldest first.
+    waiting_reads: VecDeque<(PeerKey, Block)>,
+    /// Set while saying good-bye: when to leave whatever has been answered.
+    leave_at: Option<Instant>,
+    files_closed: bool,
+}
+
+/// One connection as its torrent's task sees it.
+struct Peer {
+    handle: Handle,
+    outbox: Vec<Message>,
+}
+
+impl Driver {
+    /// Runs until the torrent is stopped or fails. `peers` are those the user named.
+    pub(crate) async fn run(mut self, mut mail: mpsc::UnboundedReceiver<Mail>) {
+        let mut inbox = Vec::with_capacity(ROUND);
+        self.announcer.tiers().start(Instant::now());
+        while !self.is_over(Instant::now()) {
+            self.act();
+            tokio::select! {
+                received = mail.recv_many(&mut inbox, ROUND) => {
+                    if received == 0 {
+                        break;
+                    }
+                }
+                () = sleep_until(self.next_timeout()) => {}
+            }
+            let now = Instant::now();
+            for mail in inbox.drain(..) {
+                self.take(now, mail);
+            }
+            self.swarm.handle_timeout(now);
+        }
+        self.shared.registry.remove(self.id);
+        self.tell(Event::Stopped { torrent: self.id });
+    }
+
+    /// Whether the good-bye is done, or has taken long enough.
+    fn is_over(&mut self, now: Instant) -> bool {
+        let Some(leave_at) = self.work.leave_at else { return false };
+        now >= leave_at || (self.work.files_closed && self.announcer.tiers().is_stopped())
+    }
+
+    fn next_timeout(&mut self) -> Option<Instant> {
+        let tiers = self.announcer.tiers().poll_timeout();
+        [self.swarm.poll_timeout(), tiers, self.work.leave_at].into_iter().flatten().min()
+    }
+
+    /// Hands on one thing that happened.
+    fn take(&mut self, now: Instant, mail: Mail) {
+        match mail {
+            Mail::Peer { peer, batch } => self.take_batch(now, peer, batch),
+            Mail::Disk(batch) => {
+                for done in batch {
+                    self.take_done(now, done);
+                }
+            }
+            Mail::Connected { stream, addr, origin, theirs } => {
+                let peer = self.adopt(stream, theirs);
+                let Handshake { peer_id, reserved, .. } = theirs;
+                log::debug!("{addr}: connected, {origin:?}, peer id {peer_id}");
+                self.swarm.handle(now, Input::Connected { peer, addr, origin, peer_id, reserved });
+            }
+            Mail::DialFailed { addr, reason } => {
+                log::debug!("{addr}: {reason}");
+                self.swarm.handle(now, Input::DialFailed { addr });
+            }
+            Mail::Closed { peer, reason } => {
+                log::debug!("peer {}: {reason}", peer.0);
+                self.work.peers.remove(&peer);
+                self.swarm.handle(now, Input::Closed { peer });
+            }
+            Mail::Announced { tracker, url, result } => self.take_reply(now, tracker, url, result),
+            Mail::Snapshot(reply) => {
+                // Whoever asked may have given up.
+                let _ = reply.send(self.snapshot());
+            }
+            Mail::Stop => self.stop(now),
+        }
+    }
+
+    fn take_batch(&mut self, now: Instant, peer: PeerKey, mut batch: Batch) {
+        for message in batch.messages.drain(..) {
+            log::trace!("peer {} -> {message:?}", peer.0);
+            self.swarm.handle(now, Input::Message { peer, message });
+        }
+        let bytes = batch.drained.saturating_add(batch.dropped);
+        if bytes > 0 {
+            self.swarm.handle(now, Input::Drained { peer, bytes });
+        }
+    }
+
+    fn take_done(&mut self, now: Instant, done: Done<Payload>) {
+        let input = match done {
+            Done::Checked { piece, outcome, .. } => {
+                DiskDone::Checked { piece, outcome: checked(outcome) }
+            }
+            Done::Read { ticket, block, data, .. } => {
+                DiskDone::Read { peer: PeerKey(ticket), block, payload: data }
+            }
+            Done::Failed { what: What::Read { ticket, block }, error, .. } => {
+                self.fail(now, error);
+                DiskDone::ReadFailed { peer: PeerKey(ticket), block }
+            }
+            Done::Failed { what: What::Write { piece } | What::Check { piece }, error, .. } => {
+                self.fail(now, error);
+                DiskDone::WriteFailed { piece }
+            }
+            Done::Closed { .. } => {
+                self.work.files_closed = true;
+                return;
+            }
+            _ => return,
+        };
+        self.swarm.handle(now, Input::Disk(input));
+    }
+
+    fn take_reply(
+        &mut self,
+        now: Instant,
+        tracker: usize,
+        url: String,
+        result: Result<tracker::Reply, tracker::Error>,
+    ) {
+        self.announcer.tiers().answered(now, tracker, &result);
+        match result {
+            Ok(reply) => {
+                self.tell(Event::Announced {
+                    torrent: self.id,
+                    url,
+                    peers: reply.peers.len(),
+                    warning: reply.warning,
+                });
+                let found = Input::Found { addrs: reply.peers, source: Source::Tracker };
+                self.swarm.handle(now, found);
+            }
+            Err(error) => {
+                let error = error.to_string();
+                self.tell(Event::TrackerFailed { torrent: self.id, url, error });
+            }
+        }
+    }
+
+    /// Starts the connection's task and gives it a name.
+    fn adopt(&mut self, stream: tokio::net::TcpStream, theirs: Handshake) -> PeerKey {
+        self.work.last_key += 1;
+        let peer = PeerKey(self.work.last_key);
+        let _ = theirs;
+        let handle = connect::spawn(peer, stream, &self.entry, &self.shared, &self.layout);
+        self.work.peers.insert(peer, Peer { handle, outbox: Vec::new() });
+        peer
+    }
+
+    /// Carries out what was decided.
+    fn act(&mut self) {
+        let now = Instant::now();
+        while let Some(action) = self.swarm.poll() {
+            match action {
+                Action::Send { peer, message } => {
+                    log::trace!("peer {} <- {message:?}", peer.0);
+                    self.work.queue(peer, message);
+                }
+                Action::Disk(job) => self.start_job(job),
+                Action::Dial { addr } => connect::dial(addr, self.entry.clone(), &self.shared),
+                Action::Close { peer, reason } => {
+                    log::debug!("peer {}: closed, {reason}", peer.0);
+                    self.work.peers.remove(&peer);
+                }
+                Action::Event(event) => self.report(now, event),
+            }
+        }
+        self.read_waiting();
+        self.work.flush();
+        if !self.work.jobs.is_empty() {
+            self.shared.disk.submit(std::mem::take(&mut self.work.jobs));
+        }
+        let swarm = &self.swarm;
+        self.announcer.run(now, || swarm.stats());
+    }
+
+    fn start_job(&mut self, job: DiskJob) {
+        let torrent = self.id;
+        self.work.jobs.push(match job {
+            DiskJob::Write { block, payload } => Job::Write { torrent, block, data: payload },
+            DiskJob::Check { piece, digests } => Job::Check { torrent, piece, digests },
+            DiskJob::Discard { piece } => Job::Discard { torrent, piece },
+            DiskJob::Read { peer, block } => {
+                self.work.waiting_reads.push_back((peer, block));
+                return;
+            }
+        });
+    }
+
+    /// Gives the waiting reads buffers, as far as there are any. Reads for peers that have gone are
+    /// dropped.
+    fn read_waiting(&mut self) {
+        while let Some(&(peer, block)) = self.work.waiting_reads.front() {
+            if self.work.peers.contains_key(&peer) {
+                let len = usize::try_from(block.len()).unwrap_or(usize::MAX);
+                let Some(into) = self.shared.uploads.try_take(len) else { return };
+                let (torrent, ticket) = (self.id, peer.0);
+                self.work.jobs.push(Job::Read { torrent, ticket, block, into });
+            }
+            self.work.waiting_reads.pop_front();
+        }
+    }
+
+    /// Tells the user, and the trackers, what the swarm reports.
+    fn report(&mut self, now: Instant, event: swarm::Event) {
+        let torrent = self.id;
+        match event {
+            swarm::Event::PieceVerified { piece } => self.tell(Event::Piece { torrent, piece }),
+            swarm::Event::PieceFailed { piece, .. } => {
+                self.tell(Event::BadPiece { torrent, piece });
+            }
+            swarm::Event::Completed => {
+                if self.state == State::Downloading {
+                    self.state = State::Seeding;
+                    self.announcer.tiers().complete(now);
+                }
+                self.tell(Event::Complete { torrent });
+            }
+            swarm::Event::Banned { ip, .. } => self.tell(Event::Banned { torrent, ip }),
+            _ => {}
+        }
+    }
+
+    /// The disk let us down: the torrent ends, with what is verified kept.
+    fn fail(&mut self, now: Instant, error: storage::Error) {
+        if self.state != State::Stopping {
+            self.tell(Event::Failed { torrent: self.id, error: error.into() });
+            self.stop(now);
+        }
+    }
+
+    /// Closes every peer and begins the good-bye.
+    fn stop(&mut self, now: Instant) {
+        if self.state == State::Stopping {
+            return;
+        }
+        self.state = State::Stopping;
+        self.work.leave_at = Some(now + self.goodbye);
+        self.swarm.handle(now, Input::Control(Control::Pause));
+        self.announcer.tiers().stop(now);
+        self.act();
+        self.shared.disk.close(self.id);
+    }
+
+    fn snapshot(&mut self) -> Snapshot {
+        let trackers = self.announcer.tiers().status();
+        Snapshot {
+            torrent: self.id,
+            state: self.state,
+            have: self.swarm.have().clone(),
+            total_bytes: self.layout.total_len(),
+            stats: self.swarm.stats(),
+            peers: self.swarm.peers().collect(),
+            trackers: trackers.map(TrackerSnapshot::from).collect(),
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Whoever has dropped the receiver does not want to hear.
+        let _ = self.events.send(event);
+    }
+}
+
+impl Work {
+    fn queue(&mut self, peer: PeerKey, message: Message) {
+        if let Some(entry) = self.peers.get_mut(&peer) {
+            if entry.outbox.is_empty() {
+                self.dirty.push(peer);
+            }
+            entry.outbox.push(message);
+        }
+    }
+
+    /// Sends every peer what was queued for it.
+    fn flush(&mut self) {
+        for peer in self.dirty.drain(..) {
+            if let Some(entry) = self.peers.get_mut(&peer) {
+                entry.handle.send_all(&mut entry.outbox);
+            }
+        }
+    }
+}
+
+fn checked(outcome: storage::Checked) -> swarm::Checked {
+    match outcome {
+        storage::Checked::Good { blocks } => swarm::Checked::Good { blocks },
+        storage::Checked::Bad { blocks } => swarm::Checked::Bad { blocks },
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,80 @@
+//! Why a session or a torrent in it can't go on. Never a peer's failure: those stay with the peer.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Why a session or a torrent can't go on; `Display` is one line.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The listener could not be opened at this address.
+    Listen(SocketAddr, std::io::Error),
+    /// A thread or the network runtime could not be started.
+    Start(std::io::Error),
+    /// The torrent has only a v2 info-hash (BEP 52), which is not spoken here yet.
+    V2Only,
+    /// A torrent with the same info-hash is in this session already.
+    Duplicate(metainfo::InfoHash),
+    /// Pieces are missing of a torrent that was to be seeded only.
+    Incomplete {
+        /// Pieces that are whole on disk.
+        have: u32,
+        /// Pieces of the torrent.
+        total: u32,
+    },
+    /// Files could not be opened, read or written.
+    Storage(storage::Error),
+}
+
+impl Error {
+    /// What went wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self { kind }
+    }
+}
+
+impl From<storage::Error> for Error {
+    fn from(error: storage::Error) -> Self {
+        Self { kind: ErrorKind::Storage(error) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ErrorKind::Listen(addr, error) => write!(f, "cannot listen on {addr}: {error}"),
+            ErrorKind::Start(error) => write!(f, "cannot start a thread: {error}"),
+            ErrorKind::V2Only => f.write_str(
+                "this torrent is v2 only (BEP 52); pieces downloads v1 and hybrid torrents",
+            ),
+            ErrorKind::Duplicate(hash) => write!(f, "torrent {hash} is being handled already"),
+            ErrorKind::Incomplete { have, total } => write!(
+                f,
+                "only {have} of {total} pieces are whole on disk; `download` fetches the others"
+            ),
+            ErrorKind::Storage(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            ErrorKind::Listen(_, error) | ErrorKind::Start(error) => Some(error),
+            ErrorKind::Storage(error) => Some(error),
+            _ => None,
+        }
+    }
+}

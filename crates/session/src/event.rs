@@ -1,0 +1,159 @@
+//! What a session tells its user: events as they happen, snapshots on request. Plain data; never
+//! JSON, never words for a terminal.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use metainfo::{PieceIndex, PieceSet};
+use storage::TorrentId;
+use swarm::{PeerStats, Stats};
+
+/// Something that happened to a torrent. Strings that came from strangers (tracker messages) are
+/// raw: whoever prints them escapes them.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Checking what is on disk already: `done` of `total` bytes were read.
+    Checking {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// Bytes read so far.
+        done: u64,
+        /// Bytes to read.
+        total: u64,
+    },
+    /// The check is over, `have` pieces are whole, and the torrent talks to its swarm from now on.
+    Ready {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// Pieces that are verified on disk.
+        have: u32,
+        /// Pieces of the torrent.
+        total: u32,
+    },
+    /// A piece passed its hash and is written.
+    Piece {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// A piece failed its hash and is fetched again.
+    BadPiece {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// A peer was found to send wrong data and is not talked to any more.
+    Banned {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// The guilty address.
+        ip: IpAddr,
+    },
+    /// A tracker answered.
+    Announced {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// The tracker's announce URL.
+        url: String,
+        /// How many peers it named.
+        peers: usize,
+        /// Its warning, in its own words.
+        warning: Option<String>,
+    },
+    /// A tracker could not be asked, or refused.
+    TrackerFailed {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// The tracker's announce URL.
+        url: String,
+        /// What went wrong, perhaps in the tracker's own words.
+        error: String,
+    },
+    /// Every piece is verified and written.
+    Complete {
+        /// Which torrent.
+        torrent: TorrentId,
+    },
+    /// The torrent can't go on; other torrents are not touched.
+    Failed {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// Why.
+        error: crate::Error,
+    },
+    /// The torrent was stopped: peers are closed, trackers were told or had their chance.
+    Stopped {
+        /// Which torrent.
+        torrent: TorrentId,
+    },
+}
+
+/// How a torrent stands at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Which torrent.
+    pub torrent: TorrentId,
+    /// What it is doing.
+    pub state: State,
+    /// The pieces that are verified on disk.
+    pub have: PieceSet,
+    /// Bytes of the torrent.
+    pub total_bytes: u64,
+    /// Counters and rates.
+    pub stats: Stats,
+    /// Every connected peer.
+    pub peers: Vec<PeerStats>,
+    /// Every tracker, in the order it is asked.
+    pub trackers: Vec<TrackerSnapshot>,
+}
+
+impl Snapshot {
+    /// Bytes of the torrent that are verified on disk.
+    pub fn have_bytes(&self) -> u64 {
+        self.total_bytes.saturating_sub(self.stats.left)
+    }
+
+    /// Time until the download ends at the present rate; `None` when nothing moves or all is here.
+    pub fn eta(&self) -> Option<Duration> {
+        let Stats { left, download_rate, .. } = self.stats;
+        (left > 0).then(|| left.checked_div(download_rate).map(Duration::from_secs)).flatten()
+    }
+}
+
+/// What a torrent is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// Reading what is on disk.
+    Checking,
+    /// Fetching pieces.
+    Downloading,
+    /// Every piece is here; serving.
+    Seeding,
+    /// Saying good-bye.
+    Stopping,
+}
+
+/// One tracker.
+#[derive(Clone, Debug)]
+pub struct TrackerSnapshot {
+    /// Its announce URL.
+    pub url: String,
+    /// Peers in its last answer; `None` if it never gave one.
+    pub peers: Option<usize>,
+    /// What went wrong at the last announce, if it failed.
+    pub error: Option<String>,
+}
+
+impl From<tracker::Status<'_>> for TrackerSnapshot {
+    fn from(status: tracker::Status<'_>) -> Self {
+        Self {
+            url: status.url.to_owned(),
+            peers: status.reply.map(|reply| reply.peers.len()),
+            error: status.error.map(ToString::to_string),
+        }
+    }
+}

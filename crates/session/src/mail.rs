@@ -1,0 +1,53 @@
+//! What reaches a torrent's task: one queue for everything that happens to it. Sending never blocks;
+//! what may pile up is bounded by its sources (a few batches a peer, the buffer pools, the trackers'
+//! threads).
+
+use std::net::SocketAddr;
+
+use metainfo::InfoHash;
+use storage::Done;
+use swarm::{Origin, PeerKey};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use wire::net::{Batch, CloseReason};
+use wire::{Handshake, Payload, PeerId};
+
+use crate::event::Snapshot;
+
+/// Something that happened to a torrent.
+pub(crate) enum Mail {
+    /// A handshake is complete in both directions.
+    Connected { stream: TcpStream, addr: SocketAddr, origin: Origin, theirs: Handshake },
+    /// A dial came to nothing.
+    DialFailed { addr: SocketAddr, reason: String },
+    /// What a peer sent since its last batch.
+    Peer { peer: PeerKey, batch: Batch },
+    /// A connection ended.
+    Closed { peer: PeerKey, reason: CloseReason },
+    /// The disk finished jobs.
+    Disk(Vec<Done<Payload>>),
+    /// A tracker answered, or did not.
+    Announced { tracker: usize, url: String, result: Result<tracker::Reply, tracker::Error> },
+    /// Somebody wants to know how things stand.
+    Snapshot(crossbeam_channel::Sender<Snapshot>),
+    /// Say good-bye and end.
+    Stop,
+}
+
+/// Where mail for one torrent goes.
+pub(crate) type Mailbox = mpsc::UnboundedSender<Mail>;
+
+/// What an incoming handshake is answered with, and who takes over.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub(crate) info_hash: InfoHash,
+    pub(crate) peer_id: PeerId,
+    pub(crate) mailbox: Mailbox,
+}
+
+impl Entry {
+    /// Our half of the handshake.
+    pub(crate) fn handshake(&self) -> Handshake {
+        Handshake { reserved: [0; 8], info_hash: *self.info_hash.as_bytes(), peer_id: self.peer_id }
+    }
+}

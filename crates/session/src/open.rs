@@ -1,0 +1,120 @@
+//! Opening a torrent, on a thread of its own because it reads and allocates: its files are made and
+//! locked, what is there already is verified, then its task starts.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crossbeam_channel::Sender;
+use metainfo::{Layout, PieceSet};
+use storage::{Progress, Spec, TorrentId};
+use swarm::{Input, Phase, Source, Torrent};
+use tokio::runtime;
+use tokio::sync::mpsc;
+
+use crate::announce::Announcer;
+use crate::config::Config;
+use crate::driver::{Driver, Work};
+use crate::error::{Error, ErrorKind};
+use crate::event::{Event, State};
+use crate::mail::{Entry, Mail};
+use crate::shared::Shared;
+
+/// A torrent that is being opened.
+pub(crate) struct Opening {
+    pub(crate) id: TorrentId,
+    pub(crate) entry: Entry,
+    pub(crate) layout: Layout,
+    pub(crate) spec: Spec,
+    pub(crate) tiers: Vec<Vec<String>>,
+    pub(crate) peers: Vec<SocketAddr>,
+    pub(crate) require_complete: bool,
+    pub(crate) seed: u64,
+    pub(crate) config: Config,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) runtime: runtime::Handle,
+    pub(crate) events: Sender<Event>,
+    /// Raised when the session stops.
+    pub(crate) cancel: AtomicBool,
+}
+
+impl Opening {
+    /// Opens the torrent and starts its task, or reports why not.
+    pub(crate) fn run(&self, mail: mpsc::UnboundedReceiver<Mail>) {
+        match self.open() {
+            Ok(have) => {
+                let driver = self.driver(have);
+                self.shared.registry.accept(self.id);
+                self.runtime.spawn(driver.run(mail));
+            }
+            Err(error) => {
+                self.shared.disk.close(self.id);
+                self.shared.registry.remove(self.id);
+                if !self.cancel.load(Ordering::Relaxed) {
+                    self.tell(Event::Failed { torrent: self.id, error });
+                }
+                self.tell(Event::Stopped { torrent: self.id });
+            }
+        }
+    }
+
+    /// Makes and locks the files and tells which pieces are whole.
+    fn open(&self) -> Result<PieceSet, Error> {
+        if self.require_complete {
+            let have = self.verify()?;
+            if !have.is_full() {
+                let (have, total) = (have.count(), have.len());
+                return Err(ErrorKind::Incomplete { have, total }.into());
+            }
+            self.shared.disk.open(self.id, &self.spec)?;
+            return Ok(have);
+        }
+        if self.shared.disk.open(self.id, &self.spec)?.fresh {
+            return Ok(PieceSet::new_empty(self.layout.piece_count()));
+        }
+        self.verify()
+    }
+
+    fn verify(&self) -> Result<PieceSet, Error> {
+        let progress = |Progress { checked, total, .. }| {
+            self.tell(Event::Checking { torrent: self.id, done: checked, total });
+        };
+        let mut options = storage::Options::default();
+        options.backend = self.config.backend;
+        let verified = storage::verify(&self.spec, &options, &progress, &self.cancel)?;
+        Ok(verified.whole)
+    }
+
+    fn driver(&self, have: PieceSet) -> Driver {
+        let (found, total) = (have.count(), have.len());
+        let mut rng = fastrand::Rng::with_seed(self.seed);
+        let mut config = swarm::Config::new(self.entry.peer_id);
+        config.max_peers = self.config.max_peers;
+        config.own_addrs = vec![self.shared.listen];
+        let state = if have.is_full() { State::Seeding } else { State::Downloading };
+        let now = Instant::now();
+        let mut swarm = Torrent::new(config, Phase::Pieces(self.layout.clone(), have), rng.u64(..));
+        let given = Input::Found { addrs: self.peers.clone(), source: Source::Given };
+        swarm.handle(now, given);
+        let tiers = tracker::Tiers::new(&self.tiers, rng.u64(..), now);
+        self.tell(Event::Ready { torrent: self.id, have: found, total });
+        Driver {
+            id: self.id,
+            entry: self.entry.clone(),
+            layout: self.layout.clone(),
+            swarm,
+            announcer: Announcer::new(tiers, self.entry.clone(), self.shared.clone()),
+            shared: self.shared.clone(),
+            events: self.events.clone(),
+            goodbye: self.config.goodbye,
+            state,
+            work: Work::default(),
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Whoever has dropped the receiver does not want to hear.
+        let _ = self.events.send(event);
+    }
+}

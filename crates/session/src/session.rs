@@ -1,0 +1,223 @@
+//! The session itself: starts the threads, adds torrents, stops everything. All of it can be called
+//! from any thread; nothing here waits for a peer or a tracker but [`Session::stop`], which has a
+//! deadline.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+use metainfo::Metainfo;
+use storage::{Disk, TorrentId};
+use tokio::runtime;
+use tokio::sync::{mpsc, oneshot};
+use wire::PeerId;
+
+use crate::config::{AddOptions, Config};
+use crate::connect;
+use crate::error::{Error, ErrorKind};
+use crate::event::{Event, Snapshot};
+use crate::mail::{Entry, Mail};
+use crate::open::Opening;
+use crate::shared::{Registry, Shared};
+
+/// How long a torrent's task is given to answer a question about how it stands. It answers between
+/// rounds, so within milliseconds unless the machine is overwhelmed.
+const SNAPSHOT_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Torrents that are downloaded and seeded together: one listener, one network thread, one set of
+/// disk threads and tracker threads. Dropping it stops them without good-byes; see
+/// [`stop`](Session::stop).
+pub struct Session {
+    shared: Arc<Shared>,
+    runtime: runtime::Handle,
+    config: Config,
+    peer_id: PeerId,
+    rng: Mutex<fastrand::Rng>,
+    next_id: AtomicU64,
+    openings: Mutex<Vec<Arc<Opening>>>,
+    events: Sender<Event>,
+    /// Ends the network thread when dropped.
+    _network: oneshot::Sender<()>,
+}
+
+impl Session {
+    /// Starts a session and gives the queue of its events, which the caller should keep reading.
+    ///
+    /// # Errors
+    /// When no port can be listened on, or the system has no thread to give.
+    pub fn start(config: Config) -> Result<(Self, Receiver<Event>), Error> {
+        let listener = listen(&config)?;
+        let start = |error| Error::from(ErrorKind::Start(error));
+        let mut addr = listener.local_addr().map_err(start)?;
+        addr.set_ip(addr.ip().to_canonical());
+        let mut rng = config.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let registry = Arc::new(Registry::default());
+        let deliver = registry.clone();
+        let mut disk = storage::Config::default();
+        disk.backend = config.backend;
+        let trackers = tracker::Config { bind: config.bind, ..tracker::Config::default() };
+        let shared = Arc::new(Shared {
+            disk: Disk::start(disk, move |batch| deliver.deliver(batch))?,
+            trackers: tracker::Client::start(trackers).map_err(start)?,
+            downloads: Shared::download_pool(),
+            uploads: Shared::upload_pool(),
+            dials: Shared::half_open(),
+            registry,
+            bind: config.bind,
+            listen: addr,
+            key: rng.u32(..),
+        });
+        let (network, stop) = oneshot::channel();
+        let runtime = start_network(listener, shared.clone(), stop).map_err(start)?;
+        let (events, receiver) = crossbeam_channel::unbounded();
+        let session = Self {
+            shared,
+            runtime,
+            peer_id: peer_id(&mut rng),
+            config,
+            rng: Mutex::new(rng),
+            next_id: AtomicU64::new(1),
+            openings: Mutex::default(),
+            events,
+            _network: network,
+        };
+        Ok((session, receiver))
+    }
+
+    /// Where incoming connections are accepted.
+    pub fn listen_addr(&self) -> SocketAddr {
+        self.shared.listen
+    }
+
+    /// Our peer id in every torrent of this session.
+    pub fn peer_id(&self) -> [u8; 20] {
+        self.peer_id.0
+    }
+
+    /// Adds a torrent. Its files are opened and checked on a thread of their own, then it starts;
+    /// events tell how it goes.
+    ///
+    /// # Errors
+    /// When it is v2 only, or in this session already.
+    pub fn add(&self, torrent: &Metainfo, options: AddOptions) -> Result<TorrentId, Error> {
+        let (Some(info_hash), Some(layout)) = (torrent.info_hash(), torrent.layout()) else {
+            return Err(ErrorKind::V2Only.into());
+        };
+        let spec = storage::Spec::new(&options.dir, torrent)?.with_allocation(options.allocation);
+        let id = TorrentId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        let (mailbox, mail) = mpsc::unbounded_channel();
+        let entry = Entry { info_hash, peer_id: self.peer_id, mailbox };
+        if !self.shared.registry.insert(id, entry.clone()) {
+            return Err(ErrorKind::Duplicate(info_hash).into());
+        }
+        let opening = Arc::new(Opening {
+            id,
+            entry,
+            layout: layout.clone(),
+            spec,
+            tiers: torrent.tiers().to_vec(),
+            peers: options.peers,
+            require_complete: options.require_complete,
+            seed: self.random(),
+            config: self.config.clone(),
+            shared: self.shared.clone(),
+            runtime: self.runtime.clone(),
+            events: self.events.clone(),
+            cancel: false.into(),
+        });
+        self.openings.lock().unwrap_or_else(PoisonError::into_inner).push(opening.clone());
+        thread::Builder::new()
+            .name(format!("open-{}", id.0))
+            .spawn(move || opening.run(mail))
+            .map_err(|error| Error::from(ErrorKind::Start(error)))?;
+        Ok(id)
+    }
+
+    /// How a torrent stands; `None` while it is being opened, and when it has ended.
+    pub fn snapshot(&self, id: TorrentId) -> Option<Snapshot> {
+        let mailbox = self.shared.registry.running(id)?;
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        mailbox.send(Mail::Snapshot(reply)).ok()?;
+        answer.recv_timeout(SNAPSHOT_DEADLINE).ok()
+    }
+
+    /// Begins to stop every torrent: each closes its peers, tells its trackers, and reports
+    /// [`Event::Stopped`] or, where it was not running yet, [`Event::Failed`].
+    pub fn stop(&self) {
+        for opening in self.openings.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            opening.cancel.store(true, Ordering::Relaxed);
+        }
+        self.shared.registry.broadcast(|| Mail::Stop);
+    }
+
+    fn random(&self) -> u64 {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner).u64(..)
+    }
+}
+
+/// The first free port of those to try. Without a bind address both IPv4 and IPv6 are accepted where
+/// the system has both.
+fn listen(config: &Config) -> Result<TcpListener, Error> {
+    let ips: &[IpAddr] = match &config.bind {
+        Some(ip) => std::slice::from_ref(ip),
+        None => &[IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
+    };
+    let mut failed = None;
+    for port in config.ports.clone() {
+        for &ip in ips {
+            let addr = SocketAddr::new(ip, port);
+            match TcpListener::bind(addr) {
+                Ok(listener) => return Ok(listener),
+                // The first failure is of the port the user wants most.
+                Err(error) => failed = failed.or(Some(ErrorKind::Listen(addr, error))),
+            }
+        }
+    }
+    let nothing_to_try = || {
+        let addr = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), *config.ports.start());
+        ErrorKind::Listen(addr, std::io::ErrorKind::InvalidInput.into())
+    };
+    Err(failed.unwrap_or_else(nothing_to_try).into())
+}
+
+/// Starts the thread that owns every socket. It ends when the other end of `stop` is dropped.
+fn start_network(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    stop: oneshot::Receiver<()>,
+) -> std::io::Result<runtime::Handle> {
+    listener.set_nonblocking(true)?;
+    let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let handle = runtime.handle().clone();
+    let listener = {
+        let _inside = runtime.enter();
+        tokio::net::TcpListener::from_std(listener)?
+    };
+    thread::Builder::new().name("network".into()).spawn(move || {
+        runtime.block_on(async {
+            tokio::spawn(connect::listen(listener, shared));
+            // Nothing is ever sent: the session ends by dropping its end.
+            let _ = stop.await;
+        });
+        runtime.shutdown_background();
+    })?;
+    Ok(handle)
+}
+
+/// `-PC` and the version's digits, as the field does (BEP 20), then what makes us unique.
+fn peer_id(rng: &mut fastrand::Rng) -> PeerId {
+    let mut id = *b"-PC0000-............";
+    let digits = [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR")]
+        .into_iter()
+        .chain([env!("CARGO_PKG_VERSION_PATCH")]);
+    for (slot, number) in id[3..6].iter_mut().zip(digits) {
+        *slot = number.bytes().last().unwrap_or(b'0');
+    }
+    for slot in &mut id[8..] {
+        *slot = u8::try_from(rng.alphanumeric()).unwrap_or(b'0');
+    }
+    PeerId(id)
+}
