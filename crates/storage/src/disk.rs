@@ -44,7 +44,8 @@ impl Default for Config {
     }
 }
 
-/// The disk threads. Dropping it waits for the jobs already submitted, but not for syncs.
+/// The disk threads. Dropping it waits for the jobs already submitted, but not for syncs, and closes
+/// all torrents.
 pub struct Disk<B> {
     shared: Arc<Shared<B>>,
     lanes: Vec<Sender<Message<B>>>,
@@ -176,6 +177,7 @@ impl<B> Drop for Disk<B> {
                 log::error!("a disk thread panicked");
             }
         }
+        self.shared.clear();
     }
 }
 
@@ -191,7 +193,9 @@ fn address<B>(job: &Job<B>) -> (TorrentId, Option<PieceIndex>) {
         Job::Write { torrent, block, .. } | Job::Read { torrent, block, .. } => {
             (*torrent, Some(block.piece()))
         }
-        Job::Check { torrent, piece } | Job::Discard { torrent, piece } => (*torrent, Some(*piece)),
+        Job::Check { torrent, piece, .. } | Job::Discard { torrent, piece } => {
+            (*torrent, Some(*piece))
+        }
         Job::Sync { torrent } => (*torrent, None),
     }
 }

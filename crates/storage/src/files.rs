@@ -139,12 +139,21 @@ pub(crate) struct Files {
     cache: Arc<FileCache>,
     /// This torrent's part of the cache's keys.
     owner: u64,
+    /// Whether anything is ever to be written.
+    read_only: bool,
 }
 
 impl Files {
     pub(crate) fn new(spec: Spec, cache: Arc<FileCache>) -> Self {
         let owner = cache.owners.fetch_add(1, Ordering::Relaxed);
-        Self { spec, cache, owner }
+        Self { spec, cache, owner, read_only: false }
+    }
+
+    /// Files that nothing is going to be written to, with a cache of their own.
+    pub(crate) fn read_only(spec: Spec) -> Self {
+        let mut files = Self::new(spec, FileCache::new());
+        files.read_only = true;
+        files
     }
 
     pub(crate) fn spec(&self) -> &Spec {
@@ -189,12 +198,13 @@ impl Files {
         };
         let root = Root::open(self.spec.root())?;
         // Writable where we may, so that a download does not open each file twice.
-        let (file, writable) = match root.file(&spec.path, Access::Write) {
-            Ok(file) => (file, true),
-            Err(error) if access == Access::Read && error.kind() != ErrorKind::NotFound => {
-                (root.file(&spec.path, Access::Read)?, false)
+        let attempt = if self.read_only { access } else { Access::Write };
+        let (file, writable) = match root.file(&spec.path, attempt) {
+            Ok(file) => (file, attempt != Access::Read),
+            Err(error) if access != Access::Read || error.kind() == ErrorKind::NotFound => {
+                return Err(error);
             }
-            Err(error) => return Err(error),
+            Err(_) => (root.file(&spec.path, Access::Read)?, false),
         };
         let stat = fstat(&file)
             .map_err(|errno| Error::io("look at it", &self.path(index), &errno.into()))?;

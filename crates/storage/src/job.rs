@@ -32,6 +32,9 @@ pub enum Job<B> {
         torrent: TorrentId,
         /// Which piece.
         piece: PieceIndex,
+        /// Tell the SHA-1 of each block even if the piece is good: an earlier copy was bad, and
+        /// comparing the two tells who lied.
+        digests: bool,
     },
     /// Read a range of a piece that was checked or verified. Answered with [`Done::Read`].
     Read {
@@ -109,11 +112,28 @@ pub enum Done<B> {
     },
 }
 
+impl<B> Done<B> {
+    /// The torrent that the answer belongs to.
+    pub fn torrent(&self) -> TorrentId {
+        match self {
+            Self::Checked { torrent, .. }
+            | Self::Read { torrent, .. }
+            | Self::Synced { torrent, .. }
+            | Self::Closed { torrent }
+            | Self::Failed { torrent, .. } => *torrent,
+        }
+    }
+}
+
 /// How a checked piece came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Checked {
     /// The hash is right and the piece is in its files (not yet durable).
-    Good,
+    Good {
+        /// The SHA-1 of each of the piece's blocks, in order, if the job asked for them; else
+        /// empty.
+        blocks: Vec<[u8; 20]>,
+    },
     /// The hash is wrong; nothing of it that was kept in memory was written.
     Bad {
         /// The SHA-1 of each of the piece's blocks, in order: compared with those of a good copy

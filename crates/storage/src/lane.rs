@@ -43,10 +43,17 @@ pub(crate) struct Lane<B> {
     /// Reads waiting to be done.
     reads: Vec<Read<B>>,
     /// Pieces waiting to be hashed, and since when the first of them does.
-    checks: Vec<Key>,
+    checks: Vec<Waiting>,
     waiting_since: Instant,
     /// Answers waiting to be sent.
     done: Vec<Done<B>>,
+}
+
+/// A piece waiting to be hashed.
+struct Waiting {
+    key: Key,
+    /// Whether the digest of each block is wanted even if it is good.
+    digests: bool,
 }
 
 struct Read<B> {
@@ -134,12 +141,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
                 self.settle((torrent, block.piece()));
                 self.keep(torrent, block, data);
             }
-            Job::Check { torrent, piece } => {
+            Job::Check { torrent, piece, digests } => {
                 if self.checks.is_empty() {
                     self.waiting_since = Instant::now();
                 }
                 self.settle((torrent, piece));
-                self.checks.push((torrent, piece));
+                self.checks.push(Waiting { key: (torrent, piece), digests });
                 if self.checks.len() >= piecehash::lanes() {
                     self.check_all();
                     self.answer();
@@ -166,7 +173,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
         let (torrent, what) = match *job {
             // Nothing is kept of a closed torrent, and nobody waits to hear so.
             Job::Write { .. } | Job::Discard { .. } => return,
-            Job::Check { torrent, piece } => (torrent, What::Check { piece }),
+            Job::Check { torrent, piece, .. } => (torrent, What::Check { piece }),
             Job::Read { torrent, ticket, block, .. } => (torrent, What::Read { ticket, block }),
             Job::Sync { torrent } => (torrent, What::Sync { pieces: Vec::new() }),
         };
@@ -175,7 +182,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
 
     /// Keeps the jobs of one piece in order: what comes after a check waits for it.
     fn settle(&mut self, key: Key) {
-        if self.checks.contains(&key) {
+        if self.checks.iter().any(|waiting| waiting.key == key) {
             self.check_all();
         }
     }

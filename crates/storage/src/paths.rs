@@ -76,7 +76,11 @@ impl Root {
             Access::Write => "open it for writing",
             Access::Create => "create it",
         };
-        let mode = Mode::from_raw_mode(0o666);
+        // Less what the user's umask takes away.
+        let mode = match access {
+            Access::Create => Mode::from_raw_mode(0o666),
+            Access::Read | Access::Write => Mode::empty(),
+        };
         let mut opened = self.open_below(relative, access.flags(), mode);
         if access == Access::Create && matches!(opened, Err(Errno::NOENT)) {
             self.create_folders(relative)?;

@@ -68,6 +68,11 @@ impl<B> Shared<B> {
         self.torrents().0.get(&id).map(|known| Arc::clone(&known.open))
     }
 
+    /// Lets go of all torrents, and with them of their locks.
+    pub(crate) fn clear(&self) {
+        self.torrents_mut().0.clear();
+    }
+
     pub(crate) fn torrents(&self) -> RwLockReadGuard<'_, Torrents> {
         self.torrents.read().unwrap_or_else(PoisonError::into_inner)
     }

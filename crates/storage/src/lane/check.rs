@@ -7,7 +7,7 @@ use std::sync::Arc;
 use metainfo::{BLOCK_LEN, PieceIndex};
 use piecehash::{Sha1, sha1_many};
 
-use super::Lane;
+use super::{Lane, Waiting};
 use crate::backend::Reader;
 use crate::error::Error;
 use crate::hold::{Held, Key};
@@ -19,6 +19,8 @@ use crate::write::{MAX_SLICES, write_blocks};
 /// A piece being checked.
 struct Case<B> {
     key: Key,
+    /// Whether the digest of each block is wanted even if it is good.
+    digests: bool,
     torrent: Arc<Torrent>,
     held: Held<B>,
     result: Result<[u8; 20], Error>,
@@ -56,7 +58,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
     /// Takes the waiting pieces out of the hold.
     fn cases(&mut self) -> Vec<Case<B>> {
         let mut cases = Vec::with_capacity(self.checks.len());
-        for key in std::mem::take(&mut self.checks) {
+        for Waiting { key, digests } in std::mem::take(&mut self.checks) {
             let (id, piece) = key;
             let open = self.shared.torrent(id);
             let Some(torrent) = open.filter(|open| open.files.spec().expected(piece).is_some())
@@ -66,7 +68,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
             };
             let count = torrent.files.spec().layout().block_count(piece) as usize;
             let held = self.hold.take(key).unwrap_or_else(|| self.hold.nothing(count));
-            cases.push(Case { key, torrent, held, result: Ok([0; 20]) });
+            cases.push(Case { key, digests, torrent, held, result: Ok([0; 20]) });
         }
         cases
     }
@@ -93,16 +95,16 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
         let (torrent, piece) = case.key;
         let outcome = match &case.result {
             Err(error) => Err(error.clone()),
-            Ok(_) if is_good => Ok(Checked::Good),
-            Ok(_) => block_digests(&case, &mut *self.reader).map(|blocks| Checked::Bad { blocks }),
+            Ok(_) if is_good && !case.digests => Ok(Checked::Good { blocks: Vec::new() }),
+            Ok(_) => block_digests(&case, &mut *self.reader).map(|blocks| {
+                if is_good { Checked::Good { blocks } } else { Checked::Bad { blocks } }
+            }),
         };
+        if is_good {
+            case.torrent.note_piece(piece);
+        }
         match outcome {
-            Ok(outcome) => {
-                if outcome == Checked::Good {
-                    case.torrent.note_piece(piece);
-                }
-                self.done.push(Done::Checked { torrent, piece, outcome });
-            }
+            Ok(outcome) => self.done.push(Done::Checked { torrent, piece, outcome }),
             Err(error) => self.fail(torrent, What::Check { piece }, error),
         }
         self.hold.recycle(case.held);

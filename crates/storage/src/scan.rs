@@ -1,0 +1,318 @@
+//! Hashes many pieces from their files: on all processors, several pieces side by side on each,
+//! through windows so small that memory does not grow with piece or torrent.
+//! It never judges a digest and never writes.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use metainfo::{Layout, MAX_REQUEST_LEN, PieceIndex};
+use piecehash::Sha1;
+
+use crate::backend::{Backend, Reader, reader};
+use crate::error::{Error, ErrorKind};
+use crate::files::{Files, OpenFile};
+use crate::paths::Access;
+use crate::span::{ReadError, read_spans};
+use crate::sys;
+
+/// Bytes of each piece hashed at a time. Sixteen of these windows stay in a processor's cache, so
+/// that they are hashed where they were read to.
+const WINDOW: u32 = MAX_REQUEST_LEN;
+
+/// Bytes of each piece that are asked for ahead: enough for a spinning disk to go to each of
+/// sixteen pieces in turn and still read at its speed.
+const READ_AHEAD: u32 = 1024 * 1024;
+
+/// How often each thread reports progress.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
+
+/// How far a verification or creation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Bytes looked at so far.
+    pub checked: u64,
+    /// Bytes to look at.
+    pub total: u64,
+}
+
+/// What to hash, and who wants to know.
+pub(crate) struct Scan<'a> {
+    pub(crate) files: &'a Files,
+    pub(crate) backend: Backend,
+    /// 0 for one per processor.
+    pub(crate) threads: usize,
+    /// Pieces whose files are all there.
+    pub(crate) pieces: &'a [PieceIndex],
+    /// Bytes already accounted for, and all there are.
+    pub(crate) progress: Progress,
+    pub(crate) report: &'a (dyn Fn(Progress) + Sync),
+    pub(crate) cancel: &'a AtomicBool,
+}
+
+/// The digest of a piece, or why it has none: the file at fault and what happened.
+pub(crate) type Digest = Result<[u8; 20], (usize, ReadError)>;
+
+impl Scan<'_> {
+    /// Calls `found` for every piece, from several threads and in no order.
+    pub(crate) fn run(&self, found: &(dyn Fn(PieceIndex, Digest) + Sync)) -> Result<(), Error> {
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = if self.threads == 0 { processors } else { self.threads };
+        // As many side by side as hash best, but with something to do for every thread.
+        let side_by_side =
+            piecehash::lanes().min(self.pieces.len().div_ceil(threads.max(1))).max(1);
+        let groups: Vec<&[PieceIndex]> = self.pieces.chunks(side_by_side).collect();
+        let common = Common {
+            scan: self,
+            groups: &groups,
+            next: AtomicUsize::new(0),
+            checked: AtomicU64::new(self.progress.checked),
+            has_holes: (0..self.files.spec().files().len()).map(|_| OnceLock::new()).collect(),
+            zeros: OnceLock::new(),
+            found,
+        };
+        std::thread::scope(|scope| {
+            // The first is this thread.
+            for _ in 1..threads.min(groups.len()) {
+                let common = &common;
+                let worker = move || Worker::new(common, side_by_side).run();
+                if std::thread::Builder::new().spawn_scoped(scope, worker).is_err() {
+                    log::warn!("the system gives us no more threads; hashing with fewer");
+                    break;
+                }
+            }
+            Worker::new(&common, side_by_side).run();
+        });
+        if self.cancel.load(Ordering::Relaxed) {
+            return Err(Error::plain(ErrorKind::Cancelled, "cancelled"));
+        }
+        (self.report)(Progress { checked: self.progress.total, total: self.progress.total });
+        Ok(())
+    }
+}
+
+/// What the threads of one scan share.
+struct Common<'a> {
+    scan: &'a Scan<'a>,
+    groups: &'a [&'a [PieceIndex]],
+    next: AtomicUsize,
+    checked: AtomicU64,
+    /// By file, once known.
+    has_holes: Box<[OnceLock<bool>]>,
+    /// The digest of a piece of zeros.
+    zeros: OnceLock<[u8; 20]>,
+    found: &'a (dyn Fn(PieceIndex, Digest) + Sync),
+}
+
+/// One thread of a scan.
+struct Worker<'a> {
+    common: &'a Common<'a>,
+    reader: Box<dyn Reader>,
+    /// One window for each piece of a group.
+    windows: Vec<u8>,
+    /// The file used last: nearly always the next one, too.
+    last: Option<(usize, Arc<OpenFile>)>,
+    reported: Instant,
+}
+
+/// A piece being hashed.
+struct Stream {
+    piece: PieceIndex,
+    hash: Sha1,
+    /// Bytes hashed so far.
+    offset: u32,
+    /// What is in the window now.
+    filled: u32,
+    failed: Option<(usize, ReadError)>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(common: &'a Common<'a>, side_by_side: usize) -> Self {
+        let windows = vec![0; side_by_side * WINDOW as usize];
+        let reader = reader(common.scan.backend);
+        Self { common, reader, windows, last: None, reported: Instant::now() }
+    }
+
+    fn run(mut self) {
+        let mut next = self.claim();
+        while let Some(group) = next {
+            next = self.claim();
+            // The disk works on the next group while we hash this one.
+            for piece in next.unwrap_or_default() {
+                self.read_ahead(*piece, 0);
+            }
+            if self.hash(group).is_none() {
+                return;
+            }
+        }
+    }
+
+    fn claim(&self) -> Option<&'a [PieceIndex]> {
+        self.common.groups.get(self.common.next.fetch_add(1, Ordering::Relaxed)).copied()
+    }
+
+    /// Hashes the pieces of a group side by side; `None` when told to stop.
+    fn hash(&mut self, group: &[PieceIndex]) -> Option<()> {
+        let mut streams = Vec::with_capacity(group.len());
+        for piece in group {
+            if self.is_hole(*piece) {
+                let digest = self.zeros(*piece);
+                self.finish(*piece, Ok(digest));
+            } else {
+                streams.push(Stream::new(*piece));
+            }
+        }
+        while !streams.is_empty() {
+            if self.common.scan.cancel.load(Ordering::Relaxed) {
+                return None;
+            }
+            self.advance(&mut streams);
+            let layout = self.layout();
+            for index in (0..streams.len()).rev() {
+                let ended = streams.get(index).is_some_and(|stream| stream.ended(layout));
+                if ended {
+                    let Stream { piece, hash, failed, .. } = streams.swap_remove(index);
+                    self.finish(piece, failed.map_or_else(|| Ok(hash.finish()), Err));
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Reads the next window of each piece, then hashes them all.
+    fn advance(&mut self, streams: &mut [Stream]) {
+        let mut windows = std::mem::take(&mut self.windows);
+        for (stream, window) in streams.iter_mut().zip(windows.chunks_exact_mut(WINDOW as usize)) {
+            if stream.offset.is_multiple_of(READ_AHEAD) {
+                self.read_ahead(stream.piece, stream.offset.saturating_add(READ_AHEAD));
+            }
+            if let Err(failure) = self.fill(stream, window) {
+                stream.failed = Some(failure);
+            }
+        }
+        let filled = streams.iter_mut().zip(windows.chunks_exact(WINDOW as usize));
+        Sha1::update_many(filled.filter(|(stream, _)| stream.failed.is_none()).map(
+            |(stream, window)| {
+                let bytes = window.get(..stream.filled as usize).unwrap_or_default();
+                stream.offset += stream.filled;
+                (&mut stream.hash, bytes)
+            },
+        ));
+        self.windows = windows;
+    }
+
+    fn fill(&mut self, stream: &mut Stream, window: &mut [u8]) -> Result<(), (usize, ReadError)> {
+        let layout = self.layout();
+        let left = layout.piece_len(stream.piece).saturating_sub(stream.offset);
+        stream.filled = left.min(WINDOW);
+        let Some(range) = layout.range(stream.piece.get(), stream.offset, stream.filled) else {
+            return Ok(());
+        };
+        let into = window.get_mut(..stream.filled as usize).unwrap_or_default();
+        let files = self.common.scan.files;
+        let last = &mut self.last;
+        read_spans(files, &mut *self.reader, layout.spans(range), into, |index| {
+            find(files, last, index)
+        })
+    }
+
+    fn layout(&self) -> &'a Layout {
+        self.common.scan.files.spec().layout()
+    }
+
+    fn finish(&mut self, piece: PieceIndex, digest: Digest) {
+        (self.common.found)(piece, digest);
+        let scan = self.common.scan;
+        let len = u64::from(self.layout().piece_len(piece));
+        let checked = self.common.checked.fetch_add(len, Ordering::Relaxed).saturating_add(len);
+        if self.reported.elapsed() >= REPORT_EVERY {
+            self.reported = Instant::now();
+            (scan.report)(Progress { checked, total: scan.progress.total });
+        }
+    }
+
+    /// Asks for up to [`READ_AHEAD`] bytes of the piece from `offset`.
+    fn read_ahead(&mut self, piece: PieceIndex, offset: u32) {
+        let mut skip = u64::from(offset);
+        let mut wanted = u64::from(READ_AHEAD);
+        for span in self.layout().piece_spans(piece) {
+            let skipped = skip.min(span.len);
+            skip -= skipped;
+            let len = (span.len - skipped).min(wanted);
+            wanted -= len;
+            if len > 0 && self.common.scan.files.on_disk(span.file) {
+                // What can't be opened fails when it is read.
+                if let Ok(open) = find(self.common.scan.files, &mut self.last, span.file) {
+                    sys::will_need(&open.file, span.offset + skipped, len);
+                }
+            }
+            if wanted == 0 {
+                break;
+            }
+        }
+    }
+
+    /// Whether the piece was never written: all of it is holes or padding.
+    fn is_hole(&mut self, piece: PieceIndex) -> bool {
+        let files = self.common.scan.files;
+        self.layout().piece_spans(piece).all(|span| {
+            if !files.on_disk(span.file) {
+                return true;
+            }
+            let Ok(open) = find(files, &mut self.last, span.file) else { return false };
+            let len = files.spec().layout().file_len(span.file);
+            let known = self.common.has_holes.get(span.file);
+            known.is_some_and(|known| *known.get_or_init(|| sys::has_holes(&open.file, len)))
+                && sys::next_data(&open.file, span.offset)
+                    .is_none_or(|data| data >= span.offset + span.len)
+        })
+    }
+
+    /// The digest of a piece of zeros as long as this one.
+    fn zeros(&self, piece: PieceIndex) -> [u8; 20] {
+        let layout = self.layout();
+        let len = layout.piece_len(piece);
+        if len == layout.piece_length() {
+            *self.common.zeros.get_or_init(|| hash_zeros(len))
+        } else {
+            hash_zeros(len)
+        }
+    }
+}
+
+impl Stream {
+    fn new(piece: PieceIndex) -> Self {
+        Self { piece, hash: Sha1::new(), offset: 0, filled: 0, failed: None }
+    }
+
+    fn ended(&self, layout: &Layout) -> bool {
+        self.failed.is_some() || self.offset >= layout.piece_len(self.piece) || self.filled == 0
+    }
+}
+
+fn hash_zeros(len: u32) -> [u8; 20] {
+    let zeros = [0; 4096];
+    let mut hash = Sha1::new();
+    let mut left = len as usize;
+    while left > 0 {
+        let part = zeros.get(..left.min(zeros.len())).unwrap_or(&zeros);
+        hash.update(part);
+        left -= part.len();
+    }
+    hash.finish()
+}
+
+fn find(
+    files: &Files,
+    last: &mut Option<(usize, Arc<OpenFile>)>,
+    index: usize,
+) -> Result<Arc<OpenFile>, Error> {
+    if let Some((_, open)) = last.as_ref().filter(|(used, _)| *used == index) {
+        return Ok(Arc::clone(open));
+    }
+    let open = files.open(index, Access::Read)?;
+    *last = Some((index, Arc::clone(&open)));
+    Ok(open)
+}

@@ -1,0 +1,216 @@
+//! What happens when somebody else has the files, changes them, or the disk has no room.
+//! The process is never to die, and nothing wrong is ever to be handed out.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use metainfo::PieceIndex;
+use storage::{Backend, Done, ErrorKind, Job, TorrentId, What};
+
+use crate::support::{Fixture, T, Threads, on_both};
+
+/// A torrent that is whole and open, and was read from.
+fn seeding(backend: Backend) -> (Fixture, Threads) {
+    let fixture = Fixture::new(65_536, &[300_000, 300_000]);
+    fixture.write_files();
+    let threads = Threads::start(backend);
+    threads.disk.open(T, &fixture.spec).unwrap();
+    for piece in fixture.layout().pieces() {
+        assert!(threads.read(&fixture, piece) == fixture.piece(piece));
+    }
+    (fixture, threads)
+}
+
+/// Reads a piece until that fails; it must be whole until then.
+fn fails_soon(fixture: &Fixture, threads: &Threads, piece: PieceIndex) -> storage::Error {
+    loop {
+        let jobs = fixture.reads(T, piece);
+        let count = jobs.len();
+        threads.disk.submit(jobs);
+        for done in threads.take(count) {
+            match done {
+                Done::Read { block, data, .. } => {
+                    let start = block.offset() as usize;
+                    assert!(data == fixture.piece(piece)[start..start + data.len()]);
+                }
+                Done::Failed { what: What::Read { .. }, error, .. } => return error,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_open_of_the_same_files_is_refused() {
+    on_both(|backend| {
+        let fixture = Fixture::new(65_536, &[0, 300_000]);
+        let (first, second) = (Threads::start(backend), Threads::start(backend));
+        first.disk.open(T, &fixture.spec).unwrap();
+        for (threads, torrent) in [(&first, TorrentId(1)), (&second, TorrentId(2))] {
+            let error = threads.disk.open(torrent, &fixture.spec).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Locked);
+            assert!(error.to_string().contains("sub/1: is in use"), "{error}");
+        }
+        assert_eq!(first.disk.open(T, &fixture.spec).unwrap_err().kind(), ErrorKind::Locked);
+        first.close(T);
+        second.disk.open(T, &fixture.spec).unwrap();
+        drop(second);
+        first.disk.open(T, &fixture.spec).unwrap();
+    });
+}
+
+#[test]
+fn a_file_cut_under_our_feet_is_an_error() {
+    on_both(|backend| {
+        let (fixture, threads) = seeding(backend);
+        let file = File::options().write(true).open(fixture.path(1)).unwrap();
+        file.set_len(100_000).unwrap();
+        let error = fails_soon(&fixture, &threads, PieceIndex::new(8));
+        assert_eq!(error.kind(), ErrorKind::Changed);
+        assert!(error.to_string().contains("sub/1: was cut"), "{error}");
+        // Growing it back does not bring the bytes back.
+        file.set_len(300_000).unwrap();
+        assert_eq!(fails_soon(&fixture, &threads, PieceIndex::new(8)).kind(), ErrorKind::Changed);
+        assert!(threads.read(&fixture, PieceIndex::new(0)) == fixture.piece(PieceIndex::new(0)));
+        threads.close(T);
+        fixture.write_files();
+        threads.disk.open(T, &fixture.spec).unwrap();
+        assert!(threads.read(&fixture, PieceIndex::new(8)) == fixture.piece(PieceIndex::new(8)));
+    });
+}
+
+#[test]
+fn a_file_written_by_another_is_an_error() {
+    on_both(|backend| {
+        let (fixture, threads) = seeding(backend);
+        let file = File::options().write(true).open(fixture.path(0)).unwrap();
+        file.write_all_at(b"x", 299_000).unwrap();
+        let error = fails_soon(&fixture, &threads, PieceIndex::new(0));
+        assert_eq!(error.kind(), ErrorKind::Changed);
+        let piece = PieceIndex::new(0);
+        threads.disk.submit(fixture.arrive(T, piece));
+        let done = threads.next();
+        let Done::Failed { what: What::Check { .. }, error, .. } = done else { panic!("{done:?}") };
+        assert_eq!(error.kind(), ErrorKind::Changed);
+    });
+}
+
+#[test]
+fn a_file_removed_or_replaced_is_noticed_before_long() {
+    on_both(|backend| {
+        for replace in [false, true] {
+            let (fixture, threads) = seeding(backend);
+            let other = fixture.path(0).with_extension("other");
+            fs::write(&other, fixture.file(0)).unwrap();
+            fs::remove_file(fixture.path(0)).unwrap();
+            if replace {
+                fs::rename(&other, fixture.path(0)).unwrap();
+            }
+            let error = fails_soon(&fixture, &threads, PieceIndex::new(0));
+            assert_eq!(error.kind(), ErrorKind::Changed);
+            threads.disk.submit(vec![Job::Sync { torrent: T }]);
+            assert!(matches!(threads.next(), Done::Failed { what: What::Sync { .. }, .. }));
+            threads.close(T);
+            assert!(!threads.disk.open(T, &fixture.spec).unwrap().fresh);
+            assert_eq!(fs::metadata(fixture.path(0)).unwrap().len(), 300_000);
+        }
+    });
+}
+
+#[test]
+fn downloading_into_a_file_that_was_cut_is_an_error() {
+    on_both(|backend| {
+        let fixture = Fixture::new(65_536, &[300_000]);
+        let threads = Threads::start(backend);
+        threads.disk.open(T, &fixture.spec).unwrap();
+        threads.download(&fixture, fixture.layout().pieces().take(2));
+        File::options().write(true).open(fixture.path(0)).unwrap().set_len(10).unwrap();
+        threads.disk.submit(fixture.arrive(T, PieceIndex::new(2)));
+        let done = threads.next();
+        let Done::Failed { what: What::Check { .. }, error, .. } = done else { panic!("{done:?}") };
+        assert_eq!(error.kind(), ErrorKind::Changed);
+        assert_eq!(fs::metadata(fixture.path(0)).unwrap().len(), 10);
+    });
+}
+
+#[test]
+fn a_longer_file_keeps_its_end() {
+    on_both(|backend| {
+        let fixture = Fixture::new(65_536, &[100_000]);
+        fs::create_dir_all(fixture.spec.root()).unwrap();
+        fs::write(fixture.path(0), vec![b'x'; 100_010]).unwrap();
+        let threads = Threads::start(backend);
+        threads.disk.open(T, &fixture.spec).unwrap();
+        threads.download(&fixture, fixture.layout().pieces());
+        threads.close(T);
+        let found = fs::read(fixture.path(0)).unwrap();
+        assert!(found[..100_000] == fixture.bytes);
+        assert_eq!(found[100_000..], [b'x'; 10]);
+    });
+}
+
+#[test]
+fn a_torrent_that_can_never_fit_is_refused_before_anything_is_created() {
+    let lengths = [1_i64 << 46, 1 << 46];
+    let layout = metainfo::Layout::new(1 << 30, &lengths.map(i64::unsigned_abs)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("deep/target");
+    let hashes = vec![[0; 20]; layout.piece_count() as usize];
+    let file = |name: &str| storage::FileSpec { path: name.into(), on_disk: true };
+    let spec =
+        storage::Spec::from_parts(&target, vec![file("a"), file("b")], layout, hashes).unwrap();
+    let room = storage::room(&spec).unwrap();
+    assert_eq!(room.needed, 1 << 47);
+    assert!(room.free > 0 && room.free < room.needed);
+    let threads = Threads::start(Backend::Positional);
+    let error = threads.disk.open(T, &spec).unwrap_err();
+    let ErrorKind::Full { missing } = error.kind() else { panic!("{error}") };
+    assert!(missing > room.needed - room.free - (1 << 40) && missing < room.needed);
+    assert!(error.to_string().contains(&format!("{missing} bytes are missing")), "{error}");
+    assert!(!folder.path().join("deep").exists());
+}
+
+#[test]
+fn names_that_leave_the_folder_are_never_opened() {
+    let layout = metainfo::Layout::new(10, &[5]).unwrap();
+    for path in ["../x", "/x", "a/../../x", "", "."] {
+        let file = storage::FileSpec { path: path.into(), on_disk: true };
+        let spec = storage::Spec::from_parts("/tmp", vec![file], layout.clone(), vec![[0; 20]]);
+        assert_eq!(spec.unwrap_err().kind(), ErrorKind::Unsafe, "{path}");
+    }
+    let fixture = Fixture::new(65_536, &[100_000, 10]);
+    fs::create_dir_all(fixture.spec.root()).unwrap();
+    fs::create_dir(fixture.folder.path().join("outside")).unwrap();
+    std::os::unix::fs::symlink("../outside", fixture.spec.root().join("sub")).unwrap();
+    let threads = Threads::start(Backend::Positional);
+    let error = threads.disk.open(T, &fixture.spec).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsafe);
+    assert_eq!(error.path(), Some(Path::new(&fixture.path(1))));
+    assert_eq!(fs::read_dir(fixture.folder.path().join("outside")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_name_too_long_is_known_before_the_download() {
+    let layout = metainfo::Layout::new(10, &[5]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = storage::FileSpec { path: "x".repeat(300).into(), on_disk: true };
+    let spec = storage::Spec::from_parts(folder.path(), vec![file], layout, vec![[0; 20]]).unwrap();
+    assert_eq!(storage::room(&spec).unwrap_err().kind(), ErrorKind::NameTooLong);
+    let threads = Threads::start(Backend::Positional);
+    assert_eq!(threads.disk.open(T, &spec).unwrap_err().kind(), ErrorKind::NameTooLong);
+}
+
+#[test]
+fn files_that_may_only_be_read_can_be_seeded() {
+    use std::os::unix::fs::PermissionsExt;
+
+    on_both(|backend| {
+        let fixture = Fixture::new(65_536, &[100_000]);
+        fixture.write_files();
+        fs::set_permissions(fixture.path(0), fs::Permissions::from_mode(0o444)).unwrap();
+        let threads = Threads::start(backend);
+        threads.disk.open(T, &fixture.spec).unwrap();
+        assert!(threads.read(&fixture, PieceIndex::new(1)) == fixture.piece(PieceIndex::new(1)));
+    });
+}
