@@ -111,7 +111,9 @@ pub mod cost {
     /// A request while choked (it crosses our choke), of a piece we lack, or beyond
     /// [`super::MAX_QUEUE`]: dropped.
     pub const REQUEST_DROPPED: u64 = 1;
-    /// Choke, unchoke, interested, not interested: 50 at once, then one in two seconds. Each can
+    /// Interested or not interested, though nothing changed.
+    pub const INTEREST_AGAIN: u64 = 1;
+    /// Choke, unchoke: 50 at once, then one in two seconds. Each can
     /// make us send a whole window of requests.
     pub const STATE_CHANGE: u64 = 40;
 }

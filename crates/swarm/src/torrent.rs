@@ -225,10 +225,12 @@ impl Torrent {
     }
 
     /// The connected peers, in the order of their keys.
-    pub fn peers(&self) -> impl Iterator<Item = PeerStats> + '_ {
+    pub fn peers(&self) -> Vec<PeerStats> {
         let optimistic = self.choker.optimistic();
         let pieces = self.layout.piece_count();
-        self.peers.iter().map(move |(key, peer)| peer.stats(*key, pieces, optimistic == Some(*key)))
+        let stats =
+            |(key, peer): (&PeerKey, &Peer)| peer.stats(*key, pieces, optimistic == Some(*key));
+        self.peers.iter().map(stats).collect()
     }
 
     fn clock(&mut self, now: Instant) -> Instant {

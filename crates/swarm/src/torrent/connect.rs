@@ -163,6 +163,9 @@ impl Torrent {
     /// A peer is proved to have sent false data: it goes, and it stays away. Its address is banned
     /// with it unless others share it.
     pub(super) fn convict(&mut self, now: Instant, who: Identity) {
+        if self.bans.is_banned(who) {
+            return;
+        }
         let same_ip = |peer: &Peer| peer.identity().ip == who.ip;
         let shared = self.peers.values().any(|p| same_ip(p) && p.peer_id != who.peer_id);
         let whole_ip = !who.ip.is_loopback() && !shared;

@@ -42,12 +42,10 @@ impl Torrent {
                 self.want_refill(key);
             }
             Message::Interested => {
-                self.charge(now, key, cost::STATE_CHANGE, CloseReason::StateFlood)?;
-                self.peer_interest(key, true);
+                self.peer_interest(now, key, true)?;
             }
             Message::NotInterested => {
-                self.charge(now, key, cost::STATE_CHANGE, CloseReason::StateFlood)?;
-                self.peer_interest(key, false);
+                self.peer_interest(now, key, false)?;
             }
             Message::Have(piece) => self.peer_has(now, key, piece)?,
             Message::Bitfield(_) if !first => return Err(CloseReason::LateBitfield),

@@ -100,16 +100,26 @@ impl Torrent {
         counted
     }
 
-    pub(super) fn peer_interest(&mut self, key: PeerKey, interested: bool) {
-        if let Some(peer) = self.peers.get_mut(&key) {
-            peer.peer_interested = interested;
-            self.fill_slots = true;
+    /// Interest really changes as often as pieces come, which may be very often; saying the same
+    /// again is chatter. An unchoked peer that loses interest keeps its slot until the next round,
+    /// so that this makes no chokes and unchokes.
+    pub(super) fn peer_interest(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        interested: bool,
+    ) -> Result<(), CloseReason> {
+        let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
+        if std::mem::replace(&mut peer.peer_interested, interested) == interested {
+            return self.charge(now, key, cost::INTEREST_AGAIN, CloseReason::StateFlood);
         }
+        self.fill_slots |= interested;
+        Ok(())
     }
 
     /// Gives slots that are free to peers that want something, without waiting for the next round.
     pub(super) fn fill_slots(&mut self, now: Instant) {
-        let taken = self.peers.values().filter(|p| p.peer_interested && !p.am_choking).count();
+        let taken = self.peers.values().filter(|peer| !peer.am_choking).count();
         let slots = self.config.unchoke_slots + usize::from(self.is_complete());
         let free = slots.saturating_sub(taken);
         if free == 0 {

@@ -1,0 +1,408 @@
+//! A simulated swarm in virtual time: nodes with a real `Torrent` each, links with latency and
+//! bandwidth, disks in memory. It owns the clock and the order of events; the rules that must hold
+//! at every step are in `watch`. Nothing here reads a clock, so the same seed gives the same run.
+
+pub(crate) mod disk;
+pub(crate) mod watch;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use disk::{Disk, Liar};
+use metainfo::{Layout, PieceSet};
+use swarm::{
+    Action, CloseReason, Config, Control, DiskDone, Event, Input, Origin, PeerKey, Phase, Source,
+    Torrent,
+};
+use watch::Watch;
+use wire::{Message, PeerId};
+
+pub(crate) type NodeId = usize;
+
+/// How a node takes part.
+#[derive(Clone)]
+pub(crate) struct Spec {
+    pub(crate) have: PieceSet,
+    /// Bytes a second it can send.
+    pub(crate) up: u64,
+    pub(crate) lies: Option<Liar>,
+    /// Sends no block at all, ever: its uplink swallows them.
+    pub(crate) stalls: bool,
+    pub(crate) slots: usize,
+    pub(crate) max_peers: usize,
+    pub(crate) ip: Option<IpAddr>,
+    /// One write in so many fails.
+    pub(crate) disk_fails: Option<u32>,
+}
+
+pub(crate) struct Node {
+    pub(crate) torrent: Torrent,
+    pub(crate) spec: Spec,
+    pub(crate) addr: SocketAddr,
+    pub(crate) peer_id: PeerId,
+    pub(crate) alive: bool,
+    pub(crate) events: Vec<(Duration, Event)>,
+    pub(crate) closes: Vec<(Duration, CloseReason)>,
+    pub(crate) watch: Watch,
+    disk: Disk,
+    links: BTreeMap<PeerKey, Link>,
+    /// The link that used the uplink last, and whether it is in use.
+    turn: Option<PeerKey>,
+    busy: bool,
+    timer: Option<Duration>,
+}
+
+/// One end of a connection.
+struct Link {
+    to: NodeId,
+    to_key: PeerKey,
+    latency: Duration,
+    /// Blocks that wait for the uplink.
+    blocks: VecDeque<Message>,
+}
+
+enum Happening {
+    Input(NodeId, Input),
+    /// A message arrives on a connection.
+    Deliver(NodeId, PeerKey, Message),
+    Timer(NodeId),
+    /// The uplink has sent a block of so many bytes.
+    Sent(NodeId, PeerKey, u32),
+    Dialed(NodeId, SocketAddr),
+}
+
+pub(crate) struct World {
+    pub(crate) layout: Layout,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) rng: fastrand::Rng,
+    pub(crate) now: Duration,
+    /// Every action with its time, one a line; written if `SIM_TRACE` is set or asked for.
+    pub(crate) trace: Option<String>,
+    start: Instant,
+    queue: BTreeMap<(Duration, u64), Happening>,
+    sequence: u64,
+    keys: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, pieces: u32, piece_length: u32) -> Self {
+        let total = u64::from(pieces) * u64::from(piece_length);
+        Self {
+            layout: Layout::new(piece_length, &[total]).expect("a small torrent"),
+            nodes: Vec::new(),
+            rng: fastrand::Rng::with_seed(seed),
+            now: Duration::ZERO,
+            trace: std::env::var_os("SIM_TRACE").map(|_| String::new()),
+            start: Instant::now(),
+            queue: BTreeMap::new(),
+            sequence: 0,
+            keys: 0,
+        }
+    }
+
+    pub(crate) fn seed(&self) -> Spec {
+        Spec { have: PieceSet::new_full(self.layout.piece_count()), ..self.leecher() }
+    }
+
+    pub(crate) fn leecher(&self) -> Spec {
+        Spec {
+            have: PieceSet::new_empty(self.layout.piece_count()),
+            up: 1_000_000,
+            lies: None,
+            stalls: false,
+            slots: 8,
+            max_peers: 200,
+            ip: None,
+            disk_fails: None,
+        }
+    }
+
+    pub(crate) fn add(&mut self, spec: Spec) -> NodeId {
+        let id = self.nodes.len();
+        let number = u16::try_from(id).expect("few nodes");
+        let ip = spec.ip.unwrap_or_else(|| Ipv4Addr::from(0x0a01_0000 + u32::from(number)).into());
+        let addr = SocketAddr::new(ip, 10_000 + number);
+        let mut peer_id = *b"-SM0000-0000........";
+        peer_id[8..10].copy_from_slice(&self.rng.u16(..).to_be_bytes());
+        peer_id[10..12].copy_from_slice(&number.to_be_bytes());
+        let mut config = Config::new(PeerId(peer_id));
+        config.unchoke_slots = spec.slots;
+        config.max_peers = spec.max_peers;
+        let phase = Phase::Pieces(self.layout.clone(), spec.have.clone());
+        let torrent = Torrent::new(config, phase, self.rng.u64(..));
+        self.nodes.push(Node {
+            torrent,
+            addr,
+            peer_id: PeerId(peer_id),
+            alive: true,
+            events: Vec::new(),
+            closes: Vec::new(),
+            watch: Watch::default(),
+            disk: Disk::new(self.layout.clone(), spec.have.clone(), spec.lies, spec.disk_fails),
+            spec,
+            links: BTreeMap::new(),
+            turn: None,
+            busy: false,
+            timer: None,
+        });
+        id
+    }
+
+    /// Tells a node where others are.
+    pub(crate) fn introduce(&mut self, node: NodeId, others: &[NodeId]) {
+        let addrs = others.iter().map(|other| self.nodes[*other].addr).collect();
+        self.input(node, Input::Found { addrs, source: Source::Tracker });
+    }
+
+    /// Everybody learns of everybody.
+    pub(crate) fn introduce_all(&mut self) {
+        let all: Vec<NodeId> = (0..self.nodes.len()).collect();
+        for node in all.clone() {
+            let others: Vec<NodeId> = all.iter().copied().filter(|n| *n != node).collect();
+            self.introduce(node, &others);
+        }
+    }
+
+    /// The node is gone, its connections with it.
+    pub(crate) fn kill(&mut self, node: NodeId) {
+        self.nodes[node].alive = false;
+        for (_, link) in std::mem::take(&mut self.nodes[node].links) {
+            let at = self.now + link.latency;
+            self.at(at, Happening::Input(link.to, Input::Closed { peer: link.to_key }));
+        }
+    }
+
+    /// Ends one connection of the node, as a bad network does.
+    pub(crate) fn cut_one(&mut self, node: NodeId) {
+        let keys: Vec<PeerKey> = self.nodes[node].links.keys().copied().collect();
+        if keys.is_empty() {
+            return;
+        }
+        let key = keys[self.rng.usize(..keys.len())];
+        if let Some(link) = self.nodes[node].links.remove(&key) {
+            self.input(node, Input::Closed { peer: key });
+            self.at(self.now, Happening::Input(link.to, Input::Closed { peer: link.to_key }));
+        }
+    }
+
+    /// Runs until `done` or for `limit` of virtual time. True if `done`.
+    pub(crate) fn run(&mut self, limit: Duration, mut done: impl FnMut(&Self) -> bool) -> bool {
+        let end = self.now + limit;
+        while !done(self) {
+            match self.queue.first_key_value() {
+                Some(((at, _), _)) if *at <= end => self.step(),
+                _ => {
+                    self.now = end;
+                    return done(self);
+                }
+            }
+        }
+        true
+    }
+
+    /// Runs for `time`, whatever happens.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.run(time, |_| false);
+    }
+
+    pub(crate) fn is_complete(&self, node: NodeId) -> bool {
+        self.nodes[node].torrent.have().is_full()
+    }
+
+    /// Every living honest node has everything.
+    pub(crate) fn all_complete(&self) -> bool {
+        let mut alive = self.nodes.iter().filter(|node| node.alive && node.spec.lies.is_none());
+        alive.all(|node| node.torrent.have().is_full())
+    }
+
+    pub(crate) fn input(&mut self, node: NodeId, input: Input) {
+        if self.nodes[node].alive {
+            self.nodes[node].torrent.handle(self.start + self.now, input);
+            self.pump(node);
+        }
+    }
+
+    fn step(&mut self) {
+        let Some(((at, _), happening)) = self.queue.pop_first() else { return };
+        self.now = at;
+        match happening {
+            Happening::Input(node, input) => {
+                if let Input::Closed { peer } = input {
+                    self.nodes[node].links.remove(&peer);
+                }
+                self.input(node, input);
+            }
+            Happening::Deliver(node, peer, message) => self.deliver(node, peer, message),
+            Happening::Timer(node) => {
+                let owner = &mut self.nodes[node];
+                owner.timer = None;
+                if owner.alive {
+                    owner.torrent.handle_timeout(self.start + at);
+                    self.pump(node);
+                }
+            }
+            Happening::Sent(node, peer, bytes) => {
+                self.nodes[node].busy = false;
+                self.input(node, Input::Drained { peer, bytes });
+                self.use_uplink(node);
+            }
+            Happening::Dialed(from, addr) => self.connect(from, addr),
+        }
+    }
+
+    fn deliver(&mut self, node: NodeId, peer: PeerKey, message: Message) {
+        let Some(link) = self.nodes[node].links.get_mut(&peer) else { return };
+        // What `wire` does: a cancelled block that is still in the queue does not leave.
+        if let Message::Cancel(request) = &message {
+            let before = link.blocks.len();
+            let cancelled = |m: &Message| {
+                matches!(m, Message::Piece { piece, offset, .. }
+                if (*piece, *offset) == (request.piece, request.offset))
+            };
+            link.blocks.retain(|m| !cancelled(m));
+            if link.blocks.len() < before {
+                self.input(node, Input::Dropped { peer, bytes: request.len });
+            }
+        }
+        self.nodes[node].watch.received(peer, &message);
+        self.input(node, Input::Message { peer, message });
+    }
+
+    /// Does what the node wants done, until it wants nothing more.
+    fn pump(&mut self, node: NodeId) {
+        while let Some(action) = self.nodes[node].torrent.poll() {
+            if let Some(trace) = &mut self.trace {
+                let _ = writeln!(trace, "{:?} {node} {action:?}", self.now);
+            }
+            self.perform(node, action);
+        }
+        self.nodes[node].check(&self.layout);
+        if let Some(at) = self.nodes[node].torrent.poll_timeout() {
+            let at = at.duration_since(self.start).max(self.now);
+            if self.nodes[node].timer.is_none_or(|pending| at < pending) {
+                self.nodes[node].timer = Some(at);
+                self.at(at, Happening::Timer(node));
+            }
+        }
+    }
+
+    fn perform(&mut self, node: NodeId, action: Action) {
+        match action {
+            Action::Send { peer, message } => self.send(node, peer, message),
+            Action::Disk(job) => {
+                let delay = Duration::from_micros(self.rng.u64(100..2_000));
+                if let Some(done) = self.nodes[node].disk.perform(job, &mut self.rng) {
+                    if matches!(done, DiskDone::WriteFailed { .. }) {
+                        let again = self.now + Duration::from_secs(2);
+                        let resume = Input::Control(Control::Resume);
+                        self.at(again, Happening::Input(node, resume));
+                    }
+                    self.at(self.now + delay, Happening::Input(node, Input::Disk(done)));
+                }
+            }
+            Action::Dial { addr } => {
+                let trip = Duration::from_millis(self.rng.u64(20..200));
+                self.at(self.now + trip, Happening::Dialed(node, addr));
+            }
+            Action::Close { peer, reason } => {
+                self.nodes[node].closes.push((self.now, reason));
+                self.nodes[node].watch.closed(peer);
+                if let Some(link) = self.nodes[node].links.remove(&peer) {
+                    let at = self.now + link.latency;
+                    self.at(at, Happening::Input(link.to, Input::Closed { peer: link.to_key }));
+                }
+            }
+            Action::Event(event) => {
+                if let Event::Banned { peer_id, .. } = &event {
+                    let who = self.nodes.iter().find(|n| n.peer_id == *peer_id).expect("known");
+                    assert!(who.spec.lies.is_some(), "an honest peer was banned");
+                }
+                self.nodes[node].events.push((self.now, event));
+            }
+        }
+    }
+
+    fn send(&mut self, node: NodeId, peer: PeerKey, message: Message) {
+        self.nodes[node].watch.sent(peer, &message);
+        let Some(link) = self.nodes[node].links.get_mut(&peer) else { return };
+        if let Message::Piece { .. } = message {
+            link.blocks.push_back(message);
+            self.use_uplink(node);
+            return;
+        }
+        let dropped = if matches!(message, Message::Choke) { link.drop_blocks() } else { 0 };
+        let (to, key, at) = (link.to, link.to_key, self.now + link.latency);
+        self.at(at, Happening::Deliver(to, key, message));
+        if dropped > 0 {
+            self.at(self.now, Happening::Input(node, Input::Dropped { peer, bytes: dropped }));
+        }
+    }
+
+    /// Sends the next block, connections taking turns.
+    fn use_uplink(&mut self, node: NodeId) {
+        let owner = &mut self.nodes[node];
+        if owner.busy || owner.spec.stalls {
+            return;
+        }
+        let waiting = || owner.links.iter().filter(|(_, link)| !link.blocks.is_empty());
+        let after = waiting().map(|(key, _)| *key).find(|key| Some(*key) > owner.turn);
+        let Some(key) = after.or_else(|| waiting().map(|(key, _)| *key).next()) else { return };
+        owner.turn = Some(key);
+        owner.busy = true;
+        let up = owner.spec.up.max(1);
+        let Some(link) = owner.links.get_mut(&key) else { return };
+        let Some(message) = link.blocks.pop_front() else { return };
+        let bytes = payload_len(&message);
+        let sent = self.now + Duration::from_nanos(u64::from(bytes) * 1_000_000_000 / up);
+        let (to, to_key, latency) = (link.to, link.to_key, link.latency);
+        self.at(sent, Happening::Sent(node, key, bytes));
+        self.at(sent + latency, Happening::Deliver(to, to_key, message));
+    }
+
+    fn connect(&mut self, from: NodeId, addr: SocketAddr) {
+        let there = self.nodes.iter().position(|node| node.addr == addr && node.alive);
+        let Some(to) = there.filter(|_| self.nodes[from].alive) else {
+            self.input(from, Input::DialFailed { addr });
+            return;
+        };
+        let (key, to_key) = (PeerKey(self.keys), PeerKey(self.keys + 1));
+        self.keys += 2;
+        let latency = Duration::from_millis(self.rng.u64(5..60));
+        let link = |to, to_key| Link { to, to_key, latency, blocks: VecDeque::new() };
+        self.nodes[from].links.insert(key, link(to, to_key));
+        self.nodes[to].links.insert(to_key, link(from, key));
+        self.nodes[from].watch.opened(key);
+        self.nodes[to].watch.opened(to_key);
+        let source = SocketAddr::new(self.nodes[from].addr.ip(), self.rng.u16(32_768..));
+        let (ours, theirs) = (self.nodes[from].peer_id, self.nodes[to].peer_id);
+        let connected = |peer, addr, origin, peer_id| Input::Connected {
+            peer,
+            addr,
+            origin,
+            peer_id,
+            reserved: [0; 8],
+        };
+        self.input(from, connected(key, addr, Origin::Dialed, theirs));
+        self.input(to, connected(to_key, source, Origin::Incoming, ours));
+    }
+
+    fn at(&mut self, at: Duration, happening: Happening) {
+        self.sequence += 1;
+        self.queue.insert((at, self.sequence), happening);
+    }
+}
+
+impl Link {
+    fn drop_blocks(&mut self) -> u32 {
+        self.blocks.drain(..).map(|message| payload_len(&message)).sum()
+    }
+}
+
+fn payload_len(message: &Message) -> u32 {
+    match message {
+        Message::Piece { payload, .. } => u32::try_from(payload.len()).expect("a block"),
+        _ => 0,
+    }
+}
