@@ -3,11 +3,15 @@
 //! This file owns the list of modules and what of them is public; the rules are in the modules.
 //! The crate never does I/O: it is given bytes and gives answers.
 
+mod create;
+mod edit;
 mod error;
 mod fields;
 mod file;
 mod hash;
 mod layout;
+mod magnet;
+mod merkle;
 mod metainfo;
 mod path;
 mod paths;
@@ -15,12 +19,16 @@ mod piece_set;
 mod read;
 mod warnings;
 
+pub use create::{Extras, NewFile, Plan, default_piece_length};
+pub use edit::{Edit, Edited};
 pub use error::{Error, ErrorKind};
 pub use file::{File, FileKind};
 pub use hash::{InfoHash, InfoHashV2};
 pub use layout::{
     BLOCK_LEN, Block, FileSpan, Layout, MAX_PIECE_LENGTH, MAX_PIECES, MAX_REQUEST_LEN, PieceIndex,
 };
+pub use magnet::{MAX_MAGNET_LEN, Magnet};
+pub use merkle::merkle_root;
 pub use metainfo::{Expected, MAX_TORRENT_LEN, Metainfo, Version};
 pub use path::{MAX_COMPONENT_LEN, sanitise_for_terminal};
 pub use piece_set::PieceSet;

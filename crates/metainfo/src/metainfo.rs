@@ -45,6 +45,14 @@ pub struct Metainfo {
 #[derive(Debug, Clone)]
 pub(crate) enum Hashes {
     Sha1(Box<[[u8; 20]]>),
+    Merkle(Box<[PieceRoot]>),
+}
+
+/// The hash of a version 2 piece and the width of its tree in leaves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PieceRoot {
+    pub(crate) root: [u8; 32],
+    pub(crate) width: u32,
 }
 
 /// What a piece must hash to.
@@ -53,11 +61,18 @@ pub(crate) enum Hashes {
 pub enum Expected {
     /// The SHA-1 of all its bytes (BEP 3).
     Sha1([u8; 20]),
+    /// The root of a tree over the SHA-256 of its blocks (BEP 52); see
+    /// [`merkle_root`](crate::merkle_root).
+    Merkle {
+        /// The root.
+        root: [u8; 32],
+        /// Leaves of the tree, a power of two; those beyond the piece's bytes are zeros.
+        width: u32,
+    },
 }
 
 /// Which of the two formats a torrent is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Version {
     /// BEP 3.
     V1,
@@ -121,6 +136,9 @@ impl Metainfo {
     pub fn expected(&self, piece: PieceIndex) -> Option<Expected> {
         match &self.hashes {
             Hashes::Sha1(hashes) => hashes.get(piece.as_usize()).copied().map(Expected::Sha1),
+            Hashes::Merkle(pieces) => pieces
+                .get(piece.as_usize())
+                .map(|piece| Expected::Merkle { root: piece.root, width: piece.width }),
         }
     }
 

@@ -2,18 +2,26 @@
 //! It owns the order of the checks; the formats' own keys are read in the modules below it.
 
 mod files;
+mod hybrid;
+mod layers;
 mod outer;
 mod v1;
+mod v2;
 
-use bencode::Decoder;
+use bencode::{Decoder, Value};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind};
 use crate::fields::{Fields, Place};
-use crate::hash::InfoHash;
-use crate::layout::MAX_PIECE_LENGTH;
-use crate::metainfo::{MAX_TORRENT_LEN, Metainfo};
+use crate::file::File;
+use crate::hash::{InfoHash, InfoHashV2};
+use crate::layout::{Layout, MAX_PIECE_LENGTH};
+use crate::metainfo::{Hashes, MAX_TORRENT_LEN, Metainfo, Version};
 use crate::path;
 use crate::warnings::Warnings;
+
+#[cfg(test)]
+mod tests;
 
 /// Reads a whole torrent file.
 pub(crate) fn torrent(bytes: &[u8]) -> Result<Metainfo, Error> {
@@ -35,22 +43,24 @@ pub(crate) fn torrent(bytes: &[u8]) -> Result<Metainfo, Error> {
 
     let info_value = top.required("info", top.get("info"))?;
     let info = Fields::new(info_value, Place::Info)?;
+    // First of all: of a format from the future nothing else can be understood.
+    let version = version(info)?;
     let piece_length = piece_length(info)?;
     let name = name(info, &mut warnings)?;
-    let v1 = v1::read(info, &name, piece_length)?;
-    let files = files::finish(v1.files, &mut warnings);
+    let content = content(top, info, version, &name, piece_length)?;
+    let files = files::finish(content.files, &mut warnings);
     let outer = outer::read(top, &mut warnings);
 
     Ok(Metainfo {
         name,
-        info_hash: Some(InfoHash::from(sha1_smol::Sha1::from(info_value.raw()).digest().bytes())),
-        info_hash_v2: None,
+        info_hash: (version != Version::V2).then(|| info_hash(info_value)),
+        info_hash_v2: (version != Version::V1).then(|| info_hash_v2(info_value)),
         piece_length,
-        piece_count: v1.layout.piece_count(),
-        layout: Some(v1.layout),
+        piece_count: content.piece_count,
+        layout: content.layout,
         files,
-        multi_file: v1.multi_file,
-        hashes: v1.hashes,
+        multi_file: content.multi_file,
+        hashes: content.hashes,
         private: info.int("private")?.is_some_and(|private| private != 0),
         source: info.bytes("source")?.map(outer::text),
         tiers: outer.tiers,
@@ -61,6 +71,75 @@ pub(crate) fn torrent(bytes: &[u8]) -> Result<Metainfo, Error> {
         encoding: outer.encoding,
         warnings: warnings.finish(),
     })
+}
+
+fn info_hash(info: Value<'_>) -> InfoHash {
+    sha1_smol::Sha1::from(info.raw()).digest().bytes().into()
+}
+
+fn info_hash_v2(info: Value<'_>) -> InfoHashV2 {
+    <[u8; 32]>::from(Sha256::digest(info.raw())).into()
+}
+
+/// What the torrent is about, in whichever format.
+struct Content {
+    files: Vec<File>,
+    multi_file: bool,
+    piece_count: u32,
+    layout: Option<Layout>,
+    hashes: Hashes,
+}
+
+fn content(
+    top: Fields<'_>,
+    info: Fields<'_>,
+    version: Version,
+    name: &str,
+    piece_length: u32,
+) -> Result<Content, Error> {
+    if version == Version::V2 {
+        let v2 = v2::read(info, name, piece_length, false)?;
+        let pieces = layers::read(top, &v2, piece_length)?;
+        return Ok(Content {
+            multi_file: v2.multi_file,
+            piece_count: v2.piece_count,
+            files: v2.files.into_iter().map(|tree| tree.file).collect(),
+            layout: None,
+            hashes: Hashes::Merkle(pieces.into()),
+        });
+    }
+    let v1 = v1::read(info, name, piece_length)?;
+    if version == Version::Hybrid {
+        let v2 = v2::read(info, name, piece_length, v1.multi_file)?;
+        hybrid::check(info, &v1, &v2)?;
+        // The layers are checked all the same: a torrent that lies in one half is not trusted.
+        layers::read(top, &v2, piece_length)?;
+    }
+    Ok(Content {
+        files: v1.files,
+        multi_file: v1.multi_file,
+        piece_count: v1.layout.piece_count(),
+        layout: Some(v1.layout),
+        hashes: v1.hashes,
+    })
+}
+
+fn version(info: Fields<'_>) -> Result<Version, Error> {
+    const KEY: &str = "meta version";
+    match info.int(KEY)? {
+        None if info.get("file tree").is_some() => {
+            Err(info.error(ErrorKind::Missing, KEY, "missing"))
+        }
+        None | Some(1) => Ok(Version::V1),
+        Some(2) if ["files", "length", "pieces"].iter().any(|key| info.get(key).is_some()) => {
+            Ok(Version::Hybrid)
+        }
+        Some(2) => Ok(Version::V2),
+        Some(other) => {
+            let what = format!("{other} is not a version this program knows (1 and 2)");
+            Err(info.error(ErrorKind::BadValue, KEY, what))
+        }
+    }
 }
 
 fn piece_length(info: Fields<'_>) -> Result<u32, Error> {
@@ -87,4 +166,9 @@ fn name(info: Fields<'_>, warnings: &mut Warnings) -> Result<String, Error> {
         });
     }
     Ok(name.into_owned())
+}
+
+/// A length that is not negative.
+fn natural(fields: Fields<'_>, length: i64) -> Result<u64, Error> {
+    u64::try_from(length).map_err(|_| fields.error(ErrorKind::BadValue, "length", "negative"))
 }

@@ -11,9 +11,9 @@ use crate::warnings::Warnings;
 /// The longest path, in bytes: Linux opens none longer in one call, others not even that.
 const MAX_PATH_LEN: usize = 4096;
 
-/// The most bytes that all paths may take together: 256 MiB. A version 2 tree names each folder
-/// once, so a small torrent could otherwise unfold to any size.
-const MAX_PATHS_LEN: usize = 256 * 1024 * 1024;
+/// The most bytes that all paths may take together: 128 MiB, twice the largest torrent. A version
+/// 2 tree names each folder once, so a small torrent could otherwise unfold to any size.
+const MAX_PATHS_LEN: usize = 128 * 1024 * 1024;
 
 /// The letters of `attr` (BEP 47).
 pub(super) struct Attributes {
@@ -74,7 +74,7 @@ impl<'n> Paths<'n> {
         }
         self.total += joined.len();
         if self.total > MAX_PATHS_LEN {
-            return Err((ErrorKind::TooLarge, "all paths together take over 256 MiB"));
+            return Err((ErrorKind::TooLarge, "all paths together take over 128 MiB"));
         }
         Ok((joined, changed.then(|| path::original(components.iter().copied()))))
     }

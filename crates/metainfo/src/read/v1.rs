@@ -4,6 +4,7 @@
 use bencode::Value;
 
 use super::files::{Attributes, Paths};
+use super::natural;
 use crate::error::{Error, ErrorKind};
 use crate::fields::{Fields, Place};
 use crate::file::{File, FileKind};
@@ -90,11 +91,6 @@ fn file(paths: &mut Paths<'_>, entry: Value<'_>, index: usize) -> Result<File, E
         kind: attributes.kind,
         executable: attributes.executable,
     })
-}
-
-/// A length that is not negative.
-pub(super) fn natural(fields: Fields<'_>, length: i64) -> Result<u64, Error> {
-    u64::try_from(length).map_err(|_| fields.error(ErrorKind::BadValue, "length", "negative"))
 }
 
 fn hashes(info: Fields<'_>, pieces: u32) -> Result<Hashes, Error> {
