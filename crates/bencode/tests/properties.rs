@@ -1,6 +1,7 @@
 //! Properties of decoder and encoder together, over arbitrary values and arbitrary bytes.
 //!
 //! Owns the round trips. Never repeats the grammar's examples, which are in `src/tests.rs`.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::BTreeMap;
 
