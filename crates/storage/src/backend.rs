@@ -7,6 +7,7 @@ use rustix::io::{Errno, pread};
 
 use crate::files::OpenFile;
 
+mod guard;
 mod mapped;
 
 /// How files are read. Writing is positional with both.

@@ -1,16 +1,149 @@
-//! placeholder until measured
-use super::{OpenFile, Reader, io, read_exact};
+//! Reading from mappings: small windows of files, a few at a time, so that resident memory does
+//! not grow with what is read.
+//! Bytes leave a mapping only as raw copies, and nothing beyond a file's current end is believed.
 
-pub(super) struct Mapped;
+#![allow(unsafe_code, reason = "pointers into a mapping")]
+
+use std::io;
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+
+use super::guard::Guard;
+use super::{Reader, read_exact};
+use crate::files::{FileId, OpenFile};
+
+/// Bytes of a file mapped at once.
+const WINDOW: u64 = 1024 * 1024;
+
+/// Windows each thread keeps: one for each of sixteen pieces that are hashed side by side. With
+/// [`WINDOW`] this bounds what a thread can have mapped to 16 MiB.
+const WINDOWS: usize = 16;
+
+/// Bytes made present with one call, before the first of them is touched.
+const POPULATE: usize = 64 * 1024;
+
+/// Reads from mappings where that is safe, and with `pread` where it is not.
+pub(super) struct Mapped {
+    guard: Option<Guard>,
+    /// The most recently used last.
+    windows: Vec<Window>,
+}
+
+/// A mapped part of a file.
+struct Window {
+    file: FileId,
+    /// Which part, counted in windows from the file's start.
+    number: u64,
+    map: MmapRaw,
+    /// The part of the window that was made present: where it begins and ends.
+    present: (usize, usize),
+}
 
 impl Mapped {
     pub(super) fn new() -> Self {
-        Self
+        Self { guard: Guard::install(), windows: Vec::new() }
+    }
+
+    /// Copies from one window.
+    fn copy(
+        &mut self,
+        guard: Guard,
+        file: &OpenFile,
+        offset: u64,
+        into: &mut [u8],
+    ) -> io::Result<()> {
+        let mut window = match self.take(file.id, offset / WINDOW) {
+            Some(window) => window,
+            None => Window::map(file, offset / WINDOW)?,
+        };
+        let start = usize::try_from(offset % WINDOW).unwrap_or(usize::MAX);
+        // A window that failed is dropped: its pages may not be the file's any more.
+        window.copy(guard, start, into)?;
+        if self.windows.len() >= WINDOWS {
+            self.windows.remove(0);
+        }
+        self.windows.push(window);
+        Ok(())
+    }
+
+    fn take(&mut self, file: FileId, number: u64) -> Option<Window> {
+        let wanted = |window: &Window| window.file == file && window.number == number;
+        let index = self.windows.iter().rposition(wanted)?;
+        Some(self.windows.remove(index))
     }
 }
 
 impl Reader for Mapped {
     fn read(&mut self, file: &OpenFile, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        read_exact(file, offset, into)
+        let Some(guard) = self.guard.filter(|_| file.mappable) else {
+            return read_exact(file, offset, into);
+        };
+        let end = offset.saturating_add(into.len() as u64);
+        let mut at = offset;
+        let mut rest = into;
+        while !rest.is_empty() {
+            let room = usize::try_from(WINDOW - at % WINDOW).unwrap_or(usize::MAX);
+            let (part, after) = rest.split_at_mut(room.min(rest.len()));
+            self.copy(guard, file, at, part)?;
+            at = at.saturating_add(part.len() as u64);
+            rest = after;
+        }
+        // The rest of a file's last page reads as zeros, without any fault.
+        if file.stamp()?.len < end {
+            self.windows.retain(|window| window.file != file.id);
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+}
+
+impl Window {
+    fn map(file: &OpenFile, number: u64) -> io::Result<Self> {
+        let len = usize::try_from(WINDOW).unwrap_or(usize::MAX);
+        let offset = number.checked_mul(WINDOW).ok_or(io::ErrorKind::UnexpectedEof)?;
+        // May reach beyond the file's end; those pages are never made present.
+        let map = MmapOptions::new().offset(offset).len(len).map_raw_read_only(&file.file)?;
+        Ok(Self { file: file.id, number, map, present: (0, 0) })
+    }
+
+    fn copy(&mut self, guard: Guard, start: usize, into: &mut [u8]) -> io::Result<()> {
+        let end = start.saturating_add(into.len());
+        if end > self.map.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if start < self.present.0 || end > self.present.1 {
+            self.populate(start, end)?;
+        }
+        // SAFETY: `start` is within the mapping, since `end` is.
+        let from = unsafe { self.map.as_ptr().add(start) };
+        // SAFETY: `from` and the bytes after it, as many as `into` has, lie within the mapping,
+        // which lives as long as `self`; `into` is ours alone. That another process may write the
+        // file meanwhile can tear the bytes, which the caller's hash or check of the file's stamp
+        // finds out, but nothing else looks at them.
+        if unsafe { guard.copy(from, into) } {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+
+    /// Makes the range present, and a little more if the file has it.
+    fn populate(&mut self, start: usize, end: usize) -> io::Result<()> {
+        let first = start / POPULATE * POPULATE;
+        let last = end.div_ceil(POPULATE) * POPULATE;
+        let last = last.min(self.map.len());
+        if self.map.advise_range(Advice::PopulateRead, first, last - first).is_ok() {
+            self.present = (first, last);
+            return Ok(());
+        }
+        // Most likely the file ends within: then exactly what was asked for, or an error.
+        match self.map.advise_range(Advice::PopulateRead, start, end - start) {
+            // Kernels before 5.14 do not know the advice; the guard serves there alone.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            Err(error) if error.raw_os_error() == Some(libc::EFAULT) => {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            }
+            other => other,
+        }
     }
 }
