@@ -308,7 +308,7 @@ impl Driver {
             have: self.swarm.have().clone(),
             total_bytes: self.layout.total_len(),
             stats: self.swarm.stats(),
-            peers: self.swarm.peers().collect(),
+            peers: self.swarm.peers(),
             trackers: trackers.map(TrackerSnapshot::from).collect(),
         }
     }
