@@ -3,7 +3,7 @@
 //! Owns nesting, the order of keys, what may follow the value, and the limits. Never recurses:
 //! open lists and dictionaries stand on a stack of its own, so input cannot deepen the call stack.
 
-use crate::token::{Fault, Number, integer, string};
+use crate::token::{Fault, Numbered, integer, string};
 use crate::value::{Document, Token, narrow};
 use crate::{Error, ErrorKind, Oddity, OddityKind};
 
@@ -171,7 +171,7 @@ impl<'a> Run<'a> {
             let token = match (at, next) {
                 (_, Next::Done) => return Ok(tape),
                 ([b'0'..=b'9', ..], _) => {
-                    let (after, Number { content, plain }) = string(at)?;
+                    let (after, Numbered { content, plain }) = string(at)?;
                     rest = after;
                     if !plain {
                         self.odd(OddityKind::NeedlessZero, at)?;
@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
                 }
                 (_, Next::Key(_)) => return Err(Fault::unexpected(at, next.expected())),
                 ([b'i', ..], _) => {
-                    let (after, Number { content, plain }) = integer(at)?;
+                    let (after, Numbered { content, plain }) = integer(at)?;
                     rest = after;
                     if !plain {
                         self.odd(OddityKind::NeedlessZero, at)?;

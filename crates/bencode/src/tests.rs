@@ -2,7 +2,9 @@
 //!
 //! Owns the examples. Never checks round trips, which are `tests/properties.rs`.
 
-use crate::{Decoder, Encoder, ErrorKind, Kind, OddityKind, decode, decode_lenient, encode_dict};
+use crate::{
+    Decoder, Encoder, ErrorKind, Kind, OddityKind, Value, decode, decode_lenient, encode_dict,
+};
 
 fn refusal(input: &[u8]) -> (ErrorKind, usize) {
     let error = decode(input).map(|document| document.root().kind()).unwrap_err();
@@ -145,7 +147,7 @@ fn a_value_knows_its_bytes() {
     assert_eq!(info.raw(), b"d6:lengthi5e4:name1:xe");
     assert_eq!(&input[info.span()], info.raw());
     assert_eq!(document.root().get("tail").unwrap().as_bytes(), Some(&b"ee"[..]));
-    assert_eq!(document.root().get("length").map(|value| value.kind()), None);
+    assert_eq!(document.root().get("length").map(Value::kind), None);
     assert_eq!(format!("{info:?}"), "Dict at 7..29");
 }
 

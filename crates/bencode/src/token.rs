@@ -65,19 +65,19 @@ impl ContextError<&[u8]> for Fault {
 type Parsed<'a, T> = IResult<&'a [u8], T, Fault>;
 
 /// A token's content, and whether its number does without needless zeros.
-pub(crate) struct Number<T> {
+pub(crate) struct Numbered<T> {
     pub(crate) content: T,
     pub(crate) plain: bool,
 }
 
 /// `<length>:<bytes>`; gives the bytes.
 #[inline]
-pub(crate) fn string(input: &[u8]) -> Parsed<'_, Number<&[u8]>> {
+pub(crate) fn string(input: &[u8]) -> Parsed<'_, Numbered<&[u8]>> {
     let (rest, length) =
         terminated(natural, context("':' after a string's length", char(':'))).parse(input)?;
     let size = length.content.and_then(|length| usize::try_from(length).ok());
     match size.and_then(|size| rest.split_at_checked(size)) {
-        Some((content, rest)) => Ok((rest, Number { content, plain: length.plain })),
+        Some((content, rest)) => Ok((rest, Numbered { content, plain: length.plain })),
         None => Err(nom::Err::Failure(Fault::new(
             ErrorKind::StringTooLong,
             input,
@@ -88,7 +88,7 @@ pub(crate) fn string(input: &[u8]) -> Parsed<'_, Number<&[u8]>> {
 
 /// `i<number>e`; gives the number.
 #[inline]
-pub(crate) fn integer(input: &[u8]) -> Parsed<'_, Number<i64>> {
+pub(crate) fn integer(input: &[u8]) -> Parsed<'_, Numbered<i64>> {
     let (rest, (minus, magnitude)) = delimited(
         context("an integer", char('i')),
         (opt(char('-')), natural),
@@ -102,7 +102,7 @@ pub(crate) fn integer(input: &[u8]) -> Parsed<'_, Number<i64>> {
     match number {
         Some(content) => {
             let plain = magnitude.plain && (content != 0 || minus.is_none());
-            Ok((rest, Number { content, plain }))
+            Ok((rest, Numbered { content, plain }))
         }
         None => Err(nom::Err::Failure(Fault::new(
             ErrorKind::IntegerOutOfRange,
@@ -116,7 +116,7 @@ pub(crate) fn integer(input: &[u8]) -> Parsed<'_, Number<i64>> {
 ///
 /// nom's own number parsers can tell neither leading zeros nor how they failed.
 #[inline]
-fn natural(input: &[u8]) -> Parsed<'_, Number<Option<u64>>> {
+fn natural(input: &[u8]) -> Parsed<'_, Numbered<Option<u64>>> {
     let mut number = 0_u64;
     let mut count = 0;
     for byte in input {
@@ -131,7 +131,7 @@ fn natural(input: &[u8]) -> Parsed<'_, Number<Option<u64>>> {
     match input.split_at_checked(count) {
         Some((digits @ [first, ..], rest)) => {
             let content = if count <= 19 { Some(number) } else { checked(digits) };
-            Ok((rest, Number { content, plain: count == 1 || *first != b'0' }))
+            Ok((rest, Numbered { content, plain: count == 1 || *first != b'0' }))
         }
         _ => Err(nom::Err::Error(Fault::unexpected(input, "a digit"))),
     }
