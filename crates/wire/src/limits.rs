@@ -45,5 +45,16 @@ pub const WRITES_PER_TURN: usize = 4;
 /// The most messages in one batch. It bounds what a flood of small messages makes us hold.
 pub const MESSAGES_PER_BATCH: usize = 256;
 
+/// The most blocks in one batch. An honest turn has fewer; it bounds how much of the memory for blocks one peer can fill
+/// with blocks of a single byte.
+pub const BLOCKS_PER_BATCH: usize = 32;
+
 /// How many batches of one peer may be under way. One is being handled while the next one fills.
 pub const BATCHES_PER_PEER: usize = 2;
+
+/// How many keep-alives and unknown messages a peer may send at once ...
+pub const USELESS_BURST: u64 = 1000;
+
+/// ... and how many more each second. Extensions that we do not know send a few a minute; a peer beyond this only keeps
+/// us busy.
+pub const USELESS_PER_SECOND: u64 = 10;

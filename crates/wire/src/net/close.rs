@@ -23,6 +23,8 @@ pub enum CloseReason {
     SlowMessage,
     /// The peer did not take a block of what waited for it within [`MESSAGE_DEADLINE`](crate::limits::MESSAGE_DEADLINE).
     SlowReader,
+    /// The peer sent more than [`USELESS_BURST`](crate::limits::USELESS_BURST) messages without content.
+    Useless,
     /// More than [`MAX_QUEUED`](crate::limits::MAX_QUEUED) bytes waited for the peer.
     QueueFull,
     /// We closed it: by [`Handle::close`](super::Handle::close), or because nobody was left to hear of it.
@@ -57,6 +59,7 @@ impl fmt::Display for CloseReason {
             Self::Idle => f.write_str("the peer was silent for too long"),
             Self::SlowMessage => f.write_str("the peer began a message and did not finish it"),
             Self::SlowReader => f.write_str("the peer does not read what it is sent"),
+            Self::Useless => f.write_str("the peer sends too many messages that say nothing"),
             Self::QueueFull => f.write_str("too much waited to be sent to the peer"),
             Self::Told => f.write_str("closed by us"),
         }

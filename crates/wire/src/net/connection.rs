@@ -13,7 +13,8 @@ use super::deadlines::{Deadlines, Due};
 use super::{Batch, CloseReason, Counters, Mailbox, Transport};
 use crate::decoder::Decoder;
 use crate::limits::{
-    MAX_BITFIELD_LEN, MAX_QUEUED, MESSAGES_PER_BATCH, READS_PER_TURN, WRITES_PER_TURN,
+    BLOCKS_PER_BATCH, MAX_BITFIELD_LEN, MAX_QUEUED, MESSAGES_PER_BATCH, READS_PER_TURN,
+    USELESS_BURST, USELESS_PER_SECOND, WRITES_PER_TURN,
 };
 use crate::message::Message;
 use crate::pool::{Pool, Take};
@@ -56,6 +57,7 @@ pub async fn run(
         queue: SendQueue::new(),
         deadlines: Deadlines::new(Instant::now()),
         counters: Counters::default(),
+        started: Instant::now(),
         batch: None,
         drained: 0,
         dropped: 0,
@@ -75,6 +77,7 @@ struct Connection<T, S> {
     queue: SendQueue,
     deadlines: Deadlines,
     counters: Counters,
+    started: Instant,
     /// The batch that is filling. None while all are under way.
     batch: Option<Batch>,
     /// Block bytes that no batch has told of yet.
@@ -178,6 +181,11 @@ impl<T: Transport, S: FnMut(Batch) -> ControlFlow<()>> Connection<T, S> {
         if self.counters.bytes_in > before {
             self.deadlines.read(now, self.decoder.begun(), self.decoder.is_mid_message());
         }
+        let useless = self.counters.keep_alives + self.decoder.skipped();
+        let seconds = now.duration_since(self.started).as_secs();
+        if useless > USELESS_BURST + USELESS_PER_SECOND * seconds {
+            return Err(CloseReason::Useless);
+        }
         stopped
     }
 
@@ -186,12 +194,12 @@ impl<T: Transport, S: FnMut(Batch) -> ControlFlow<()>> Connection<T, S> {
         messages: &mut Vec<Message>,
         cx: &mut Context<'_>,
     ) -> Result<Stopped, CloseReason> {
-        let mut reads = 0;
+        let (mut reads, mut blocks) = (0, 0);
         loop {
-            if !self.decode_into(messages, cx)? {
+            if !self.decode_into(messages, &mut blocks, cx)? {
                 return Ok(Stopped::Held);
             }
-            if reads == READS_PER_TURN || messages.len() >= MESSAGES_PER_BATCH {
+            if reads == READS_PER_TURN || is_full(messages.len(), blocks) {
                 return Ok(Stopped::TurnOver);
             }
             let mut slices = self.decoder.read_slices();
@@ -213,9 +221,10 @@ impl<T: Transport, S: FnMut(Batch) -> ControlFlow<()>> Connection<T, S> {
     fn decode_into(
         &mut self,
         messages: &mut Vec<Message>,
+        blocks: &mut usize,
         cx: &mut Context<'_>,
     ) -> Result<bool, CloseReason> {
-        while messages.len() < MESSAGES_PER_BATCH {
+        while !is_full(messages.len(), *blocks) {
             if let Some(message) = self.decoder.next_message()? {
                 match &message {
                     Message::KeepAlive => {
@@ -223,6 +232,7 @@ impl<T: Transport, S: FnMut(Batch) -> ControlFlow<()>> Connection<T, S> {
                         continue;
                     }
                     Message::Piece { payload, .. } => {
+                        *blocks += 1;
                         self.counters.payload_in += payload.len() as u64;
                     }
                     Message::Cancel(request) => self.dropped += self.queue.cancel(*request),
@@ -260,6 +270,11 @@ impl<T: Transport, S: FnMut(Batch) -> ControlFlow<()>> Connection<T, S> {
     fn counters(&self) -> Counters {
         Counters { skipped: self.decoder.skipped(), ..self.counters }
     }
+}
+
+/// Whether a batch of so many messages, so many blocks among them, is to go.
+fn is_full(messages: usize, blocks: usize) -> bool {
+    messages >= MESSAGES_PER_BATCH || blocks >= BLOCKS_PER_BATCH
 }
 
 /// Takes as much of a count as fits in a batch; the rest, if there ever is one, goes with the next.

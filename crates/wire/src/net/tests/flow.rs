@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::*;
-use crate::limits::{BATCHES_PER_PEER, BLOCK_LEN, MAX_QUEUED, MESSAGES_PER_BATCH};
+use crate::limits::{
+    BATCHES_PER_PEER, BLOCK_LEN, BLOCKS_PER_BATCH, MAX_QUEUED, MESSAGES_PER_BATCH, USELESS_BURST,
+};
 
 fn conversation() -> Vec<Message> {
     let request = Request { piece: 1, offset: 0, len: 16384 };
@@ -92,6 +94,29 @@ async fn a_flood_waits_until_batches_come_back() {
     drop(held);
     received.extend(pair.receive(total - received.len()).await);
     assert_eq!(received, flood);
+}
+
+#[tokio::test]
+async fn tiny_blocks_take_a_small_share_of_the_memory() {
+    let mut pair = connected(1 << 20, 1 << 20);
+    pair.peer_sends(&(0..1000).map(|piece| block(piece, 1)).collect::<Vec<_>>()).await;
+    let held = [pair.batches.recv().await.unwrap(), pair.batches.recv().await.unwrap()];
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(held.iter().all(|batch| batch.messages.len() == BLOCKS_PER_BATCH));
+    assert!(pair.pool.in_use() <= (2 * BLOCKS_PER_BATCH + 1) * BLOCK_LEN);
+}
+
+#[tokio::test]
+async fn a_peer_that_says_nothing_over_and_over_is_closed() {
+    let unknown = [0, 0, 0, 2, 99, 0].repeat(USELESS_BURST as usize + 11);
+    let keep_alive = [0; 4].repeat(USELESS_BURST as usize + 11);
+    for flood in [unknown, keep_alive] {
+        let mut pair = connected(1 << 20, 1 << 20);
+        pair.peer.write_all(&flood).await.unwrap();
+        assert_eq!(pair.running.await.unwrap(), CloseReason::Useless);
+    }
 }
 
 #[tokio::test]
