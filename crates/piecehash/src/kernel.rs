@@ -77,13 +77,10 @@ impl Kernel {
     /// The kernel for one message at a time. Needs no measuring: lanes are of no use to it, and no
     /// other instructions come near those made for it.
     pub(crate) fn single() -> Self {
-        Self::forced().unwrap_or_else(|| {
-            #[cfg(target_arch = "x86_64")]
-            if Kind::ShaNi.detected() {
-                return Self(Kind::ShaNi);
-            }
-            Self::PORTABLE
-        })
+        let best = Self::PORTABLE;
+        #[cfg(target_arch = "x86_64")]
+        let best = if Kind::ShaNi.detected() { Self(Kind::ShaNi) } else { best };
+        Self::forced().unwrap_or(best)
     }
 
     /// How it is called in `PIECES_HASH_KERNEL`, in tests and in benchmarks.

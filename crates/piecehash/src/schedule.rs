@@ -28,8 +28,9 @@ pub(crate) fn run<'a, A: Algorithm + 'a>(plan: &Plan, jobs: impl Iterator<Item =
 
 /// Runs a single job to its end.
 pub(crate) fn run_one<A: Algorithm>(mut job: Job<'_, A>) {
+    let kernel = Kernel::single();
     while job.prepare() {
-        step(Kernel::single(), std::slice::from_mut(&mut job));
+        step(kernel, std::slice::from_mut(&mut job));
     }
 }
 
