@@ -2,7 +2,7 @@
 //! its callback. Never decides when to ask; that is [`Tiers`](crate::Tiers).
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use crate::message::{Announce, Reply, Scrape, ScrapeReply};
 use crate::pool::{self, Crowd, Health, Job};
 use crate::query::{self, Scheme};
 use crate::reply;
+use crate::udp::{Answer, Question, Udp};
 
 /// How a [`Client`] works. [`Config::default`] suits a client of the Internet.
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ impl Default for Config {
             timeout: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(10),
             crowded_connect_timeout: Duration::from_secs(3),
-            udp_timeout: Duration::from_secs(60),
+            udp_timeout: Duration::from_mins(1),
             threads: 32,
             per_host: 4,
         }
@@ -71,6 +72,7 @@ struct Shared {
     config: Config,
     gate: Gate,
     http: Http,
+    udp: Udp,
 }
 
 impl Client {
@@ -83,7 +85,8 @@ impl Client {
         let jobs = pool::start(config.threads, config.per_host)?;
         let gate = Gate::new(lookup, config.bind);
         let http = Http::new(config.bind, &config.user_agent);
-        Ok(Self { jobs, shared: Arc::new(Shared { config, gate, http }) })
+        let udp = Udp::new(config.bind);
+        Ok(Self { jobs, shared: Arc::new(Shared { config, gate, http, udp }) })
     }
 
     /// Announces to one tracker. Returns at once; `done` gets the answer on a thread of the
@@ -93,12 +96,19 @@ impl Client {
         ask: Announce,
         done: impl FnOnce(Result<Reply, Error>) + Send + 'static,
     ) {
-        self.submit(ask.url.clone(), done, move |shared, scheme, url, patience| match scheme {
-            Scheme::Http => {
-                let body = shared.http.get(&query::announce(url, &ask), &shared.gate, patience)?;
-                reply::parse_announce(&body)
+        let parsed = query::parse(&ask.url);
+        self.submit(parsed, done, move |shared, scheme, url, patience, done| match scheme {
+            Scheme::Http => done.call(|| {
+                let url = query::announce(url, &ask);
+                reply::parse_announce(&shared.http.get(&url, &shared.gate, patience)?)
+            }),
+            Scheme::Udp => {
+                let question = Question::Announce(Box::new(ask), query::path_and_query(url));
+                shared.ask_udp(url, question, patience, done, |answer| match answer {
+                    Answer::Announce(reply) => Some(reply),
+                    Answer::Scrape(_) => None,
+                })
             }
-            Scheme::Udp => Err(Error::new(ErrorKind::Unsupported, "udp trackers")),
         });
     }
 
@@ -108,38 +118,62 @@ impl Client {
         ask: Scrape,
         done: impl FnOnce(Result<ScrapeReply, Error>) + Send + 'static,
     ) {
-        self.submit(ask.url.clone(), done, move |shared, scheme, url, patience| match scheme {
-            Scheme::Http => {
-                let body = shared.http.get(&query::scrape(url, &ask)?, &shared.gate, patience)?;
+        let parsed = query::parse(&ask.url).and_then(|parsed| {
+            query::check_scrape(&ask)?;
+            Ok(parsed)
+        });
+        self.submit(parsed, done, move |shared, scheme, url, patience, done| match scheme {
+            Scheme::Http => done.call(|| {
+                let url = query::scrape(url, &ask)?;
+                let body = shared.http.get(&url, &shared.gate, patience)?;
                 reply::parse_scrape(&body, &ask.info_hashes)
+            }),
+            Scheme::Udp => {
+                let question = Question::Scrape(ask.info_hashes);
+                shared.ask_udp(url, question, patience, done, |answer| match answer {
+                    Answer::Scrape(reply) => Some(reply),
+                    Answer::Announce(_) => None,
+                })
             }
-            Scheme::Udp => Err(Error::new(ErrorKind::Unsupported, "udp trackers")),
         });
     }
 
-    fn submit<T>(
+    fn submit<T, W>(
         &self,
-        url: String,
+        parsed: Result<(Scheme, Url), Error>,
         done: impl FnOnce(Result<T, Error>) + Send + 'static,
-        work: impl FnOnce(&Shared, Scheme, &Url, Patience) -> Result<T, Error> + Send + 'static,
-    ) {
+        work: W,
+    ) where
+        W: FnOnce(&Shared, Scheme, &Url, Patience, Done<T>) -> Health + Send + 'static,
+        T: 'static,
+    {
         let shared = Arc::clone(&self.shared);
-        let parsed = query::parse(&url);
+        let done = Done(Box::new(done));
         let host = match &parsed {
             Ok((_, url)) => url.host_str().unwrap_or_default().to_ascii_lowercase(),
             Err(_) => String::new(),
         };
-        let run = Box::new(move |crowd| {
-            let answer = parsed.and_then(|(scheme, url)| {
-                let url = strip_user(url);
-                work(&shared, scheme, &url, shared.patience(crowd))
-            });
-            let health = health(answer.as_ref().err());
-            done(answer);
-            health
+        let run = Box::new(move |crowd| match parsed {
+            Ok((scheme, url)) => {
+                work(&shared, scheme, &strip_user(url), shared.patience(crowd), done)
+            }
+            Err(error) => done.call(|| Err(error)),
         });
         // The queue's thread lives as long as this sender.
         let _ = self.jobs.send(Job { host, run });
+    }
+}
+
+/// The caller's callback.
+struct Done<T>(Box<dyn FnOnce(Result<T, Error>) + Send>);
+
+impl<T> Done<T> {
+    /// Calls back with what `work` gives; what that says of the host.
+    fn call(self, work: impl FnOnce() -> Result<T, Error>) -> Health {
+        let answer = work();
+        let health = health(answer.as_ref().err());
+        (self.0)(answer);
+        health
     }
 }
 
@@ -154,6 +188,35 @@ impl Shared {
         let now = Instant::now();
         let deadline = now.checked_add(self.config.timeout).unwrap_or(now);
         Patience { deadline, connect }
+    }
+
+    /// Looks the tracker up here, and leaves the rest to the socket's thread.
+    fn ask_udp<T: 'static>(
+        &self,
+        url: &Url,
+        question: Question,
+        patience: Patience,
+        done: Done<T>,
+        read: impl FnOnce(Answer) -> Option<T> + Send + 'static,
+    ) -> Health {
+        let ips = match self.gate.first(url, patience.deadline) {
+            Ok(ips) => ips,
+            Err(error) => return done.call(|| Err(error)),
+        };
+        let port = url.port().unwrap_or_default();
+        let addrs = ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+        let now = Instant::now();
+        let deadline = now.checked_add(self.config.udp_timeout).unwrap_or(now);
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let called_back = move |answer: Result<Answer, Error>| {
+            let answer = answer.map_err(|error| error.at(&host)).and_then(|answer| {
+                let unfit = || Error::new(ErrorKind::Malformed, "an answer to another question");
+                read(answer).ok_or_else(unfit)
+            });
+            (done.0)(answer);
+        };
+        self.udp.ask(addrs, question, deadline, Box::new(called_back));
+        Health::Alive
     }
 }
 

@@ -52,6 +52,14 @@ impl Error {
         Self { kind: ErrorKind::Failure, message: text::clean(reason), retry_in }
     }
 
+    /// The same, naming the host; a tracker's own words stay as they are.
+    pub(crate) fn at(mut self, host: &str) -> Self {
+        if self.kind != ErrorKind::Failure {
+            self.message = format!("{host}: {}", self.message);
+        }
+        self
+    }
+
     /// What sort of failure it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -91,7 +91,7 @@ impl Http {
         }
         let connector = From(self.bind).chain(self.tls.clone());
         let agent = Agent::with_parts(config.build(), connector, Pinned(addrs));
-        let explain = |e| explain(url, e);
+        let explain = |e: ureq::Error| explain(url, &e);
         let mut response = agent.get(url.as_str()).call().map_err(explain)?;
         if let Some(to) = redirect(url, &response)? {
             return Ok(Hop::Redirect(to));
@@ -170,8 +170,8 @@ fn trusted_roots() -> RootCerts {
     found.certs.iter().map(|cert| Certificate::from_der(cert).to_owned()).into()
 }
 
-fn explain(url: &Url, error: ureq::Error) -> Error {
-    let kind = match &error {
+fn explain(url: &Url, error: &ureq::Error) -> Error {
+    let kind = match error {
         ureq::Error::Timeout(_) => ErrorKind::Timeout,
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => ErrorKind::Tls,
         // rustls reports what is wrong with a certificate this way.
@@ -185,7 +185,7 @@ fn explain(url: &Url, error: ureq::Error) -> Error {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => ErrorKind::Url,
         _ => ErrorKind::Malformed,
     };
-    let what = match &error {
+    let what = match error {
         ureq::Error::Timeout(ureq::Timeout::Connect) => "no connection in time".to_owned(),
         ureq::Error::Timeout(_) => "no complete answer in time".to_owned(),
         error => text::clean(error.to_string().as_bytes()),

@@ -20,6 +20,7 @@ mod reply;
 mod testkit;
 mod text;
 mod tiers;
+mod udp;
 
 pub use client::{Client, Config};
 pub use error::{Error, ErrorKind};

@@ -30,13 +30,13 @@ pub const MAX_LOOKUPS: usize = 64;
 pub const MAX_HOSTS: usize = 4_096;
 
 /// What `interval` is when a reply has none: the field's usual half hour.
-pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(30 * 60);
+pub const DEFAULT_INTERVAL: Duration = Duration::from_mins(30);
 /// The shortest interval that is believed.
 pub const MIN_INTERVAL: Duration = Duration::from_secs(30);
 /// The longest interval that is believed: a longer one would lose us the swarm.
-pub const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+pub const MAX_INTERVAL: Duration = Duration::from_hours(24);
 /// What `min interval` is when a reply has none: asking for more peers waits at least this long.
-pub const DEFAULT_MIN_INTERVAL: Duration = Duration::from_secs(5 * 60);
+pub const DEFAULT_MIN_INTERVAL: Duration = Duration::from_mins(5);
 
 /// How long a silent tracker holds up the next one of its tier and the next tier.
 pub const PATIENCE: Duration = Duration::from_secs(2);

@@ -125,7 +125,7 @@ pub(crate) fn reach(ip: IpAddr) -> Reach {
 
 fn reach_v4(ip: Ipv4Addr) -> Reach {
     match ip.octets() {
-        [0, ..] | [224..=255, ..] => Reach::Nobody,
+        [0 | 224..=255, ..] => Reach::Nobody,
         [127, ..] | [169, 254, ..] => Reach::Local,
         // Private use, shared by carriers, protocol assignments, documentation, benchmarks.
         [10, ..]
@@ -147,13 +147,12 @@ fn reach_v6(ip: Ipv6Addr) -> Reach {
         reach_v4(Ipv4Addr::new(a, b, c, d))
     };
     match ip.segments() {
-        [0, 0, 0, 0, 0, 0, 0, 0] => Reach::Nobody,
+        [0, 0, 0, 0, 0, 0, 0, 0] | [0xff00..=0xffff, ..] => Reach::Nobody,
         [0, 0, 0, 0, 0, 0, 0, 1] | [0xfe80..=0xfebf, ..] => Reach::Local,
         // NAT64, 6to4 and the old IPv4-compatible form.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x2002, high, low, ..]
         | [0, 0, 0, 0, 0, 0, high, low] => embedded(high, low),
-        [0xff00..=0xffff, ..] => Reach::Nobody,
         // Everything that is routed on the Internet lies in 2000::/3.
         [0x2001, 0xdb8, ..] => Reach::Private,
         [0x2000..=0x3fff, ..] => Reach::Global,

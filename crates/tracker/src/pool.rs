@@ -63,10 +63,12 @@ fn dispatch(mut queue: Queue, incoming: &Receiver<Job>) {
         while let Some(job) = queue.next() {
             if workers < queue.running() {
                 let (for_worker, done) = (for_workers.clone(), done.clone());
-                let name = "tracker-worker".to_owned();
-                let spawned = thread::Builder::new().name(name).spawn(move || {
-                    for_worker.iter().for_each(|(job, crowd)| run(job, crowd, &done))
-                });
+                let spawned =
+                    thread::Builder::new().name("tracker-worker".into()).spawn(move || {
+                        for (job, crowd) in for_worker {
+                            run(job, crowd, &done);
+                        }
+                    });
                 match spawned {
                     Ok(_) => workers += 1,
                     Err(e) => log::warn!("no thread for a tracker: {e}"),

@@ -115,6 +115,14 @@ pub(crate) fn check_scrape(ask: &Scrape) -> Result<(), Error> {
     Ok(())
 }
 
+/// What BEP 41 sends of a URL: its path and query, if it has any.
+pub(crate) fn path_and_query(url: &Url) -> String {
+    match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    }
+}
+
 fn own_query(url: &Url) -> String {
     match url.query() {
         Some(q) if !q.is_empty() => format!("{}&", q.trim_end_matches('&')),

@@ -40,8 +40,8 @@ pub struct Ask {
 #[derive(Debug)]
 pub struct Tiers {
     trackers: Vec<Tracker>,
-    /// Indices into `trackers`, in the order in which they are asked.
-    tiers: Vec<Vec<usize>>,
+    /// For each tier its indices into `trackers`, in the order in which they are asked.
+    order: Vec<Vec<usize>>,
     rng: fastrand::Rng,
     phase: Phase,
     /// When the phase began.
@@ -78,7 +78,7 @@ impl Tiers {
     pub fn new(tiers: &[Vec<String>], seed: u64, now: Instant) -> Self {
         let mut this = Self {
             trackers: Vec::new(),
-            tiers: Vec::new(),
+            order: Vec::new(),
             rng: fastrand::Rng::with_seed(seed),
             phase: Phase::Idle,
             since: now,
@@ -91,12 +91,12 @@ impl Tiers {
                 let known = this.trackers.iter().any(|tracker| tracker.url == url);
                 if !known && this.trackers.len() < MAX_TRACKERS {
                     tier.push(this.trackers.len());
-                    this.trackers.push(Tracker::new(url.to_owned(), this.tiers.len(), now));
+                    this.trackers.push(Tracker::new(url.to_owned(), this.order.len(), now));
                 }
             }
             if !tier.is_empty() {
                 this.rng.shuffle(&mut tier);
-                this.tiers.push(tier);
+                this.order.push(tier);
             }
         }
         this
@@ -108,6 +108,9 @@ impl Tiers {
             self.phase = Phase::Running;
             self.since = now;
             self.next_round = Some(now);
+            for tracker in &mut self.trackers {
+                tracker.due = tracker.ready;
+            }
         }
     }
 
@@ -162,7 +165,9 @@ impl Tiers {
                 Step::BeginRound => self.begin_round(now),
                 Step::EndRound => {
                     self.end_round();
-                    self.next_round = self.after_failure();
+                    // Never in the past: a round without any announce must not spin.
+                    let later = now + PATIENCE;
+                    self.next_round = self.after_failure().map(|at| at.max(later));
                 }
                 Step::Ask(index, event) => return self.ask(now, index, event),
             }
@@ -182,20 +187,23 @@ impl Tiers {
         match result {
             Ok(reply) => {
                 asked.succeeded(now, event, reply);
-                let (due, in_round) = (asked.due, asked.in_round);
+                let due = asked.due;
                 self.promote(tracker);
-                if self.round.is_some() && in_round && event != Event::Stopped {
+                if self.phase == Phase::Running && event != Event::Stopped {
                     self.end_round();
                     self.next_round = due;
                 }
             }
             Err(error) => asked.failed(now, event, error, jitter),
         }
+        if self.phase == Phase::Running && self.round.is_none() && self.next_round.is_none() {
+            self.next_round = self.after_failure();
+        }
     }
 
     /// What each tracker answered, in the order in which they are asked.
     pub fn status(&self) -> impl Iterator<Item = Status<'_>> {
-        self.tiers.iter().flatten().filter_map(|&i| self.trackers.get(i)).map(Tracker::status)
+        self.order.iter().flatten().filter_map(|&i| self.trackers.get(i)).map(Tracker::status)
     }
 
     /// Whether there is no tracker at all.
@@ -234,7 +242,7 @@ impl Tiers {
         let mut opens = round.began;
         let mut under_way = 0;
         let mut next: Option<(Instant, Step)> = None;
-        for (tier, asked) in self.tiers.iter().zip(&round.asked) {
+        for (tier, asked) in self.order.iter().zip(&round.asked) {
             let trackers = || tier.iter().filter_map(|&i| Some((i, self.trackers.get(i)?)));
             let waiting = trackers().filter(|(_, t)| t.in_round && t.pending.is_some()).count();
             let may = |t: &Tracker| {
@@ -262,7 +270,7 @@ impl Tiers {
     }
 
     fn begin_round(&mut self, now: Instant) {
-        self.round = Some(Round { began: now, asked: vec![None; self.tiers.len()] });
+        self.round = Some(Round { began: now, asked: vec![None; self.order.len()] });
         self.next_round = None;
     }
 
@@ -287,15 +295,16 @@ impl Tiers {
     }
 
     /// When to try again after a round without an answer: with the tracker that works (it was not
-    /// due yet), or else with whoever's back-off ends first.
+    /// due yet), or else with whoever's back-off ends first. Those being asked decide later.
     fn after_failure(&self) -> Option<Instant> {
-        let working = self.trackers.iter().filter(|t| t.is_healthy()).filter_map(|t| t.due).min();
-        working.or_else(|| self.trackers.iter().filter_map(|t| t.due).min())
+        let free = || self.trackers.iter().filter(|t| t.pending.is_none());
+        let working = free().filter(|t| t.is_healthy()).filter_map(|t| t.due).min();
+        working.or_else(|| free().filter_map(|t| t.due).min())
     }
 
     /// BEP 12: a tracker that answers moves to the front of its tier.
     fn promote(&mut self, index: usize) {
-        for tier in &mut self.tiers {
+        for tier in &mut self.order {
             if let Some(at) = tier.iter().position(|&i| i == index)
                 && let Some(front) = tier.get_mut(..=at)
             {

@@ -28,7 +28,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn an_announce_and_its_answer() {
     let server = Server::fixed("200 OK", "", OK);
     let reply = announce(&client(), &server.url("/announce?passkey=x")).unwrap();
-    assert_eq!(reply.interval, Duration::from_secs(600));
+    assert_eq!(reply.interval, Duration::from_mins(10));
     assert_eq!(reply.peers, ["1.2.3.4:6881".parse().unwrap()]);
     let (head, _) = server.requests.recv_timeout(HANG).unwrap();
     assert!(head.starts_with("GET /announce?passkey=x&info_hash=%AB%AB"), "{head}");
@@ -247,9 +247,9 @@ fn loopback_is_asked_for_tracker_paths_only() {
 
 #[test]
 fn a_look_up_that_hangs_meets_the_deadline() {
-    let (hold, held) = unbounded::<()>();
+    let (hold, hanging) = unbounded::<()>();
     let lookup = Lookup::with(move |_| {
-        let _ = held.recv();
+        let _ = hanging.recv();
         Ok(vec![])
     });
     let config = Config { timeout: Duration::from_millis(100), ..quick() };

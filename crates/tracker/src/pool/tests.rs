@@ -11,7 +11,9 @@ fn job(host: &str) -> Job {
 
 fn queue(threads: usize, per_host: usize, hosts: &[&str]) -> Queue {
     let mut queue = Queue::new(threads, per_host);
-    hosts.iter().for_each(|host| queue.push(job(host)));
+    for host in hosts {
+        queue.push(job(host));
+    }
     queue
 }
 
@@ -59,7 +61,9 @@ fn a_thousand_dead_hosts_leave_room_for_a_live_one() {
         assert_eq!(drain(&mut queue).len(), 1);
         queue.finished(host, Health::Silent);
     }
-    dead.iter().for_each(|host| queue.push(job(host)));
+    for host in &dead {
+        queue.push(job(host));
+    }
     assert_eq!(drain(&mut queue).len(), 4);
     queue.push(job("live"));
     assert_eq!(drain(&mut queue), ["live"]);

@@ -18,8 +18,8 @@ fn a_compact_reply() {
     assert_eq!(
         reply,
         Reply {
-            interval: Duration::from_secs(1800),
-            min_interval: Some(Duration::from_secs(900)),
+            interval: Duration::from_mins(30),
+            min_interval: Some(Duration::from_mins(15)),
             peers: peers(&["10.0.0.1:6881", "192.168.0.2:80", "[2001:db8::1]:6881"]),
             complete: Some(5),
             incomplete: Some(7),
@@ -69,7 +69,7 @@ fn intervals_stay_within_the_limits() {
     assert_eq!(of("d8:intervali0ee"), MIN_INTERVAL);
     assert_eq!(of("d8:intervali-5ee"), DEFAULT_INTERVAL);
     assert_eq!(of("d8:intervali9223372036854775807ee"), MAX_INTERVAL);
-    assert_eq!(of("d8:intervali60e12:min intervali120ee"), Duration::from_secs(120));
+    assert_eq!(of("d8:intervali60e12:min intervali120ee"), Duration::from_mins(2));
     let long = parse_announce(b"d12:min intervali9223372036854775807ee").unwrap();
     assert_eq!(long.min_interval, Some(MAX_INTERVAL));
 }
@@ -84,9 +84,9 @@ fn a_failure_is_an_error_with_the_trackers_words() {
     let never = parse_announce(b"d14:failure reason1:x8:retry in5:nevere").unwrap_err();
     assert!(never.is_permanent());
     let later = parse_announce(b"d14:failure reason1:x8:retry in1:5e").unwrap_err();
-    assert_eq!(later.retry_in(), Some(Duration::from_secs(300)));
+    assert_eq!(later.retry_in(), Some(Duration::from_mins(5)));
     let later = parse_announce(b"d14:failure reason1:x8:retry ini5ee").unwrap_err();
-    assert_eq!(later.retry_in(), Some(Duration::from_secs(300)));
+    assert_eq!(later.retry_in(), Some(Duration::from_mins(5)));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::message::{Event, Reply};
 /// How long a tracker is left alone after its first failure; doubled with each one that follows.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(15);
 /// The longest a failing tracker is left alone.
-const MAX_BACK_OFF: Duration = Duration::from_secs(30 * 60);
+const MAX_BACK_OFF: Duration = Duration::from_mins(30);
 
 /// What one tracker of a torrent answered and when it is next; for showing.
 #[derive(Clone, Copy, Debug)]

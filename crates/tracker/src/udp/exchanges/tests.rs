@@ -1,0 +1,262 @@
+//! BEP 15 in virtual time: what is sent when, and which answers count.
+
+use super::*;
+use crate::testkit::ask;
+
+struct Rig {
+    exchanges: Exchanges<&'static str>,
+    start: Instant,
+    now: Instant,
+}
+
+/// A datagram that was sent, taken apart.
+#[derive(Debug)]
+struct Sent {
+    to: SocketAddr,
+    connection: u64,
+    action: u32,
+    transaction: u32,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let mut next = 0x1000;
+        let random = move || {
+            next += 1;
+            next
+        };
+        let now = Instant::now();
+        Self { exchanges: Exchanges::new(random), start: now, now }
+    }
+
+    fn start(&mut self, addrs: &[SocketAddr]) {
+        let question = Question::Announce(Box::new(ask("")), "/announce".into());
+        let deadline = self.now + Duration::from_mins(2);
+        self.exchanges.start(self.now, addrs.to_vec(), question, deadline, "done");
+    }
+
+    /// Lets time pass as far as the machine wants; what it sent and when, in seconds.
+    fn run(&mut self, until: u64) -> Vec<(u64, Sent)> {
+        let until = self.start + Duration::from_secs(until);
+        let mut sent = Vec::new();
+        loop {
+            let at = (self.now - self.start).as_secs();
+            while let Some(output) = self.exchanges.poll() {
+                match output {
+                    Output::Send(to, bytes) => sent.push((at, take_apart(to, &bytes))),
+                    Output::Done(..) => panic!("done too early"),
+                }
+            }
+            match self.exchanges.poll_timeout() {
+                Some(next) if next <= until => self.now = next,
+                _ => break,
+            }
+            self.exchanges.handle_timeout(self.now);
+        }
+        self.now = until;
+        sent
+    }
+
+    fn sent(&mut self) -> Sent {
+        match self.exchanges.poll() {
+            Some(Output::Send(to, bytes)) => take_apart(to, &bytes),
+            other => panic!("not a datagram: {other:?}"),
+        }
+    }
+
+    fn done(&mut self) -> Result<Answer, Error> {
+        match self.exchanges.poll() {
+            Some(Output::Done("done", answer)) => answer,
+            other => panic!("not done: {other:?}"),
+        }
+    }
+
+    fn receive(&mut self, from: SocketAddr, parts: &[u32]) {
+        let bytes: Vec<u8> = parts.iter().flat_map(|n| n.to_be_bytes()).collect();
+        self.exchanges.received(self.now, from, &bytes);
+    }
+
+    /// Connects, and gives the announce that follows.
+    fn connect(&mut self, addr: SocketAddr) -> Sent {
+        self.start(&[addr]);
+        let connect = self.sent();
+        assert_eq!((connect.connection, connect.action), (0x417_2710_1980, 0));
+        self.receive(addr, &[0, connect.transaction, 0, 42]);
+        let announce = self.sent();
+        assert_eq!((announce.connection, announce.action), (42, 1));
+        assert_ne!(announce.transaction, connect.transaction);
+        announce
+    }
+}
+
+fn take_apart(to: SocketAddr, bytes: &[u8]) -> Sent {
+    let word = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let connection = (u64::from(word(0)) << 32) | u64::from(word(4));
+    Sent { to, connection, action: word(8), transaction: word(12) }
+}
+
+fn addr(n: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, n], 80))
+}
+
+#[test]
+fn silence_is_met_with_the_schedule_and_an_end() {
+    let mut rig = Rig::new();
+    rig.start(&[addr(1)]);
+    let sent = rig.run(119);
+    assert_eq!(sent.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 15, 45, 105]);
+    assert!(sent.iter().all(|(_, sent)| sent.action == 0 && sent.transaction == 0x1001));
+    rig.exchanges.handle_timeout(rig.start + Duration::from_mins(2));
+    assert_eq!(rig.done().unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(rig.exchanges.poll_timeout(), None);
+}
+
+#[test]
+fn an_announce_and_its_answer() {
+    let mut rig = Rig::new();
+    let announce = rig.connect(addr(1));
+    rig.receive(addr(1), &[1, announce.transaction, 1800, 2, 3, 0x0102_0304, 0x1ae1_0506]);
+    let Answer::Announce(reply) = rig.done().unwrap() else { panic!() };
+    assert_eq!(reply.interval, Duration::from_mins(30));
+    assert_eq!((reply.incomplete, reply.complete), (Some(2), Some(3)));
+    assert_eq!(reply.peers, ["1.2.3.4:6881".parse().unwrap()]);
+}
+
+#[test]
+fn a_scrape_and_its_answer() {
+    let mut rig = Rig::new();
+    let question = Question::Scrape(vec![[1; 20], [2; 20]]);
+    let deadline = rig.now + Duration::from_mins(1);
+    rig.exchanges.start(rig.now, vec![addr(1)], question, deadline, "done");
+    let connect = rig.sent();
+    rig.receive(addr(1), &[0, connect.transaction, 0, 42]);
+    let scrape = rig.sent();
+    assert_eq!(scrape.action, 2);
+    rig.receive(addr(1), &[2, scrape.transaction, 1, 2, 3, 4, 5, 6]);
+    let Answer::Scrape(reply) = rig.done().unwrap() else { panic!() };
+    assert_eq!(reply.torrents.len(), 2);
+    let second = reply.torrents[1];
+    assert_eq!(second.info_hash, [2; 20]);
+    assert_eq!((second.complete, second.downloaded, second.incomplete), (4, 5, 6));
+}
+
+#[test]
+fn six_byte_peers_by_ipv4_and_eighteen_by_ipv6() {
+    let v6: SocketAddr = "[2001:db8::1]:80".parse().unwrap();
+    let mut rig = Rig::new();
+    let announce = rig.connect(v6);
+    let peer = [0x2001_0db8, 0, 0, 9];
+    let mut answer = vec![1, announce.transaction, 1800, 2, 3];
+    answer.extend(peer);
+    answer.push(0x1ae1_0000);
+    rig.receive(v6, &answer);
+    let Answer::Announce(reply) = rig.done().unwrap() else { panic!() };
+    assert_eq!(reply.peers, ["[2001:db8::9]:6881".parse().unwrap()]);
+}
+
+#[test]
+fn answers_from_elsewhere_or_to_nothing_do_not_count() {
+    let mut rig = Rig::new();
+    rig.start(&[addr(1)]);
+    let connect = rig.sent();
+    rig.receive(addr(2), &[0, connect.transaction, 0, 42]);
+    rig.receive(SocketAddr::from(([10, 0, 0, 1], 81)), &[0, connect.transaction, 0, 42]);
+    rig.receive(addr(1), &[0, connect.transaction + 1, 0, 42]);
+    rig.receive(addr(1), &[0, connect.transaction]);
+    assert!(rig.exchanges.poll().is_none());
+    rig.receive(addr(1), &[0, connect.transaction, 0, 42]);
+    let announce = rig.sent();
+    // The connect's transaction is over.
+    rig.receive(addr(1), &[1, connect.transaction, 1800, 2, 3]);
+    assert!(rig.exchanges.poll().is_none());
+    rig.receive(addr(1), &[1, announce.transaction, 1800, 2, 3]);
+    assert!(rig.done().is_ok());
+}
+
+#[test]
+fn a_connection_is_used_again_for_a_minute() {
+    let mut rig = Rig::new();
+    let announce = rig.connect(addr(1));
+    rig.receive(addr(1), &[1, announce.transaction, 1800, 2, 3]);
+    rig.done().unwrap();
+    rig.now += Duration::from_secs(59);
+    rig.start(&[addr(1)]);
+    let announce = rig.sent();
+    assert_eq!((announce.action, announce.connection), (1, 42));
+    rig.receive(addr(1), &[1, announce.transaction, 1800, 2, 3]);
+    rig.done().unwrap();
+    rig.now += Duration::from_secs(1);
+    rig.start(&[addr(1)]);
+    assert_eq!(rig.sent().action, 0);
+}
+
+#[test]
+fn a_connection_that_grows_old_is_made_anew() {
+    let mut rig = Rig::new();
+    rig.connect(addr(1));
+    let sent = rig.run(119);
+    let actions: Vec<_> = sent.iter().map(|(at, sent)| (*at, sent.action)).collect();
+    assert_eq!(actions, [(15, 1), (45, 1), (105, 0)]);
+}
+
+#[test]
+fn an_error_is_shown_unless_our_connection_was_merely_old() {
+    let mut rig = Rig::new();
+    let announce = rig.connect(addr(1));
+    let no = u32::from_be_bytes(*b"no\x1b!");
+    rig.receive(addr(1), &[3, announce.transaction, no]);
+    assert_eq!(rig.done().unwrap_err().failure_reason(), Some("no\u{FFFD}!"));
+    rig.start(&[addr(1)]);
+    let cached = rig.sent();
+    assert_eq!(cached.action, 1);
+    rig.receive(addr(1), &[3, cached.transaction, no]);
+    let connect = rig.sent();
+    assert_eq!(connect.action, 0);
+    rig.receive(addr(1), &[0, connect.transaction, 0, 43]);
+    let announce = rig.sent();
+    assert_eq!(announce.connection, 43);
+    rig.receive(addr(1), &[3, announce.transaction, no]);
+    assert_eq!(rig.done().unwrap_err().kind(), ErrorKind::Failure);
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_an_error() {
+    let mut rig = Rig::new();
+    let announce = rig.connect(addr(1));
+    rig.receive(addr(1), &[2, announce.transaction, 1, 2, 3]);
+    assert_eq!(rig.done().unwrap_err().kind(), ErrorKind::Malformed);
+}
+
+#[test]
+fn the_first_of_several_addresses_to_answer_is_asked() {
+    let mut rig = Rig::new();
+    rig.start(&[addr(1), addr(2), addr(3)]);
+    let connects = [rig.sent(), rig.sent(), rig.sent()];
+    assert_eq!(connects.each_ref().map(|sent| sent.to), [addr(1), addr(2), addr(3)]);
+    rig.exchanges.unreachable(addr(3), "no route");
+    assert!(rig.exchanges.poll().is_none());
+    rig.receive(addr(2), &[0, connects[1].transaction, 0, 42]);
+    assert_eq!(rig.sent().to, addr(2));
+}
+
+#[test]
+fn without_a_reachable_address_it_ends_at_once() {
+    let mut rig = Rig::new();
+    rig.start(&[addr(1), addr(2)]);
+    rig.exchanges.unreachable(addr(1), "no route");
+    rig.exchanges.unreachable(addr(2), "no route");
+    rig.sent();
+    rig.sent();
+    assert_eq!(rig.done().unwrap_err().kind(), ErrorKind::Connect);
+}
+
+#[test]
+fn transaction_ids_in_use_are_not_given_twice() {
+    let mut exchanges = Exchanges::new(|| 7);
+    let now = Instant::now();
+    for _ in 0..100 {
+        let question = Question::Scrape(vec![[1; 20]]);
+        exchanges.start(now, vec![addr(1)], question, now + Duration::from_mins(1), ());
+    }
+    assert_eq!(exchanges.open.len(), 100);
+}
