@@ -27,7 +27,8 @@ pub enum FileKind {
 
 impl File {
     /// Where the file goes, below the target folder: relative, with `/`, safe to create. It
-    /// begins with the torrent's name in the multi-file form.
+    /// begins with the torrent's name in the multi-file form. The paths of regular files are
+    /// distinct, also where case or Unicode normalisation don't count.
     pub fn path(&self) -> &Path {
         Path::new(&self.path)
     }

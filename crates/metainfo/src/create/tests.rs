@@ -12,7 +12,8 @@ fn file(path: &str, length: u64) -> NewFile {
 
 /// Bytes that are different in each file.
 fn content(source: usize, offset: u64, len: u64) -> Vec<u8> {
-    (offset..offset + len).map(|at| (at % 251) as u8 ^ (source as u8)).collect()
+    let seed = u8::try_from(source % 256).unwrap();
+    (offset..offset + len).map(|at| u8::try_from(at % 251).unwrap() ^ seed).collect()
 }
 
 /// The hashes of a plan whose files have `content`.
@@ -28,7 +29,7 @@ fn hashes(plan: &Plan, version: Version) -> (Vec<[u8; 20]>, Vec<[u8; 32]>) {
                     all.extend_from_slice(&bytes);
                     real.extend_from_slice(&bytes);
                 }
-                None => all.resize(all.len() + span.len as usize, 0),
+                None => all.resize(all.len() + usize::try_from(span.len).unwrap(), 0),
             }
         }
         if version != Version::V2 {

@@ -60,8 +60,8 @@ fn a_version_2_torrent_alone() {
 #[test]
 fn faults_are_named() {
     let with = |rest: &str| format!("magnet:?xt=urn:btih:{HEX}&{rest}");
-    let btih = "magnet URI: xt: a btih is 40 hex digits or 32 letters of base32";
-    let btmh = "magnet URI: xt: a btmh is \"1220\" and 64 hex digits";
+    let short = "magnet URI: xt: a btih is 40 hex digits or 32 letters of base32";
+    let long = "magnet URI: xt: a btmh is \"1220\" and 64 hex digits";
     let none = "magnet URI: no parameter \"xt=urn:btih:\" or \"xt=urn:btmh:\" names a torrent";
     for (uri, message) in [
         ("http://x".to_owned(), "magnet URI: does not begin with \"magnet:?\""),
@@ -69,13 +69,13 @@ fn faults_are_named() {
         ("mägnet:?xt".to_owned(), "magnet URI: does not begin with \"magnet:?\""),
         ("magnet:?".to_owned(), none),
         ("magnet:?dn=x&xt=urn:sha1:x".to_owned(), none),
-        ("magnet:?xt=urn:btih:".to_owned(), btih),
-        (format!("magnet:?xt=urn:btih:{}", &HEX[1..]), btih),
-        (format!("magnet:?xt=urn:btih:{}g", &HEX[1..]), btih),
-        (format!("magnet:?xt=urn:btih:{}", "1".repeat(32)), btih),
-        (format!("magnet:?xt=urn:btmh:{LONG}"), btmh),
-        (format!("magnet:?xt=urn:btmh:1120{LONG}"), btmh),
-        (format!("magnet:?xt=urn:btmh:1220{LONG}0"), btmh),
+        ("magnet:?xt=urn:btih:".to_owned(), short),
+        (format!("magnet:?xt=urn:btih:{}", &HEX[1..]), short),
+        (format!("magnet:?xt=urn:btih:{}g", &HEX[1..]), short),
+        (format!("magnet:?xt=urn:btih:{}", "1".repeat(32)), short),
+        (format!("magnet:?xt=urn:btmh:{LONG}"), long),
+        (format!("magnet:?xt=urn:btmh:1120{LONG}"), long),
+        (format!("magnet:?xt=urn:btmh:1220{LONG}0"), long),
         (
             with(&format!("xt=urn:btih:{}", "0".repeat(40))),
             "magnet URI: it names two different torrents",

@@ -5,13 +5,11 @@ use proptest::prelude::*;
 use super::*;
 
 fn plain(leaves: &[Digest]) -> Digest {
-    match leaves {
-        [one] => *one,
-        _ => {
-            let (left, right) = leaves.split_at(leaves.len() / 2);
-            pair(&plain(left), &plain(right))
-        }
+    if let [one] = leaves {
+        return *one;
     }
+    let (left, right) = leaves.split_at(leaves.len() / 2);
+    pair(&plain(left), &plain(right))
 }
 
 fn leaves(count: usize) -> Vec<Digest> {

@@ -67,7 +67,7 @@ proptest! {
         let have: Vec<u32> = (0..pieces).filter(|i| model[*i as usize]).collect();
         prop_assert_eq!(set.iter().map(PieceIndex::get).collect::<Vec<_>>(), have.clone());
         prop_assert_eq!(set.count() as usize, have.len());
-        prop_assert_eq!(set.iter_missing().count() as u32, pieces - set.count());
+        prop_assert_eq!(set.iter_missing().count(), (pieces - set.count()) as usize);
         prop_assert_eq!(PieceSet::from_wire(set.as_bytes(), pieces).unwrap(), set);
     }
 

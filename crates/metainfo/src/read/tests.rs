@@ -201,7 +201,8 @@ fn refusals_name_the_key() {
 fn a_small_torrent_does_not_unfold_without_bound() {
     // Some folders with long names, and under them many files: each path repeats the folders.
     let folder = format!("250:{}d", "x".repeat(250));
-    let files: String = (0..40_000).map(|i| format!("6:{i:06}d0:d6:lengthi0eee")).collect();
+    let files =
+        (0..40_000).map(|i| format!("6:{i:06}d0:d6:lengthi0eee")).collect::<Vec<_>>().concat();
     let tree = format!("{}{files}{}", folder.repeat(15), "e".repeat(15));
     let (kind, message) = refusal(&v2(&tree, b""));
     assert_eq!(kind, ErrorKind::TooLarge);

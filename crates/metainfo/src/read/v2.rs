@@ -88,12 +88,11 @@ struct Walk<'t, 'n> {
 impl<'t> Walk<'t, '_> {
     fn run(&mut self) -> Result<(), Error> {
         while let Some(folder) = self.open.last_mut() {
-            match folder.next() {
-                Some((name, node)) => self.node(name, node)?,
-                None => {
-                    self.open.pop();
-                    self.components.pop();
-                }
+            if let Some((name, node)) = folder.next() {
+                self.node(name, node)?;
+            } else {
+                self.open.pop();
+                self.components.pop();
             }
         }
         Ok(())
