@@ -1,1 +1,119 @@
-//! Tests of the parent module; they decide nothing.
+//! Who is dialed, how often, and who never.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::Candidates;
+use crate::border::Source;
+use crate::limits::{MAX_CANDIDATES, MAX_FAILURES, RETRY_FIRST, RETRY_LAST};
+
+fn addr(n: u16) -> SocketAddr {
+    let [a, b] = n.to_be_bytes();
+    SocketAddr::from(([10, 0, a, b], 6881))
+}
+
+struct Lab {
+    candidates: Candidates,
+    now: Instant,
+    rng: fastrand::Rng,
+}
+
+impl Lab {
+    fn new(own: &[SocketAddr]) -> Self {
+        let rng = fastrand::Rng::with_seed(1);
+        Self { candidates: Candidates::new(own), now: Instant::now(), rng }
+    }
+
+    fn found(&mut self, addr: SocketAddr, source: Source) {
+        self.candidates.found(addr, source, self.now, &mut self.rng);
+    }
+
+    fn gone(&mut self, addr: SocketAddr, useful: bool) {
+        self.candidates.gone(addr, useful, self.now, &mut self.rng);
+    }
+
+    fn dial(&mut self) -> Option<SocketAddr> {
+        self.candidates.dial(self.now)
+    }
+}
+
+#[test]
+fn each_address_is_dialed_once_and_our_own_never() {
+    let own = addr(9);
+    let mut lab = Lab::new(&[own]);
+    let mapped: SocketAddr = "[::ffff:10.0.0.1]:6881".parse().expect("an address");
+    let nowhere: SocketAddr = "0.0.0.0:6881".parse().expect("an address");
+    let no_port: SocketAddr = "10.0.0.5:0".parse().expect("an address");
+    for known in [addr(1), mapped, own, nowhere, no_port, addr(1)] {
+        lab.found(known, Source::Tracker);
+    }
+    assert_eq!(lab.dial(), Some(addr(1)));
+    assert_eq!(lab.dial(), None);
+    assert_eq!(lab.candidates.half_open(), 1);
+    lab.candidates.connected(addr(1));
+    assert_eq!(lab.candidates.half_open(), 0);
+    lab.found(addr(1), Source::Tracker);
+    assert_eq!(lab.dial(), None);
+}
+
+#[test]
+fn failures_are_waited_out_ever_longer_and_then_forgotten() {
+    let mut lab = Lab::new(&[]);
+    lab.found(addr(1), Source::Tracker);
+    let mut wait = RETRY_FIRST;
+    for _ in 0..MAX_FAILURES {
+        assert_eq!(lab.dial(), Some(addr(1)));
+        lab.gone(addr(1), false);
+        let next = lab.candidates.next_turn().expect("a next time") - lab.now;
+        assert!(next >= wait && next <= wait + wait / 4, "{next:?} for {wait:?}");
+        assert_eq!(lab.dial(), None);
+        lab.now += next;
+        wait = (wait * 2).min(RETRY_LAST);
+    }
+    assert_eq!(lab.dial(), Some(addr(1)));
+    lab.gone(addr(1), false);
+    assert_eq!((lab.candidates.len(), lab.candidates.half_open()), (0, 0));
+    assert_eq!(lab.candidates.next_turn(), None);
+}
+
+#[test]
+fn a_useful_peer_is_tried_again_soon_and_a_given_one_is_kept() {
+    let mut lab = Lab::new(&[]);
+    lab.found(addr(1), Source::Given);
+    for round in 0..3 * MAX_FAILURES {
+        assert_eq!(lab.dial(), Some(addr(1)));
+        lab.candidates.connected(addr(1));
+        lab.gone(addr(1), round == 5);
+        let next = lab.candidates.next_turn().expect("a next time");
+        if round == 5 {
+            assert!(next - lab.now < 2 * RETRY_FIRST);
+        }
+        lab.now = next;
+    }
+}
+
+#[test]
+fn a_hundred_thousand_addresses_take_bounded_room() {
+    let mut lab = Lab::new(&[]);
+    for n in 0..50_000 {
+        lab.found(addr(n), Source::Tracker);
+    }
+    assert_eq!(lab.candidates.len(), MAX_CANDIDATES);
+    lab.found(addr(60_000), Source::Given);
+    assert_eq!(lab.candidates.len(), MAX_CANDIDATES + 1, "what the user gives always fits");
+}
+
+#[test]
+fn never_means_never() {
+    let mut lab = Lab::new(&[]);
+    (1..=3).for_each(|n| lab.found(addr(n), Source::Tracker));
+    let dialing = lab.dial().expect("one");
+    lab.candidates.never(dialing);
+    assert_eq!(lab.candidates.half_open(), 0);
+    lab.gone(dialing, true);
+    lab.candidates.never_ip(addr(2).ip());
+    lab.candidates.never_ip(addr(1).ip());
+    lab.candidates.never_ip(addr(3).ip());
+    lab.now += Duration::from_secs(100_000);
+    assert_eq!(lab.dial(), None);
+}

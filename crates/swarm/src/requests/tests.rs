@@ -1,1 +1,81 @@
-//! Tests of the parent module; they decide nothing.
+//! The window's growth, silences, and what counts as late.
+
+use std::time::{Duration, Instant};
+
+use metainfo::{Block, Layout, PieceIndex};
+
+use super::{Arrival, Pipeline};
+use crate::limits::{SNUB_AFTER, STALE_AFTER, WINDOW_FIRST, WINDOW_MAX, WINDOW_MIN};
+
+const BLOCK: u64 = metainfo::BLOCK_LEN as u64;
+
+fn blocks() -> Vec<Block> {
+    let layout = Layout::new(1 << 24, &[1 << 24]).expect("a small torrent");
+    layout.blocks(PieceIndex::new(0)).collect()
+}
+
+fn fill(pipeline: &mut Pipeline, now: Instant, blocks: &mut impl Iterator<Item = Block>) {
+    while pipeline.room() > 0 {
+        pipeline.ask(now, blocks.next().expect("enough blocks"));
+    }
+}
+
+#[test]
+fn slow_start_doubles_a_round_trip_and_ends_at_the_rate() {
+    let now = Instant::now();
+    let mut pipeline = Pipeline::new(now);
+    let all = blocks();
+    let mut source = all.iter().copied().cycle();
+    for round in 0..4 {
+        fill(&mut pipeline, now, &mut source);
+        assert_eq!(pipeline.len(), WINDOW_FIRST << round);
+        for block in pipeline.last_first().collect::<Vec<_>>() {
+            assert_eq!(pipeline.arrived(now, block), Arrival::Due);
+        }
+    }
+    // The rate no longer grows: three seconds of it from now on.
+    pipeline.tick(10 * BLOCK);
+    pipeline.tick(10 * BLOCK);
+    assert_eq!(pipeline.room(), 30);
+    pipeline.tick(1);
+    assert_eq!(pipeline.room(), WINDOW_MIN);
+    pipeline.tick(u64::MAX);
+    assert_eq!(pipeline.room(), WINDOW_MAX);
+}
+
+#[test]
+fn a_silent_peer_is_snubbed_until_it_speaks() {
+    let start = Instant::now();
+    let mut pipeline = Pipeline::new(start);
+    let mut source = blocks().into_iter();
+    let asked = start + Duration::from_secs(100);
+    fill(&mut pipeline, asked, &mut source);
+    // Silence counts from the first request on, not from the time when nothing was due.
+    assert!(!pipeline.snub(asked + SNUB_AFTER / 2));
+    assert!(!pipeline.is_stale(asked + STALE_AFTER / 2));
+    assert!(pipeline.is_stale(asked + STALE_AFTER));
+    assert!(pipeline.snub(asked + SNUB_AFTER));
+    let owed = pipeline.give_up();
+    assert_eq!(owed.len(), WINDOW_FIRST);
+    assert_eq!(pipeline.room(), 1);
+    pipeline.tick(100 * BLOCK);
+    assert_eq!(pipeline.room(), 1, "a rate from before does not open the window");
+    assert_eq!(pipeline.arrived(asked + SNUB_AFTER, owed[0]), Arrival::Late);
+    assert!(!pipeline.is_snubbed());
+    assert_eq!(pipeline.room(), WINDOW_MIN);
+}
+
+#[test]
+fn each_request_excuses_one_block() {
+    let now = Instant::now();
+    let mut pipeline = Pipeline::new(now);
+    let block = blocks()[3];
+    assert_eq!(pipeline.arrived(now, block), Arrival::Unrequested);
+    pipeline.ask(now, block);
+    assert!(pipeline.cancel(block));
+    assert!(!pipeline.cancel(block));
+    pipeline.ask(now, block);
+    assert_eq!(pipeline.arrived(now, block), Arrival::Due);
+    assert_eq!(pipeline.arrived(now, block), Arrival::Late);
+    assert_eq!(pipeline.arrived(now, block), Arrival::Unrequested);
+}

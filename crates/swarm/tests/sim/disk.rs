@@ -23,7 +23,12 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    pub(crate) fn new(layout: Layout, have: PieceSet, lies: Option<Liar>, fails: Option<u32>) -> Self {
+    pub(crate) fn new(
+        layout: Layout,
+        have: PieceSet,
+        lies: Option<Liar>,
+        fails: Option<u32>,
+    ) -> Self {
         Self { layout, have, lies, fails, written: BTreeMap::new() }
     }
 

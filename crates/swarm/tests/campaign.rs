@@ -1,0 +1,85 @@
+//! Seeded swarms of every kind, with churn, broken connections, liars, stallers and failing disks:
+//! each must complete, and what must hold at every step is checked at every step.
+//!
+//! `SWARM_SEEDS=1000` runs so many of them, `SWARM_SEED=17` only that one; a failure names its seed.
+
+mod sim;
+
+use std::time::Duration;
+
+use metainfo::PieceSet;
+use sim::World;
+use sim::disk::Liar;
+
+#[test]
+fn every_seeded_swarm_completes() {
+    let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let seeds = match number("SWARM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SWARM_SEEDS").unwrap_or(12),
+    };
+    for seed in seeds {
+        let swarm = std::panic::catch_unwind(|| run(seed));
+        assert!(swarm.is_ok(), "swarm of seed {seed} failed; SWARM_SEED={seed} runs it again");
+    }
+}
+
+fn run(seed: u64) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    // Log-uniform: as many swarms between 2 and 10 as between 10 and 50.
+    let mut log_uniform = |from: f64, to: f64| (from * (to / from).powf(rng.f64())) as u32;
+    let (nodes, pieces) = (log_uniform(2.0, 100.0), log_uniform(8.0, 512.0));
+    let piece_length = *rng.choice([1_000_u32, 16_384, 40_000].iter()).expect("three");
+    let mut world = World::new(seed, pieces, piece_length);
+    let seeds = 1 + nodes / 10;
+    let hostile = rng.u32(0..3);
+    for n in 0..nodes.max(2) {
+        let mut spec = if n < seeds { world.seed() } else { world.leecher() };
+        spec.up = rng.u64(20_000..500_000);
+        spec.slots = rng.usize(1..9);
+        if n >= seeds && rng.u32(0..3) == 0 {
+            spec.have = some(&mut rng, pieces);
+        }
+        spec.disk_fails = (n >= seeds && rng.u32(0..10) == 0).then_some(20);
+        if n > seeds && rng.u32(0..10) < hostile {
+            spec.lies = Some(Liar { one_in: rng.u32(1..30) });
+            spec.have = PieceSet::new_full(pieces);
+        } else if n > seeds && rng.u32(0..20) < hostile {
+            spec.stalls = true;
+        }
+        world.add(spec);
+    }
+    world.introduce_all();
+    for _ in 0..rng.u32(0..20) {
+        world.pass(Duration::from_millis(rng.u64(100..2_000)));
+        match rng.u32(0..3) {
+            0 => {
+                let node = rng.usize(..world.nodes.len());
+                world.cut_one(node);
+            }
+            1 if world.nodes.len() > 4 => {
+                // The first one stays: somebody must have everything.
+                let node = rng.usize(1..world.nodes.len());
+                world.kill(node);
+            }
+            _ => {
+                let spec = world.leecher();
+                let newcomer = world.add(spec);
+                let all: Vec<usize> = (0..newcomer).collect();
+                world.introduce(newcomer, &all);
+            }
+        }
+    }
+    let done = world.run(Duration::from_secs(4 * 3600), World::all_complete);
+    let left: Vec<_> =
+        world.nodes.iter().filter(|node| node.alive).map(|n| n.torrent.stats()).collect();
+    assert!(done, "not complete: {left:#?}");
+}
+
+fn some(rng: &mut fastrand::Rng, pieces: u32) -> PieceSet {
+    let mut set = PieceSet::new_empty(pieces);
+    for piece in (0..pieces).filter(|_| rng.bool()) {
+        set.insert(metainfo::PieceIndex::new(piece));
+    }
+    set
+}

@@ -1,0 +1,485 @@
+//! The rules one by one: messages in, messages out.
+
+mod lab;
+
+use std::time::Duration;
+
+use lab::{BLOCK, Lab, OUR_ID};
+use metainfo::PieceIndex;
+use swarm::{CloseReason, Config, Control, DiskDone, DiskJob, Event, Input, Origin, limits};
+use wire::{Message, Payload, PeerId, Request};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn bits(bytes: &[u8]) -> Message {
+    Message::Bitfield(bytes.into())
+}
+
+fn request(piece: u32, offset: u32, len: u32) -> Message {
+    Message::Request(Request { piece, offset, len })
+}
+
+fn piece(piece: u32, offset: u32, len: usize) -> Message {
+    Message::Piece { piece, offset, payload: Payload::detached(vec![0; len]) }
+}
+
+fn again(count: usize, message: impl Fn() -> Message) -> Vec<Message> {
+    std::iter::repeat_with(message).take(count).collect()
+}
+
+#[test]
+fn each_violation_closes_for_its_own_reason() {
+    let storm = (0..200).map(|n| if n % 2 == 0 { Message::Unchoke } else { Message::Choke });
+    let cancel = || Message::Cancel(Request { piece: 0, offset: 0, len: BLOCK });
+    let cases: Vec<(Vec<Message>, CloseReason)> = vec![
+        (vec![bits(&[0])], CloseReason::BadBitfield),
+        (vec![bits(&[0; 3])], CloseReason::BadBitfield),
+        (vec![bits(&[0, 0x01])], CloseReason::BadBitfield),
+        (vec![Message::Have(1), bits(&[0; 2])], CloseReason::LateBitfield),
+        (vec![bits(&[0; 2]), bits(&[0; 2])], CloseReason::LateBitfield),
+        (vec![Message::Have(12)], CloseReason::HaveOutOfRange),
+        (vec![Message::Have(u32::MAX)], CloseReason::HaveOutOfRange),
+        (vec![request(12, 0, BLOCK)], CloseReason::RequestOutOfRange),
+        (vec![request(0, 3 * BLOCK + 1, BLOCK)], CloseReason::RequestOutOfRange),
+        (vec![request(0, u32::MAX, BLOCK)], CloseReason::RequestOutOfRange),
+        (vec![request(0, 0, 2 * BLOCK + 1)], CloseReason::RequestOutOfRange),
+        (vec![request(0, 0, 0)], CloseReason::RequestOutOfRange),
+        (
+            vec![Message::Cancel(Request { piece: 99, offset: 0, len: 1 })],
+            CloseReason::RequestOutOfRange,
+        ),
+        (vec![piece(12, 0, 9)], CloseReason::PieceOutOfRange),
+        (vec![piece(0, 4 * BLOCK, 1)], CloseReason::PieceOutOfRange),
+        (vec![piece(0, 0, 0)], CloseReason::PieceOutOfRange),
+        (again(17, || piece(0, 0, 5)), CloseReason::Unrequested),
+        (again(2_001, || request(0, 0, BLOCK)), CloseReason::RequestFlood),
+        (storm.collect(), CloseReason::StateFlood),
+        (again(2_002, || Message::Interested), CloseReason::StateFlood),
+        (again(2_002, || Message::Have(3)), CloseReason::HaveFlood),
+        (again(2_001, || Message::KeepAlive), CloseReason::Chatter),
+        (again(2_001, cancel), CloseReason::Chatter),
+    ];
+    for (messages, reason) in cases {
+        let mut lab = Lab::new(12, false);
+        let (bad, good) = (lab.connect(2), lab.connect(4));
+        let shown = format!("{:?} x {}", messages.last(), messages.len());
+        let last = messages.len() - 1;
+        for (n, message) in messages.into_iter().enumerate() {
+            assert_eq!(lab.closes(), [], "closed early: {n} of {shown}");
+            lab.say(bad, message);
+            assert!(n == last || reason != CloseReason::StateFlood || n < 2_002);
+            if reason == CloseReason::StateFlood && lab.torrent.stats().peers == 1 {
+                break;
+            }
+        }
+        assert_eq!(lab.closes(), [(bad, reason)], "{shown}");
+        assert!(reason.is_violation());
+        // Only that peer goes, and what it still says is not heard.
+        lab.say(bad, Message::Have(1));
+        lab.say(good, Message::Have(1));
+        assert_eq!(lab.torrent.stats().peers, 1);
+    }
+}
+
+#[test]
+fn a_flood_of_requests_holds_no_more_than_its_queue_and_buffer() {
+    let mut lab = Lab::new(12, true);
+    let peer = lab.taker(2);
+    for n in 0..3_000 {
+        lab.request(peer, n % 12, 0, 2 * BLOCK);
+        let stats = lab.torrent.stats();
+        assert!(stats.upload_buffered <= limits::UPLOAD_BUFFER);
+        let queued = lab.torrent.peers().first().map_or(0, |peer| peer.queued);
+        assert!(queued <= limits::MAX_QUEUE + 32);
+    }
+    assert_eq!(lab.closes(), [(peer, CloseReason::RequestFlood)]);
+}
+
+#[test]
+fn patience_comes_back() {
+    let mut lab = Lab::new(12, false);
+    let peer = lab.connect(2);
+    for _ in 0..600 {
+        // A choke round of some other client every second is odd but no storm.
+        lab.pass(4 * SECOND);
+        lab.say(peer, Message::Unchoke);
+        lab.say(peer, Message::Choke);
+        lab.say(peer, Message::KeepAlive);
+    }
+    assert_eq!(lab.closes(), []);
+}
+
+#[test]
+fn real_changes_of_interest_are_free() {
+    let mut lab = Lab::new(12, true);
+    let peer = lab.connect(2);
+    for _ in 0..10_000 {
+        lab.say(peer, Message::Interested);
+        lab.say(peer, Message::NotInterested);
+    }
+    assert_eq!(lab.closes(), []);
+    // And they make no storm of our own.
+    assert_eq!(lab.sent(peer).iter().filter(|m| **m == Message::Unchoke).count(), 1);
+}
+
+#[test]
+fn ourselves_are_recognised_and_not_dialed_again() {
+    let mut lab = Lab::new(4, false);
+    lab.found(7..8);
+    assert_eq!(lab.dials(), [Lab::addr(7)]);
+    let us = lab.connect_as(7, OUR_ID, Origin::Dialed);
+    assert_eq!(lab.closes(), [(us, CloseReason::Ourselves)]);
+    lab.found(7..8);
+    lab.pass(100_000 * SECOND);
+    assert_eq!(lab.dials(), []);
+}
+
+#[test]
+fn one_connection_a_peer_id() {
+    let mut lab = Lab::new(4, false);
+    let first = lab.connect(2);
+    let second = lab.connect(2);
+    assert_eq!(lab.closes(), [(second, CloseReason::Duplicate)]);
+    // Long after, a crossing dial is no reason either: somebody may show another's id.
+    lab.pass(60 * SECOND);
+    let third = lab.connect_as(2, Lab::id(2), Origin::Dialed);
+    assert_eq!(lab.closes(), [(third, CloseReason::Duplicate)]);
+    // Nor from elsewhere.
+    let fourth = lab.connect_as(9, Lab::id(2), Origin::Dialed);
+    assert_eq!(lab.closes(), [(fourth, CloseReason::Duplicate)]);
+    lab.say(first, Message::Have(1));
+    assert_eq!(lab.torrent.stats().peers, 1);
+}
+
+#[test]
+fn when_both_dial_at_once_both_ends_keep_the_same_connection() {
+    for (smaller_sees, greater_sees) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let (smaller, greater) = (PeerId([1; 20]), PeerId([200; 20]));
+        // Connection 0 was dialed by the smaller end, connection 1 by the greater one.
+        let kept = |own: PeerId, other: PeerId, first: usize| {
+            let mut lab = Lab::with(4, false, Config::new(own));
+            let order = if first == 0 { [0, 1] } else { [1, 0] };
+            for connection in order {
+                let ours = (connection == 0) == (own < other);
+                let origin = if ours { Origin::Dialed } else { Origin::Incoming };
+                lab.connect_as(2, other, origin);
+            }
+            let closed = lab.closes();
+            let [(closed, CloseReason::Duplicate)] = closed[..] else { panic!("{closed:?}") };
+            let closed = order[usize::try_from(closed.0).expect("small") - 1];
+            1 - closed
+        };
+        let kept = [kept(smaller, greater, smaller_sees), kept(greater, smaller, greater_sees)];
+        assert_eq!(kept, [1, 1]);
+    }
+}
+
+#[test]
+fn interest_follows_what_we_lack() {
+    let mut lab = Lab::new(2, false);
+    let peer = lab.connect(2);
+    lab.say(peer, bits(&[0]));
+    assert_eq!(lab.sent(peer), []);
+    lab.say(peer, Message::Have(1));
+    lab.say(peer, Message::Have(1));
+    assert_eq!(lab.sent(peer), [Message::Interested]);
+    lab.say(peer, Message::Unchoke);
+    let asked = lab.asked(peer);
+    assert_eq!(asked.len(), 4);
+    asked.into_iter().for_each(|block| lab.give(peer, block));
+    lab.checked(1, true);
+    assert_eq!(lab.sent(peer), [Message::NotInterested]);
+}
+
+#[test]
+fn a_new_peer_gets_the_bitfield_and_haves_go_to_those_who_lack_the_piece() {
+    let mut lab = Lab::new(4, false);
+    let (giver, other) = (lab.giver(2, &[0]), lab.connect(4));
+    assert_eq!(lab.sent(other), [], "nothing to say without a piece");
+    let asked = lab.asked(giver);
+    asked.into_iter().for_each(|block| lab.give(giver, block));
+    lab.checked(0, true);
+    assert_eq!(lab.events(), [Event::PieceVerified { piece: PieceIndex::new(0) }]);
+    assert_eq!(lab.sent(other), [Message::Have(0)]);
+    assert!(!lab.sent(giver).contains(&Message::Have(0)));
+    let late = lab.connect(6);
+    assert_eq!(lab.sent(late), [bits(&[0x80])]);
+}
+
+#[test]
+fn blocks_of_a_choking_or_closed_peer_are_asked_of_others_at_once() {
+    for close in [false, true] {
+        let mut lab = Lab::new(1, false);
+        let (first, second) = (lab.giver(2, &[0]), lab.giver(4, &[0]));
+        let asked = lab.asked(first);
+        assert_eq!(asked.len(), 4);
+        assert_eq!(lab.asked(second), []);
+        if close {
+            lab.input(Input::Closed { peer: first });
+        } else {
+            lab.say(first, Message::Choke);
+        }
+        assert_eq!(lab.asked(second), asked);
+        if !close {
+            // The first one's answer crossed its choke: welcome, and the other is told.
+            lab.give(first, asked[0]);
+            let cancel = Request { piece: 0, offset: 0, len: BLOCK };
+            assert_eq!(lab.sent(second), [Message::Cancel(cancel)]);
+            lab.give(second, asked[0]);
+            let stats = lab.torrent.stats();
+            assert_eq!((stats.wasted_blocks, stats.downloaded), (1, 2 * u64::from(BLOCK)));
+            assert_eq!(lab.closes(), []);
+        }
+    }
+}
+
+#[test]
+fn a_silent_peer_is_snubbed_and_its_blocks_are_asked_of_others() {
+    let mut lab = Lab::new(9, false);
+    let silent = lab.giver(2, &[0, 1]);
+    assert_eq!(lab.asked(silent).len(), limits::WINDOW_FIRST);
+    let steady = lab.giver(4, &[0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    for _ in 0..19 {
+        let asked = lab.asked(steady);
+        assert!(asked.iter().all(|block| block.piece().get() > 1));
+        if let Some(block) = asked.first() {
+            lab.give(steady, *block);
+        }
+        lab.pass(SECOND);
+    }
+    lab.pass(2 * SECOND);
+    assert!(lab.torrent.peers().iter().any(|peer| peer.snubbed && peer.requested <= 1));
+    lab.pass(SECOND);
+    for _ in 0..40 {
+        let asked = lab.asked(steady);
+        if asked.iter().any(|block| block.piece().get() <= 1) {
+            return;
+        }
+        asked.into_iter().for_each(|block| lab.give(steady, block));
+    }
+    panic!("nobody else was asked");
+}
+
+#[test]
+fn begun_pieces_come_first() {
+    let mut lab = Lab::new(64, false);
+    let all: Vec<u32> = (0..64).collect();
+    let peers = [lab.giver(2, &all), lab.giver(4, &all), lab.giver(6, &all)];
+    for round in 0..20_usize {
+        for peer in peers {
+            for block in lab.asked(peer).into_iter().take(1 + round % 3) {
+                lab.give(peer, block);
+            }
+        }
+        let stats = lab.torrent.stats();
+        let full = stats.blocks_requested / 4;
+        assert!(stats.partial_pieces <= full + 4 * peers.len() + 20, "{stats:?}");
+    }
+    lab.input(Input::Closed { peer: peers[0] });
+    // What it owed is asked of the others before anything new is begun.
+    let before = lab.torrent.stats().partial_pieces;
+    for block in lab.asked(peers[1]) {
+        lab.give(peers[1], block);
+    }
+    assert!(lab.torrent.stats().partial_pieces <= before + 1);
+}
+
+#[test]
+fn uploads_are_read_as_far_as_the_buffer_goes_and_choking_forgets_them() {
+    let mut lab = Lab::new(40, true);
+    let peer = lab.taker(2);
+    for piece in 0..25 {
+        for number in 0..4 {
+            lab.request(peer, piece, number * BLOCK, BLOCK);
+        }
+    }
+    let reads = lab.reads();
+    assert_eq!(reads.len(), 64, "1 MiB");
+    reads.iter().for_each(|block| lab.read(peer, *block));
+    assert_eq!(lab.sent(peer).len(), 64);
+    assert_eq!(lab.reads(), []);
+    lab.input(Input::Drained { peer, bytes: 10 * BLOCK });
+    assert_eq!(lab.reads().len(), 10);
+    assert_eq!(lab.torrent.stats().uploaded, u64::from(10 * BLOCK));
+    lab.input(Input::Dropped { peer, bytes: 2 * BLOCK });
+    let next = lab.reads();
+    assert_eq!(next.len(), 2);
+    assert_eq!(lab.torrent.stats().uploaded, u64::from(10 * BLOCK));
+    // Cancelled while it is read: not sent.
+    let [block, other] = next[..] else { panic!("{next:?}") };
+    let (piece, offset) = (block.piece().get(), block.offset());
+    lab.say(peer, Message::Cancel(Request { piece, offset, len: BLOCK }));
+    lab.read(peer, block);
+    assert_eq!(lab.sent(peer), []);
+    // Unreadable: there is no other answer than a choke, which forgets all.
+    lab.input(Input::Disk(DiskDone::ReadFailed { peer, block: other }));
+    assert_eq!(lab.sent(peer)[0], Message::Choke);
+    assert_eq!(lab.torrent.peers()[0].queued, 8 + 1, "only what is being read");
+}
+
+#[test]
+fn requests_while_choked_or_for_pieces_we_lack_are_not_served() {
+    let mut lab = Lab::new(4, false);
+    let peer = lab.connect(2);
+    lab.request(peer, 0, 0, BLOCK);
+    lab.say(peer, Message::Interested);
+    assert_eq!(lab.sent(peer), [Message::Unchoke]);
+    lab.request(peer, 0, 0, BLOCK);
+    assert_eq!((lab.reads(), lab.closes()), (vec![], vec![]));
+}
+
+#[test]
+fn speed_limits_hold() {
+    let limit = 5 * u64::from(BLOCK);
+    let mut lab = Lab::new(2_000, false);
+    lab.input(Input::Control(Control::Limits { download: Some(limit), upload: None }));
+    let all: Vec<u32> = (0..2_000).collect();
+    let peers = [lab.giver(2, &all), lab.giver(4, &all)];
+    let mut got = [0_u64; 2];
+    for _ in 0..300 {
+        for (peer, got) in peers.iter().zip(&mut got) {
+            for block in lab.asked(*peer) {
+                *got += u64::from(block.len());
+                lab.give(*peer, block);
+            }
+        }
+        lab.pass(SECOND / 10);
+    }
+    let total = got[0] + got[1];
+    assert!(total.abs_diff(30 * limit) < 2 * limit, "{got:?}");
+    assert!(got[0].abs_diff(got[1]) < total / 4, "{got:?}");
+
+    let mut lab = Lab::new(100, true);
+    lab.input(Input::Control(Control::Limits { download: None, upload: Some(limit) }));
+    let peer = lab.taker(2);
+    let mut served = 0;
+    for n in 0..300 {
+        lab.request(peer, n % 100, 0, BLOCK);
+        lab.pass(SECOND / 10);
+        for block in lab.reads() {
+            served += u64::from(BLOCK);
+            lab.read(peer, block);
+            lab.input(Input::Drained { peer, bytes: BLOCK });
+        }
+    }
+    assert!(served.abs_diff(30 * limit) < 2 * limit, "{served}");
+}
+
+#[test]
+fn pausing_closes_everything_and_resuming_dials_again() {
+    let mut lab = Lab::new(4, false);
+    lab.found(2..5);
+    assert_eq!(lab.dials().len(), 3);
+    let peer = lab.connect_as(2, Lab::id(2), Origin::Dialed);
+    lab.input(Input::Control(Control::Pause));
+    assert_eq!(lab.closes(), [(peer, CloseReason::Paused)]);
+    let refused = lab.connect(8);
+    assert_eq!(lab.closes(), [(refused, CloseReason::Paused)]);
+    lab.pass(1_000 * SECOND);
+    assert_eq!(lab.dials(), []);
+    lab.input(Input::Control(Control::Resume));
+    lab.pass(SECOND);
+    assert_eq!(lab.dials(), [Lab::addr(2)]);
+}
+
+#[test]
+fn a_full_disk_halts_requests_until_resumed() {
+    let mut lab = Lab::new(4, false);
+    let peer = lab.giver(2, &[0, 1, 2, 3]);
+    let asked = lab.asked(peer);
+    let piece = asked[0].piece();
+    asked[..4].iter().for_each(|block| lab.give(peer, *block));
+    lab.asked(peer);
+    lab.input(Input::Disk(DiskDone::WriteFailed { piece }));
+    lab.give(peer, asked[4]);
+    lab.pass(5 * SECOND);
+    assert_eq!(lab.asked(peer), []);
+    lab.input(Input::Control(Control::Resume));
+    assert!(!lab.asked(peer).is_empty());
+    assert_eq!(lab.torrent.stats().bans, 0);
+}
+
+#[test]
+fn a_lost_piece_is_not_served_and_is_fetched_again() {
+    let mut lab = Lab::new(4, true);
+    let peer = lab.taker(2);
+    let piece = PieceIndex::new(2);
+    lab.input(Input::Disk(DiskDone::Lost { piece }));
+    assert_eq!(lab.torrent.stats().left, u64::from(4 * BLOCK));
+    lab.request(peer, 2, 0, BLOCK);
+    assert_eq!(lab.reads(), []);
+    lab.say(peer, Message::Have(2));
+    lab.say(peer, Message::Unchoke);
+    let asked = lab.asked(peer);
+    assert_eq!(asked.len(), 4);
+    asked.into_iter().for_each(|block| lab.give(peer, block));
+    lab.checked(2, true);
+    assert!(lab.events().contains(&Event::Completed));
+}
+
+#[test]
+fn a_failed_piece_of_several_peers_is_fetched_whole_from_one() {
+    let mut lab = Lab::new(1, false);
+    let (first, second) = (lab.giver(2, &[0]), lab.giver(4, &[0]));
+    let asked = lab.asked(first);
+    lab.give(first, asked[0]);
+    lab.say(first, Message::Choke);
+    lab.asked(second).into_iter().for_each(|block| lab.give(second, block));
+    assert!(matches!(lab.jobs().last(), Some(DiskJob::Check { digests: false, .. })));
+    lab.say(first, Message::Unchoke);
+    lab.checked(0, false);
+    assert_eq!(lab.events(), [Event::PieceFailed { piece: PieceIndex::new(0), sources: 2 }]);
+    let (by_first, by_second) = (lab.asked(first), lab.asked(second));
+    let (owner, other) = if by_first.is_empty() { (second, first) } else { (first, second) };
+    assert_eq!(by_first.len() + by_second.len(), 4);
+    // The owner goes away in the middle: from scratch with the other.
+    lab.give(owner, asked[0]);
+    lab.jobs();
+    lab.input(Input::Closed { peer: owner });
+    assert!(matches!(lab.jobs()[..], [DiskJob::Discard { .. }]));
+    let again = lab.asked(other);
+    assert_eq!(again.len(), 4);
+    again.into_iter().for_each(|block| lab.give(other, block));
+    assert!(matches!(lab.jobs().last(), Some(DiskJob::Check { digests: true, .. })));
+    // The digests of the good copy differ from all of the bad one: both had lied.
+    lab.checked(0, true);
+    let banned = lab.events().into_iter().filter(|e| matches!(e, Event::Banned { .. })).count();
+    assert_eq!(banned, 2);
+}
+
+#[test]
+fn dials_are_bounded_and_failures_wait() {
+    let mut lab = Lab::new(4, false);
+    lab.found(1..250);
+    assert_eq!(lab.dials().len(), limits::MAX_HALF_OPEN);
+    lab.pass(10 * SECOND);
+    assert_eq!(lab.dials(), []);
+    lab.input(Input::DialFailed { addr: Lab::addr(1) });
+    lab.input(Input::DialFailed { addr: Lab::addr(1) });
+    assert!(lab.dials().len() <= 1);
+}
+
+#[test]
+fn a_newcomer_gets_the_room_of_an_idle_peer_but_not_of_a_fresh_one() {
+    let mut config = Config::new(OUR_ID);
+    config.max_peers = 2;
+    let mut lab = Lab::with(4, true, config);
+    let (idle, wanting) = (lab.connect(2), lab.taker(4));
+    let early = lab.connect(6);
+    assert_eq!(lab.closes(), [(early, CloseReason::TooManyPeers)]);
+    lab.pass(61 * SECOND);
+    lab.connect(8);
+    assert_eq!(lab.closes(), [(idle, CloseReason::Idle)]);
+    lab.say(wanting, Message::NotInterested);
+    assert_eq!(lab.torrent.stats().peers, 2);
+}
+
+#[test]
+fn at_rest_nothing_ticks() {
+    let mut lab = Lab::new(4, true);
+    assert_eq!(lab.torrent.poll_timeout(), None);
+    let peer = lab.connect(2);
+    assert!(lab.torrent.poll_timeout().is_some());
+    lab.input(Input::Closed { peer });
+    assert_eq!(lab.torrent.poll_timeout(), None);
+}
