@@ -134,7 +134,7 @@ fn dripping_does_not_extend_the_deadline() {
         let start = Instant::now();
         let error = announce(&client, &server.url("/announce")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        assert!(start.elapsed() < HANG, "{:?}", start.elapsed());
     }
 }
 
@@ -273,6 +273,6 @@ fn dropping_the_client_waits_for_nobody() {
     server.requests.recv_timeout(HANG).unwrap();
     let start = Instant::now();
     drop((client, answer));
-    assert!(start.elapsed() < Duration::from_secs(1));
+    assert!(start.elapsed() < quick().timeout);
     drop(answered);
 }

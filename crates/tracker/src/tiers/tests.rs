@@ -297,6 +297,17 @@ fn a_new_start_begins_with_started() {
 }
 
 #[test]
+fn a_failure_does_not_shorten_the_minimum_interval() {
+    let mut rig = Rig::new(&[&["a"]]);
+    rig.run(10, |_| Does::Answer);
+    rig.tiers.stop(rig.now);
+    rig.run(20, |_| Does::Fail);
+    rig.tiers.start(rig.now);
+    rig.run(100, |_| Does::Answer);
+    assert_eq!(rig.log()[2], (60, "a", Event::Started));
+}
+
+#[test]
 fn the_tracker_id_is_handed_back() {
     let mut rig = Rig::new(&[&["a"]]);
     let ask = rig.poll().unwrap();
@@ -304,7 +315,7 @@ fn the_tracker_id_is_handed_back() {
     let answer = Reply { tracker_id: Some(b"x".to_vec()), ..reply(1800, 60) };
     rig.tiers.answered(rig.now, ask.tracker, &Ok(answer));
     rig.run(1700, |_| Does::Answer);
-    rig.now = rig.start + Duration::from_secs(1800);
+    rig.now = rig.start + Duration::from_mins(30);
     assert_eq!(rig.poll().unwrap().tracker_id, Some(b"x".to_vec()));
 }
 

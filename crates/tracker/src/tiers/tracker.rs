@@ -115,7 +115,8 @@ impl Tracker {
         let wait = doubled + doubled * jitter / 10_000;
         let wait = wait.max(error.retry_in().unwrap_or_default());
         self.fails = self.fails.saturating_add(1);
-        let next = if error.is_permanent() { None } else { now.checked_add(wait) };
+        // A minimum interval that has not passed yet still counts.
+        let next = if error.is_permanent() { None } else { now.checked_add(wait).max(self.ready) };
         (self.ready, self.due) = (next, next);
         self.error = Some(error.clone());
     }
