@@ -153,7 +153,9 @@ impl Decoder {
         for mut slice in self.read_slices() {
             let rest = bytes.get(fed..).unwrap_or_default();
             let n = rest.len().min(slice.len());
-            slice.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            let (to, _) = slice.split_at_mut(n);
+            let (from, _) = rest.split_at(n);
+            to.copy_from_slice(from);
             fed += n;
         }
         self.advance(fed);

@@ -215,3 +215,13 @@ async fn memory_that_runs_out_only_delays() {
     }
     assert_eq!(pair.pool.in_use(), 0);
 }
+
+/// Beside this, the decoder's staging area and the timer, an idle connection owns nothing.
+#[tokio::test]
+async fn an_idle_connection_is_small() {
+    let (stream, _peer) = duplex(1);
+    let (_handle, mailbox) = channel();
+    let sink = |_| ControlFlow::Continue(());
+    let running = run(Trickle { stream, most: 1 }, mailbox, sink, Config::new(Pool::new(0)));
+    assert!(size_of_val(&running) < 2048, "{} bytes", size_of_val(&running));
+}
