@@ -1,4 +1,37 @@
-//! Decides for one torrent, without I/O.
+#![doc = include_str!("../README.md")]
+//!
+//! # How it is put together
+//!
+//! This file only names the modules. [`Torrent`] owns all state of one torrent and is the only
+//! thing that decides; what it may not do is wait. Inputs ([`Input`]) change state at once; what
+//! follows from them is put in a queue of [`Action`]s, and what is better done once for many inputs
+//! (filling request windows, serving, dialing) is done when that queue is asked for.
+//!
+//! Follow one block. The choker of a peer unchokes us; the peer gets a turn. The torrent takes a
+//! block of a begun piece that the peer has, or lets the picker begin the rarest one; the block is
+//! noted as asked of this peer, in the begun piece and in the peer's pipeline, and a request goes
+//! out. The block comes: its numbers are checked against the layout, the pipeline says that it was
+//! due, the begun piece that it is needed, and it goes to the disk. The last block of a piece is
+//! followed by a check. A good piece is told to everybody who lacks it; a bad one is evidence.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `border`, `close`, `stats` | the words exchanged with the driver |
+//! | `limits` | every number, with its reason |
+//! | `torrent` | who applies which rule when; its parts: connections, messages, download, end-game, verification, upload |
+//! | `peer`, `pieces` | what is known of one connection |
+//! | `picker` | pieces nobody was asked for, by rarity |
+//! | `partial` | begun pieces, block by block |
+//! | `requests` | what one peer owes us, and how much to ask ahead |
+//! | `uploads` | what we owe one peer |
+//! | `choker` | who gets a slot |
+//! | `bans` | evidence, convictions |
+//! | `candidates` | addresses, and when to dial them |
+//! | `rate`, `bucket` | measuring and limiting |
+//!
+//! Memory is bounded: what a peer may make us keep (queues, late requests, known addresses,
+//! evidence) has a limit each, and blocks on their way in or out are bounded by request windows and
+//! upload buffers. No table here is hashed with a random seed, so that nothing depends on it.
 
 mod bans;
 mod border;

@@ -63,16 +63,18 @@ fn each_violation_closes_for_its_own_reason() {
         let mut lab = Lab::new(12, false);
         let (bad, good) = (lab.connect(2), lab.connect(4));
         let shown = format!("{:?} x {}", messages.last(), messages.len());
-        let last = messages.len() - 1;
-        for (n, message) in messages.into_iter().enumerate() {
-            assert_eq!(lab.closes(), [], "closed early: {n} of {shown}");
+        let count = messages.len();
+        let mut said = 0;
+        for message in messages {
             lab.say(bad, message);
-            assert!(n == last || reason != CloseReason::StateFlood || n < 2_002);
-            if reason == CloseReason::StateFlood && lab.torrent.stats().peers == 1 {
+            said += 1;
+            if lab.torrent.stats().peers == 1 {
                 break;
             }
         }
         assert_eq!(lab.closes(), [(bad, reason)], "{shown}");
+        // Not earlier than it should be, but for the storm, which is longer than it need be.
+        assert!(said == count || (reason == CloseReason::StateFlood && said > 50), "{shown}");
         assert!(reason.is_violation());
         // Only that peer goes, and what it still says is not heard.
         lab.say(bad, Message::Have(1));
@@ -314,7 +316,7 @@ fn uploads_are_read_as_far_as_the_buffer_goes_and_choking_forgets_them() {
     // Unreadable: there is no other answer than a choke, which forgets all.
     lab.input(Input::Disk(DiskDone::ReadFailed { peer, block: other }));
     assert_eq!(lab.sent(peer)[0], Message::Choke);
-    assert_eq!(lab.torrent.peers()[0].queued, 8 + 1, "only what is being read");
+    assert_eq!(lab.torrent.peers()[0].queued, 10 + 1, "only what is being read");
 }
 
 #[test]
@@ -391,7 +393,7 @@ fn a_full_disk_halts_requests_until_resumed() {
     asked[..4].iter().for_each(|block| lab.give(peer, *block));
     lab.asked(peer);
     lab.input(Input::Disk(DiskDone::WriteFailed { piece }));
-    lab.give(peer, asked[4]);
+    asked[4..].iter().for_each(|block| lab.give(peer, *block));
     lab.pass(5 * SECOND);
     assert_eq!(lab.asked(peer), []);
     lab.input(Input::Control(Control::Resume));

@@ -115,10 +115,6 @@ impl Lab {
         self.say(peer, Message::Piece { piece, offset, payload });
     }
 
-    pub(crate) fn block(&self, piece: u32, number: u32) -> Block {
-        self.layout.block(PieceIndex::new(piece), number).expect("a block of this torrent")
-    }
-
     pub(crate) fn checked(&mut self, piece: u32, good: bool) {
         let blocks = vec![[u8::from(good); 20]; 4];
         let outcome = if good { Checked::Good { blocks } } else { Checked::Bad { blocks } };

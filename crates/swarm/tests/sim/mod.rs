@@ -2,6 +2,8 @@
 //! bandwidth, disks in memory. It owns the clock and the order of events; the rules that must hold
 //! at every step are in `watch`. Nothing here reads a clock, so the same seed gives the same run.
 
+#![allow(dead_code, reason = "each test binary uses its part of the simulator")]
+
 pub(crate) mod disk;
 pub(crate) mod watch;
 
