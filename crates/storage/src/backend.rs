@@ -30,6 +30,9 @@ pub(crate) trait Reader: Send {
     /// `UnexpectedEof` when the file ends before that; else what the system says. What is in
     /// `into` is then undefined and must not be used.
     fn read(&mut self, file: &OpenFile, offset: u64, into: &mut [u8]) -> io::Result<()>;
+
+    /// Lets go of all files, so that those that were deleted give their room back.
+    fn forget(&mut self) {}
 }
 
 /// The reader of this back end.

@@ -18,7 +18,7 @@ use crate::sync::{self, SyncMessage};
 use crate::torrent::Torrent;
 
 /// How the disk threads work.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Config {
     /// Threads that read, hash and write; syncing has one more. At least 1.

@@ -39,8 +39,9 @@ pub(crate) struct Stamp {
 pub(crate) struct OpenFile {
     pub(crate) file: File,
     pub(crate) id: FileId,
-    /// On a file system where mappings can be trusted.
-    pub(crate) mappable: bool,
+    /// On a local file system, where mappings are coherent with writes and only writing changes the
+    /// time of the last write.
+    pub(crate) local: bool,
     writable: bool,
 }
 
@@ -52,16 +53,22 @@ impl FileId {
 }
 
 impl Stamp {
-    #[allow(clippy::useless_conversion, clippy::cast_sign_loss, reason = "systems differ")]
+    #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, reason = "systems differ")]
     pub(crate) fn of(stat: &rustix::fs::Stat) -> Self {
         Self {
             len: u64::try_from(stat.st_size).unwrap_or(0),
-            modified: (stat.st_mtime.into(), stat.st_mtime_nsec as u64),
+            modified: (stat.st_mtime, stat.st_mtime_nsec as u64),
         }
     }
 }
 
 impl OpenFile {
+    /// Whether nobody wrote to the file between the two stamps, as far as its file system tells:
+    /// a server sets times on its own.
+    pub(crate) fn untouched(&self, then: Stamp, now: Stamp) -> bool {
+        then.len == now.len && (!self.local || then.modified == now.modified)
+    }
+
     /// What the file is now.
     pub(crate) fn stamp(&self) -> std::io::Result<Stamp> {
         Ok(Stamp::of(&fstat(&self.file)?))
@@ -208,8 +215,8 @@ impl Files {
         };
         let stat = fstat(&file)
             .map_err(|errno| Error::io("look at it", &self.path(index), &errno.into()))?;
-        let mappable = sys::maps_coherently(&file);
-        Ok(OpenFile { file, id: FileId::of(&stat), mappable, writable })
+        let local = sys::is_local(&file);
+        Ok(OpenFile { file, id: FileId::of(&stat), local, writable })
     }
 }
 

@@ -134,24 +134,24 @@ mod tests {
     #[test]
     fn counts_what_it_keeps() {
         let total = Arc::new(AtomicUsize::new(0));
-        let mut hold = Hold::new(Arc::clone(&total));
+        let mut kept = Hold::new(Arc::clone(&total));
         let key = |piece| (TorrentId(1), PieceIndex::new(piece));
-        hold.keep(key(7), 0, 2, vec![0; 100]);
-        hold.keep(key(3), 0, 1, vec![0; 10]);
-        hold.keep(key(7), 0, 2, vec![0; 60]);
-        assert_eq!(hold.total(), 70);
-        assert_eq!(hold.oldest(|_| false), Some(key(7)));
-        assert_eq!(hold.oldest(|k| *k == key(7)), Some(key(3)));
-        hold.keep(key(7), 1, 2, vec![0; 5]);
-        hold.keep(key(7), 2, 2, vec![0; 999]);
-        let held = hold.take(key(7)).unwrap();
-        assert!(held.is_whole());
-        hold.recycle(held);
-        assert_eq!(hold.total(), 10);
-        hold.keep((TorrentId(2), PieceIndex::new(0)), 0, 1, vec![0; 1]);
-        hold.forget_torrent(TorrentId(1));
-        assert_eq!(hold.total(), 1);
-        drop(hold);
+        kept.keep(key(7), 0, 2, vec![0; 100]);
+        kept.keep(key(3), 0, 1, vec![0; 10]);
+        kept.keep(key(7), 0, 2, vec![0; 60]);
+        assert_eq!(kept.total(), 70);
+        assert_eq!(kept.oldest(|_| false), Some(key(7)));
+        assert_eq!(kept.oldest(|other| *other == key(7)), Some(key(3)));
+        kept.keep(key(7), 1, 2, vec![0; 5]);
+        kept.keep(key(7), 2, 2, vec![0; 999]);
+        let piece = kept.take(key(7)).unwrap();
+        assert!(piece.is_whole());
+        kept.recycle(piece);
+        assert_eq!(kept.total(), 10);
+        kept.keep((TorrentId(2), PieceIndex::new(0)), 0, 1, vec![0; 1]);
+        kept.forget_torrent(TorrentId(1));
+        assert_eq!(kept.total(), 1);
+        drop(kept);
         assert_eq!(total.load(Ordering::Relaxed), 0);
     }
 }

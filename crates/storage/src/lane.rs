@@ -130,6 +130,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
                 self.check_all();
                 self.answer();
                 self.hold.forget_torrent(closing.id());
+                self.reader.forget();
                 closing.pass();
             }
         }

@@ -86,9 +86,9 @@ pub(crate) fn will_need(file: &File, offset: u64, len: u64) {
 }
 
 /// Whether the file lies on a local file system where a mapping and `pwrite` always see the same
-/// bytes.
+/// bytes, and times change only with what is done here.
 #[cfg(target_os = "linux")]
-pub(crate) fn maps_coherently(file: &File) -> bool {
+pub(crate) fn is_local(file: &File) -> bool {
     /// ext2 to ext4, XFS, Btrfs, F2FS, bcachefs, tmpfs, ramfs, FAT, exFAT: all through the one page
     /// cache. Left out on purpose: network and FUSE file systems, and overlayfs, where a file opened
     /// for reading before its first write stays the old file.
@@ -138,12 +138,10 @@ mod elsewhere {
 
     pub(crate) fn will_need(_: &File, _: u64, _: u64) {}
 
-    pub(crate) fn maps_coherently(_: &File) -> bool {
+    pub(crate) fn is_local(_: &File) -> bool {
         false
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{
-    has_holes, maps_coherently, next_data, open_beneath, reserve, will_need,
-};
+pub(crate) use elsewhere::{has_holes, is_local, next_data, open_beneath, reserve, will_need};

@@ -210,3 +210,50 @@ fn take_lock(root: &Root, spec: &Spec) -> Result<Option<File>, Error> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use metainfo::Layout;
+
+    use super::*;
+    use crate::spec::FileSpec;
+
+    #[test]
+    fn a_full_disk_is_told_with_path_and_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(16_384, &[1_000_000]).unwrap();
+        let file = FileSpec { path: "data".into(), on_disk: true };
+        let hashes = vec![[0; 20]; layout.piece_count() as usize];
+        let spec = Spec::from_parts(folder.path(), vec![file], layout, hashes).unwrap();
+        let torrent = Torrent::open(&spec, FileCache::with_capacity(4)).unwrap();
+        let error = torrent.write_error(0, Errno::NOSPC, 4_096);
+        assert_eq!(error.kind(), ErrorKind::Full { missing: 4_096 });
+        let path = folder.path().join("data");
+        let wanted = format!(
+            "{}: the disk is full: 4096 bytes are missing; make room and start again",
+            path.display()
+        );
+        assert_eq!(error.to_string(), wanted);
+        assert_eq!(torrent.write_error(0, Errno::FBIG, 1).kind(), ErrorKind::TooLarge);
+        assert_eq!(torrent.write_error(0, Errno::IO, 1).kind(), ErrorKind::Io);
+    }
+
+    #[test]
+    fn what_a_sync_could_not_do_is_for_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(16_384, &[10, 10]).unwrap();
+        let file = |path: &str| FileSpec { path: path.into(), on_disk: true };
+        let files = vec![file("a/b/one"), file("two")];
+        let spec = Spec::from_parts(folder.path(), files, layout, vec![[0; 20]]).unwrap();
+        let torrent = Torrent::open(&spec, FileCache::with_capacity(4)).unwrap();
+        torrent.note_file(1);
+        torrent.note_piece(PieceIndex::new(0));
+        let dirty = torrent.take_dirty();
+        assert_eq!(dirty.pieces, [PieceIndex::new(0)]);
+        let folders: Vec<_> = dirty.folders.iter().map(|folder| folder.as_os_str()).collect();
+        assert_eq!(folders, ["", "a", "a/b"]);
+        torrent.put_back(dirty);
+        let again = torrent.take_dirty();
+        assert_eq!((again.files.len(), again.folders.len(), again.pieces.len()), (1, 3, 0));
+    }
+}

@@ -76,7 +76,7 @@ impl Watch {
             // Only when none of our own writes could have changed it meanwhile.
             let quiet = known_now.writing == 0 && known_now.writes == known.writes;
             match known_now.stamp {
-                Some(then) if quiet => then == stamp,
+                Some(then) if quiet => open.untouched(then, stamp),
                 None if quiet => {
                     known_now.stamp = Some(stamp);
                     true
@@ -103,7 +103,7 @@ impl Watch {
         self.long_enough(files, index, stamp)?;
         let untouched = self.with(index, |known| {
             let quiet = known.writing == 0 && known.writes == seen.writes;
-            !known.changed && (!quiet || stamp == seen.stamp)
+            !known.changed && (!quiet || open.untouched(seen.stamp, stamp))
         });
         if untouched == Some(false) {
             return Err(self.lost(files, index, "was written by another program"));

@@ -44,6 +44,7 @@ impl Guard {
     /// # Safety
     /// As many bytes as `into` has, from `from`, must lie in a mapping that nobody else unmaps or
     /// replaces meanwhile.
+    #[allow(clippy::unused_self, reason = "having one proves that the handler is installed")]
     pub(super) unsafe fn copy(self, from: *const u8, into: &mut [u8]) -> bool {
         let start = from as usize;
         FAULTED.set(false);

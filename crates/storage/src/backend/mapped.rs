@@ -19,8 +19,9 @@ const WINDOW: u64 = 1024 * 1024;
 /// [`WINDOW`] this bounds what a thread can have mapped to 16 MiB.
 const WINDOWS: usize = 16;
 
-/// Bytes made present with one call, before the first of them is touched.
-const POPULATE: usize = 64 * 1024;
+/// Bytes made present with one call, before the first of them is touched: what a peer asks for next
+/// is nearly always what follows.
+const POPULATE: usize = 256 * 1024;
 
 /// Reads from mappings where that is safe, and with `pread` where it is not.
 pub(super) struct Mapped {
@@ -74,8 +75,12 @@ impl Mapped {
 }
 
 impl Reader for Mapped {
+    fn forget(&mut self) {
+        self.windows.clear();
+    }
+
     fn read(&mut self, file: &OpenFile, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        let Some(guard) = self.guard.filter(|_| file.mappable) else {
+        let Some(guard) = self.guard.filter(|_| file.local) else {
             return read_exact(file, offset, into);
         };
         let end = offset.saturating_add(into.len() as u64);

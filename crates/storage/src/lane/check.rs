@@ -49,7 +49,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
             case.result = hash_mixed(case, &mut *self.reader);
         }
         cases.sort_unstable_by_key(|case| case.key);
-        self.write_good(&mut cases);
+        write_good(&mut cases);
         for case in cases {
             self.conclude(case);
         }
@@ -71,23 +71,6 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
             cases.push(Case { key, digests, torrent, held, result: Ok([0; 20]) });
         }
         cases
-    }
-
-    /// Writes the good pieces, neighbours together.
-    fn write_good(&self, cases: &mut [Case<B>]) {
-        let mut rest = cases;
-        while !rest.is_empty() {
-            let (run, after) = rest.split_at_mut(run_length(rest).max(1));
-            rest = after;
-            if !run.iter().all(Case::is_good) {
-                continue;
-            }
-            if let Some(error) = write_run(run).err() {
-                for case in run {
-                    case.result = Err(error.clone());
-                }
-            }
-        }
     }
 
     fn conclude(&mut self, case: Case<B>) {
@@ -164,6 +147,23 @@ fn each_block<B: AsRef<[u8]>>(
     match batch.settle().pop() {
         Some((_, error)) => Err(error),
         None => Ok(()),
+    }
+}
+
+/// Writes the good pieces, neighbours together.
+fn write_good<B: AsRef<[u8]>>(cases: &mut [Case<B>]) {
+    let mut rest = cases;
+    while !rest.is_empty() {
+        let (run, after) = rest.split_at_mut(run_length(rest).max(1));
+        rest = after;
+        if !run.iter().all(Case::is_good) {
+            continue;
+        }
+        if let Some(error) = write_run(run).err() {
+            for case in run {
+                case.result = Err(error.clone());
+            }
+        }
     }
 }
 

@@ -309,7 +309,7 @@ fn layouts() -> impl Strategy<Value = (u32, Vec<i64>, u64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(10))]
 
     #[test]
     fn any_layout_survives_any_order((piece_length, lengths, seed) in layouts()) {
