@@ -2,8 +2,9 @@
 //! next; never knows what a job does.
 //!
 //! So that a thousand dead trackers do not starve a live one, hosts that answered last time go
-//! first, hosts never asked come next, hosts that were silent last time come last and never get
-//! more than half of the threads; and among equals hosts take turns, not jobs.
+//! first, and a quarter of the threads is kept for them; hosts never asked come next; hosts that
+//! were silent last time come last and never get more than half of the threads. Among equals,
+//! hosts take turns, not jobs.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::thread;
@@ -47,8 +48,8 @@ pub(crate) fn start(threads: usize, per_host: usize) -> std::io::Result<Sender<J
 }
 
 fn dispatch(mut queue: Queue, incoming: &Receiver<Job>) {
-    let (work, for_workers) = unbounded::<(Job, Crowd)>();
-    let (done, finished) = unbounded::<(String, Health)>();
+    let (work, for_workers) = unbounded::<(Job, Health, Crowd)>();
+    let (done, finished) = unbounded::<End>();
     let mut workers = 0;
     loop {
         select! {
@@ -56,17 +57,17 @@ fn dispatch(mut queue: Queue, incoming: &Receiver<Job>) {
                 Ok(job) => queue.push(job),
                 Err(_) => return,
             },
-            recv(finished) -> end => if let Ok((host, health)) = end {
-                queue.finished(&host, health);
+            recv(finished) -> end => if let Ok(end) = end {
+                queue.finished(&end);
             },
         }
-        while let Some(job) = queue.next() {
+        while let Some((job, started_as)) = queue.next() {
             if workers < queue.running() {
                 let (for_worker, done) = (for_workers.clone(), done.clone());
                 let spawned =
                     thread::Builder::new().name("tracker-worker".into()).spawn(move || {
-                        for (job, crowd) in for_worker {
-                            run(job, crowd, &done);
+                        for (job, started_as, crowd) in for_worker {
+                            run(job, started_as, crowd, &done);
                         }
                     });
                 match spawned {
@@ -76,26 +77,26 @@ fn dispatch(mut queue: Queue, incoming: &Receiver<Job>) {
             }
             // Without any worker the job waits in the channel until a thread can be had.
             let crowd = if queue.is_empty() { Crowd::Alone } else { Crowd::OthersWait };
-            if work.send((job, crowd)).is_err() {
+            if work.send((job, started_as, crowd)).is_err() {
                 return;
             }
         }
     }
 }
 
-fn run(job: Job, crowd: Crowd, done: &Sender<(String, Health)>) {
-    /// Reports the end even if the job panics: its host must not stay occupied.
-    struct Report<'a>(String, Health, &'a Sender<(String, Health)>);
-    impl Drop for Report<'_> {
-        fn drop(&mut self) {
-            let _ = self.2.send((std::mem::take(&mut self.0), self.1));
-        }
-    }
-    let mut report = Report(job.host, Health::Silent, done);
+/// How a job ended.
+struct End {
+    host: String,
+    /// What the host was thought to be when the job started.
+    started_as: Health,
+    health: Health,
+}
+
+fn run(job: Job, started_as: Health, crowd: Crowd, done: &Sender<End>) {
     let run = std::panic::AssertUnwindSafe(move || (job.run)(crowd));
-    if let Ok(health) = std::panic::catch_unwind(run) {
-        report.1 = health;
-    }
+    // A panic must neither end the thread nor leave the job's host occupied.
+    let health = std::panic::catch_unwind(run).unwrap_or(Health::Silent);
+    let _ = done.send(End { host: job.host, started_as, health });
 }
 
 /// Who waits and who runs.
@@ -105,8 +106,8 @@ struct Queue {
     hosts: BTreeMap<String, Host>,
     /// Hosts that could start a job now, by health, each in one lane at most once.
     lanes: [VecDeque<String>; 3],
-    running: usize,
-    running_silent: usize,
+    /// Running jobs, by what their host was thought to be.
+    running: [usize; 3],
 }
 
 #[derive(Default)]
@@ -114,8 +115,6 @@ struct Host {
     health: Health,
     waiting: VecDeque<Job>,
     running: usize,
-    /// How many of the running ones were started as silent.
-    running_silent: usize,
     in_lane: bool,
 }
 
@@ -126,13 +125,12 @@ impl Queue {
             per_host,
             hosts: BTreeMap::new(),
             lanes: Default::default(),
-            running: 0,
-            running_silent: 0,
+            running: [0; 3],
         }
     }
 
     fn running(&self) -> usize {
-        self.running
+        self.running.iter().sum()
     }
 
     fn is_empty(&self) -> bool {
@@ -145,46 +143,46 @@ impl Queue {
         self.line_up(&name);
     }
 
-    /// The job to start now, if any may.
-    fn next(&mut self) -> Option<Job> {
-        if self.running >= self.threads {
+    /// The job to start now, if any may, and what its host is thought to be.
+    fn next(&mut self) -> Option<(Job, Health)> {
+        let running = self.running();
+        if running >= self.threads {
             return None;
         }
+        let [running_alive, _, running_silent] = self.running;
+        let strangers = running - running_alive < self.threads - self.threads / 4;
+        let silent_ones = strangers && running_silent < (self.threads / 2).max(1);
         let [alive, unknown, silent] = &mut self.lanes;
-        let spare = self.running_silent < (self.threads / 2).max(1);
         let name = alive
             .pop_front()
-            .or_else(|| unknown.pop_front())
-            .or_else(|| if spare { silent.pop_front() } else { None })?;
+            .or_else(|| if strangers { unknown.pop_front() } else { None })
+            .or_else(|| if silent_ones { silent.pop_front() } else { None })?;
         let host = self.hosts.get_mut(&name)?;
+        let health = host.health;
         host.in_lane = false;
         let job = host.waiting.pop_front()?;
         host.running += 1;
-        self.running += 1;
-        if host.health == Health::Silent {
-            host.running_silent += 1;
-            self.running_silent += 1;
-        }
+        *health.of(&mut self.running) += 1;
         self.line_up(&name);
-        Some(job)
+        Some((job, health))
     }
 
-    fn finished(&mut self, name: &str, health: Health) {
+    fn finished(&mut self, end: &End) {
         let remembered = self.hosts.len();
-        let Some(host) = self.hosts.get_mut(name) else { return };
+        let count = end.started_as.of(&mut self.running);
+        *count = count.saturating_sub(1);
+        let Some(host) = self.hosts.get_mut(&end.host) else { return };
         host.running = host.running.saturating_sub(1);
-        self.running = self.running.saturating_sub(1);
-        if host.running_silent > 0 {
-            host.running_silent -= 1;
-            self.running_silent = self.running_silent.saturating_sub(1);
-        }
-        let idle = host.running == 0 && host.waiting.is_empty();
-        if idle && remembered > MAX_HOSTS {
-            self.hosts.remove(name);
+        if host.running == 0 && host.waiting.is_empty() && remembered > MAX_HOSTS {
+            self.hosts.remove(&end.host);
             return;
         }
-        host.health = health;
-        self.line_up(name);
+        if host.in_lane && host.health != end.health {
+            host.in_lane = false;
+            host.health.of(&mut self.lanes).retain(|name| *name != end.host);
+        }
+        host.health = end.health;
+        self.line_up(&end.host);
     }
 
     /// Puts a host into its lane if it has work, room, and is not there already.
@@ -194,11 +192,17 @@ impl Queue {
             return;
         }
         host.in_lane = true;
-        let [alive, unknown, silent] = &mut self.lanes;
-        match host.health {
-            Health::Alive => alive.push_back(name.to_owned()),
-            Health::Unknown => unknown.push_back(name.to_owned()),
-            Health::Silent => silent.push_back(name.to_owned()),
+        host.health.of(&mut self.lanes).push_back(name.to_owned());
+    }
+}
+
+impl Health {
+    /// Its part of a table that has one for each.
+    fn of<T>(self, [alive, unknown, silent]: &mut [T; 3]) -> &mut T {
+        match self {
+            Self::Alive => alive,
+            Self::Unknown => unknown,
+            Self::Silent => silent,
         }
     }
 }

@@ -4,6 +4,8 @@
 //! `https/` holds a CA whose key was thrown away, and a certificate it signed for `localhost` and
 //! `127.0.0.1`; neither is good for anything else.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may fail like the test")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;

@@ -17,56 +17,86 @@ fn queue(threads: usize, per_host: usize, hosts: &[&str]) -> Queue {
     queue
 }
 
+fn end(queue: &mut Queue, host: &str, started_as: Health, health: Health) {
+    queue.finished(&End { host: host.to_owned(), started_as, health });
+}
+
 fn drain(queue: &mut Queue) -> Vec<String> {
-    std::iter::from_fn(|| queue.next()).map(|job| job.host).collect()
+    std::iter::from_fn(|| queue.next()).map(|(job, _)| job.host).collect()
 }
 
 #[test]
 fn hosts_take_turns_within_their_caps() {
-    let mut queue = queue(5, 2, &["a", "a", "a", "a", "b", "b", "c"]);
+    let mut queue = queue(6, 2, &["a", "a", "a", "a", "b", "b", "c"]);
     assert_eq!(drain(&mut queue), ["a", "b", "c", "a", "b"]);
-    queue.finished("c", Health::Alive);
+    end(&mut queue, "c", Health::Unknown, Health::Alive);
     assert_eq!(drain(&mut queue), [""; 0]);
-    queue.finished("a", Health::Alive);
+    end(&mut queue, "a", Health::Unknown, Health::Alive);
     assert_eq!(drain(&mut queue), ["a"]);
-    queue.finished("a", Health::Alive);
-    queue.finished("b", Health::Alive);
+    end(&mut queue, "a", Health::Unknown, Health::Alive);
+    end(&mut queue, "b", Health::Unknown, Health::Alive);
     assert_eq!(drain(&mut queue), ["a"]);
+    end(&mut queue, "a", Health::Alive, Health::Alive);
+    end(&mut queue, "a", Health::Alive, Health::Alive);
+    end(&mut queue, "b", Health::Unknown, Health::Alive);
+    assert_eq!(queue.running, [0; 3]);
 }
 
 #[test]
 fn who_answered_goes_before_who_was_silent() {
     let mut queue = queue(3, 1, &["good", "bad1", "bad2"]);
     drain(&mut queue);
-    queue.finished("good", Health::Alive);
-    queue.finished("bad1", Health::Silent);
-    queue.finished("bad2", Health::Silent);
+    end(&mut queue, "good", Health::Unknown, Health::Alive);
+    end(&mut queue, "bad1", Health::Unknown, Health::Silent);
+    end(&mut queue, "bad2", Health::Unknown, Health::Silent);
     for host in ["bad1", "bad2", "new", "good"] {
         queue.push(job(host));
     }
     // Three threads: the silent ones get one of them at most.
     assert_eq!(drain(&mut queue), ["good", "new", "bad1"]);
-    queue.finished("good", Health::Alive);
+    end(&mut queue, "good", Health::Alive, Health::Alive);
     assert_eq!(drain(&mut queue), [""; 0]);
-    queue.finished("bad1", Health::Silent);
+    end(&mut queue, "bad1", Health::Silent, Health::Silent);
     assert_eq!(drain(&mut queue), ["bad2"]);
+}
+
+#[test]
+fn a_host_that_answers_changes_lanes_at_once() {
+    let mut queue = queue(4, 1, &["a", "b", "c", "d", "a", "b"]);
+    assert_eq!(drain(&mut queue), ["a", "b", "c"]);
+    end(&mut queue, "b", Health::Unknown, Health::Alive);
+    // "d" was there before, but "b" answers.
+    assert_eq!(drain(&mut queue), ["b", "d"]);
 }
 
 #[test]
 fn a_thousand_dead_hosts_leave_room_for_a_live_one() {
     let dead: Vec<String> = (0..1_000).map(|n| format!("dead{n}")).collect();
     let mut queue = Queue::new(8, 2);
+    queue.push(job("live"));
+    drain(&mut queue);
+    end(&mut queue, "live", Health::Unknown, Health::Alive);
+    // Never asked: six of eight threads at most.
     for host in &dead {
         queue.push(job(host));
-        assert_eq!(drain(&mut queue).len(), 1);
-        queue.finished(host, Health::Silent);
     }
+    assert_eq!(drain(&mut queue).len(), 6);
+    queue.push(job("live"));
+    assert_eq!(drain(&mut queue), ["live"]);
+    end(&mut queue, "live", Health::Alive, Health::Alive);
+    let mut running: VecDeque<String> = dead[..6].iter().cloned().collect();
+    while let Some(host) = running.pop_front() {
+        end(&mut queue, &host, Health::Unknown, Health::Silent);
+        running.extend(drain(&mut queue));
+    }
+    // Known to be silent: half of them.
     for host in &dead {
         queue.push(job(host));
     }
     assert_eq!(drain(&mut queue).len(), 4);
+    queue.push(job("new"));
     queue.push(job("live"));
-    assert_eq!(drain(&mut queue), ["live"]);
+    assert_eq!(drain(&mut queue), ["live", "new"]);
 }
 
 #[test]
@@ -76,7 +106,7 @@ fn nobody_is_remembered_for_ever() {
         let host = n.to_string();
         queue.push(job(&host));
         drain(&mut queue);
-        queue.finished(&host, Health::Silent);
+        end(&mut queue, &host, Health::Unknown, Health::Silent);
     }
     assert!(queue.hosts.len() <= MAX_HOSTS + 1);
 }
