@@ -1,6 +1,8 @@
 //! What a `have`, a block and a pick cost as torrents grow: all must stay flat from a thousand to a
 //! million pieces. `cargo bench -p pieces-swarm`.
 
+#![allow(clippy::expect_used, reason = "a benchmark that cannot go on stops")]
+
 use std::net::SocketAddr;
 use std::time::Instant;
 

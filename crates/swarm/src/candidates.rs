@@ -39,7 +39,9 @@ pub(crate) struct Candidates {
 impl Candidates {
     pub(crate) fn new(own: &[SocketAddr]) -> Self {
         let mut candidates = Self { known: BTreeMap::new(), waiting: BTreeSet::new(), dialing: 0 };
-        own.iter().for_each(|addr| candidates.never(*addr));
+        for addr in own {
+            candidates.never(*addr);
+        }
         candidates
     }
 
@@ -130,7 +132,9 @@ impl Candidates {
     /// No known address with this IP is to be dialed again.
     pub(crate) fn never_ip(&mut self, ip: IpAddr) {
         let addrs: Vec<_> = self.known.keys().filter(|addr| addr.ip() == ip).copied().collect();
-        addrs.into_iter().for_each(|addr| self.never(addr));
+        for addr in addrs {
+            self.never(addr);
+        }
     }
 
     fn set(&mut self, addr: SocketAddr, to: State) {

@@ -23,8 +23,6 @@ pub enum CloseReason {
     Paused,
     /// A bitfield of the wrong length or with spare bits set.
     BadBitfield,
-    /// A bitfield that was not its first message.
-    LateBitfield,
     /// A `have` of a piece that does not exist.
     HaveOutOfRange,
     /// A request or cancel outside the torrent or longer than 32 KiB.
@@ -70,7 +68,6 @@ impl fmt::Display for CloseReason {
             Self::BothSeeds => "both ends have every piece",
             Self::Paused => "the torrent is paused",
             Self::BadBitfield => "bitfield of the wrong length or with spare bits set",
-            Self::LateBitfield => "bitfield after other messages",
             Self::HaveOutOfRange => "have of a piece that does not exist",
             Self::RequestOutOfRange => "request outside the torrent or over 32 KiB",
             Self::PieceOutOfRange => "block outside the torrent",

@@ -17,7 +17,7 @@ pub const MAX_CANDIDATES: usize = 2_000;
 pub const RETRY_FIRST: Duration = Duration::from_secs(5);
 
 /// Longest wait before an address is dialed again.
-pub const RETRY_LAST: Duration = Duration::from_secs(30 * 60);
+pub const RETRY_LAST: Duration = Duration::from_mins(30);
 
 /// When both ends dial each other at once, the two handshakes are this close in time. Only then
 /// may a new connection replace the older one: peer ids are public, and a stranger who shows
@@ -28,7 +28,7 @@ pub const CROSSING: Duration = Duration::from_secs(10);
 pub const MAX_FAILURES: u32 = 10;
 
 /// A peer that moved nothing for this long, either way, may lose its room to a newcomer.
-pub const IDLE_ROOM: Duration = Duration::from_secs(60);
+pub const IDLE_ROOM: Duration = Duration::from_mins(1);
 
 // Requests.
 

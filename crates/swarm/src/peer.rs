@@ -20,12 +20,13 @@ use crate::uploads::Uploads;
 /// One connection after its handshake.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "four flags of the protocol, four of the queues")]
+#[allow(clippy::struct_field_names, reason = "what the protocol calls them")]
 pub(crate) struct Peer {
     pub(crate) addr: SocketAddr,
     pub(crate) origin: Origin,
     pub(crate) peer_id: PeerId,
     pub(crate) since: Instant,
-    /// A message other than keep-alive came: a bitfield may not come any more.
+    /// A message other than keep-alive came: a bitfield now stands for haves.
     pub(crate) spoke: bool,
 
     pub(crate) pieces: Pieces,

@@ -233,8 +233,8 @@ impl Picker {
             }
             let (head, tail) = bucket.split_at(rng.usize(0..bucket.len()));
             let tries = PROBES_PER_RARITY.min(left);
-            let mut tried = tail.iter().chain(head).take(tries).map(|p| PieceIndex::new(*p));
-            if let Some(found) = tried.find(|piece| set.contains(*piece)) {
+            let mut probed = tail.iter().chain(head).take(tries).map(|p| PieceIndex::new(*p));
+            if let Some(found) = probed.find(|piece| set.contains(*piece)) {
                 return Some(found);
             }
             left -= tries.min(bucket.len());
@@ -272,7 +272,9 @@ impl Picker {
     ) {
         // Moving one piece costs a few cache misses, sorting costs about one a piece.
         if (set.count() as usize) < self.entries.len() / 8 {
-            set.iter().for_each(|piece| one(self, piece, rng));
+            for piece in set.iter() {
+                one(self, piece, rng);
+            }
             return;
         }
         for piece in set.iter() {

@@ -110,7 +110,9 @@ impl Pipeline {
     /// Takes all requests back (choked, snubbed) and gives them, to be asked of others.
     pub(crate) fn give_up(&mut self) -> Vec<Block> {
         let blocks: Vec<Block> = self.due.drain(..).collect();
-        blocks.iter().for_each(|block| self.keep_late(*block));
+        for block in &blocks {
+            self.keep_late(*block);
+        }
         blocks
     }
 

@@ -41,6 +41,7 @@ use end_game::EndGame;
 /// Requests and replies are made when `poll` is called, for all inputs since the last time
 /// together: many inputs before one round of `poll` make few, large batches.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "two are work put off, two are orders")]
 pub struct Torrent {
     config: Config,
     layout: Layout,

@@ -83,6 +83,8 @@ impl Uploads {
     /// Drops all requests: the peer is choked.
     pub(crate) fn clear(&mut self) {
         self.queue.clear();
-        self.reading.iter_mut().for_each(|entry| entry.1 = false);
+        for entry in &mut self.reading {
+            entry.1 = false;
+        }
     }
 }

@@ -70,7 +70,7 @@ fn run(seed: u64) {
             }
         }
     }
-    let done = world.run(Duration::from_secs(4 * 3600), World::all_complete);
+    let done = world.run(Duration::from_hours(4), World::all_complete);
     let left: Vec<_> =
         world.nodes.iter().filter(|node| node.alive).map(|n| n.torrent.stats()).collect();
     assert!(done, "not complete: {left:#?}");

@@ -10,7 +10,7 @@ use sim::World;
 use sim::disk::Liar;
 use swarm::{CloseReason, Event};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 const BLOCK: u32 = metainfo::BLOCK_LEN;
 
 fn one_seed(world: &mut World, leechers: usize) {

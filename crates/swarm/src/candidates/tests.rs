@@ -106,7 +106,9 @@ fn a_hundred_thousand_addresses_take_bounded_room() {
 #[test]
 fn never_means_never() {
     let mut lab = Lab::new(&[]);
-    (1..=3).for_each(|n| lab.found(addr(n), Source::Tracker));
+    for n in 1..=3 {
+        lab.found(addr(n), Source::Tracker);
+    }
     let dialing = lab.dial().expect("one");
     lab.candidates.never(dialing);
     assert_eq!(lab.candidates.half_open(), 0);

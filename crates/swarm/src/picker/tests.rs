@@ -166,7 +166,9 @@ proptest! {
         }
         let mut both = Both::new(total, &set);
         both.check();
-        steps.into_iter().for_each(|step| both.apply(step));
+        for step in steps {
+            both.apply(step);
+        }
     }
 }
 

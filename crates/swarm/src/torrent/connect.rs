@@ -111,7 +111,9 @@ impl Torrent {
 
     pub(super) fn close_all(&mut self, now: Instant, reason: CloseReason) {
         let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
-        keys.into_iter().for_each(|key| self.close(now, key, reason));
+        for key in keys {
+            self.close(now, key, reason);
+        }
     }
 
     /// Forgets a connection that is gone. What it owed us is asked of others.

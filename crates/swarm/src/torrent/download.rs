@@ -17,10 +17,11 @@ use crate::requests::Arrival;
 impl Torrent {
     /// The peer gets a turn in the next round of asking.
     pub(super) fn want_refill(&mut self, key: PeerKey) {
-        if let Some(peer) = self.peers.get_mut(&key) {
-            if peer.can_be_asked() && !std::mem::replace(&mut peer.wants_refill, true) {
-                self.refills.push_back(key);
-            }
+        if let Some(peer) = self.peers.get_mut(&key)
+            && peer.can_be_asked()
+            && !std::mem::replace(&mut peer.wants_refill, true)
+        {
+            self.refills.push_back(key);
         }
     }
 

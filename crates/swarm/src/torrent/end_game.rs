@@ -138,7 +138,10 @@ impl Torrent {
         others.sort_by_key(|(millis, _)| std::cmp::Reverse(*millis));
         let mut owed = others.iter().flat_map(|(_, peer)| peer.pipeline.last_first());
         owed.find(|block| {
-            let whole = self.partials.get(block.piece()).is_some_and(|p| p.is_whole());
+            let whole = self
+                .partials
+                .get(block.piece())
+                .is_some_and(super::super::partial::Partial::is_whole);
             me.pieces.contains(block.piece())
                 && !whole
                 && !self.end_game.extra.contains_key(block)

@@ -48,8 +48,8 @@ impl Torrent {
                 self.peer_interest(now, key, false)?;
             }
             Message::Have(piece) => self.peer_has(now, key, piece)?,
-            Message::Bitfield(_) if !first => return Err(CloseReason::LateBitfield),
-            Message::Bitfield(bits) => self.bitfield(key, &bits)?,
+            Message::Bitfield(bits) if first => self.bitfield(key, &bits)?,
+            Message::Bitfield(bits) => self.late_bitfield(now, key, &bits)?,
             Message::Request(request) => self.request(now, key, request)?,
             Message::Cancel(Request { piece, offset, len }) => {
                 let block = self.layout.range(piece, offset, len);
@@ -80,10 +80,10 @@ impl Torrent {
 
     /// The peer chokes us: what it owed us will not come, and is asked of others.
     fn choked(&mut self, key: PeerKey) {
-        if let Some(peer) = self.peers.get_mut(&key) {
-            if !std::mem::replace(&mut peer.peer_choking, true) {
-                self.give_up_requests(key);
-            }
+        if let Some(peer) = self.peers.get_mut(&key)
+            && !std::mem::replace(&mut peer.peer_choking, true)
+        {
+            self.give_up_requests(key);
         }
     }
 
@@ -114,6 +114,24 @@ impl Torrent {
         self.count(key);
         self.update_interest(key);
         self.not_two_seeds(key)
+    }
+
+    /// A bitfield in the middle of a conversation stands for the haves it is made of: aria2 sends one
+    /// where that is shorter than many haves. What it does not name is not taken back.
+    fn late_bitfield(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        bits: &[u8],
+    ) -> Result<(), CloseReason> {
+        let set = PieceSet::from_wire(bits, self.layout.piece_count())
+            .map_err(|_| CloseReason::BadBitfield)?;
+        let Some(peer) = self.peers.get(&key) else { return Ok(()) };
+        let new: Vec<_> = set.iter().filter(|piece| !peer.pieces.contains(*piece)).collect();
+        if new.is_empty() {
+            return self.charge(now, key, cost::HAVE_AGAIN, CloseReason::HaveFlood);
+        }
+        new.into_iter().try_for_each(|piece| self.peer_has(now, key, piece.get()))
     }
 
     /// Two peers that have everything have nothing to say to each other.

@@ -37,10 +37,11 @@ impl Torrent {
     }
 
     fn want_service(&mut self, key: PeerKey) {
-        if let Some(peer) = self.peers.get_mut(&key) {
-            if peer.uploads.next().is_some() && !std::mem::replace(&mut peer.wants_service, true) {
-                self.services.push_back(key);
-            }
+        if let Some(peer) = self.peers.get_mut(&key)
+            && peer.uploads.next().is_some()
+            && !std::mem::replace(&mut peer.wants_service, true)
+        {
+            self.services.push_back(key);
         }
     }
 
@@ -156,15 +157,19 @@ impl Torrent {
         let slots = self.config.unchoke_slots;
         let unchoked: BTreeSet<PeerKey> = self.choker.round(now, slots, seeding, contenders);
         let optimistic = self.choker.optimistic();
-        if let Some(peer) = optimistic.and_then(|key| self.peers.get_mut(&key)) {
-            if before != optimistic {
-                peer.tried = Some(now);
-            }
+        if let Some(peer) = optimistic.and_then(|key| self.peers.get_mut(&key))
+            && before != optimistic
+        {
+            peer.tried = Some(now);
         }
         let choked: Vec<PeerKey> =
             self.peers.keys().filter(|key| !unchoked.contains(key)).copied().collect();
-        choked.into_iter().for_each(|key| self.choke(now, key));
-        unchoked.into_iter().for_each(|key| self.unchoke(now, key));
+        for key in choked {
+            self.choke(now, key);
+        }
+        for key in unchoked {
+            self.unchoke(now, key);
+        }
     }
 
     /// Chokes the peer, if it isn't: its requests are forgotten (BEP 3).

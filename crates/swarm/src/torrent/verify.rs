@@ -36,24 +36,28 @@ impl Torrent {
             .filter(|(_, peer)| peer.pieces.is_all())
             .map(|(key, _)| *key)
             .collect();
-        seeds.into_iter().for_each(|key| self.close(now, key, CloseReason::BothSeeds));
+        for key in seeds {
+            self.close(now, key, CloseReason::BothSeeds);
+        }
     }
 
     /// Those who lack the piece are told; those who have it may have nothing for us any more.
     fn tell_all(&mut self, piece: PieceIndex) {
         let mut uninteresting = Vec::new();
         for (key, peer) in &mut self.peers {
-            if !peer.pieces.contains(piece) {
-                let message = Message::Have(piece.get());
-                self.actions.push_back(crate::Action::Send { peer: *key, message });
-            } else {
+            if peer.pieces.contains(piece) {
                 peer.wanted = peer.wanted.saturating_sub(1);
                 if peer.wanted == 0 {
                     uninteresting.push(*key);
                 }
+            } else {
+                let message = Message::Have(piece.get());
+                self.actions.push_back(crate::Action::Send { peer: *key, message });
             }
         }
-        uninteresting.into_iter().for_each(|key| self.update_interest(key));
+        for key in uninteresting {
+            self.update_interest(key);
+        }
     }
 
     pub(super) fn piece_bad(&mut self, now: Instant, piece: PieceIndex, digests: Vec<[u8; 20]>) {
@@ -97,7 +101,9 @@ impl Torrent {
         } else {
             self.picker = Some(Picker::new(&self.have, &mut self.rng));
             let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
-            keys.into_iter().for_each(|key| self.count(key));
+            for key in keys {
+                self.count(key);
+            }
         }
         let holders: Vec<PeerKey> = self
             .peers
@@ -108,7 +114,9 @@ impl Torrent {
                 *key
             })
             .collect();
-        holders.into_iter().for_each(|key| self.update_interest(key));
+        for key in holders {
+            self.update_interest(key);
+        }
         self.refill_all = true;
     }
 }

@@ -1,5 +1,7 @@
 //! One torrent and scripted peers: messages in, messages out. It answers nothing by itself.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -61,7 +63,7 @@ impl Lab {
     }
 
     pub(crate) fn id(number: u8) -> PeerId {
-        PeerId([if number % 2 == 0 { number } else { 100 + number }; 20])
+        PeerId([if number.is_multiple_of(2) { number } else { 100 + number }; 20])
     }
 
     pub(crate) fn connect_as(&mut self, number: u8, id: PeerId, origin: Origin) -> PeerKey {

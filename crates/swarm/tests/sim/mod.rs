@@ -3,6 +3,7 @@
 //! at every step are in `watch`. Nothing here reads a clock, so the same seed gives the same run.
 
 #![allow(dead_code, reason = "each test binary uses its part of the simulator")]
+#![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 pub(crate) mod disk;
 pub(crate) mod watch;

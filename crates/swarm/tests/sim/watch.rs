@@ -11,6 +11,7 @@ use super::Node;
 
 /// One connection as its messages show it.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "the flags of the protocol")]
 struct Seen {
     open: bool,
     spoke: bool,
@@ -85,7 +86,7 @@ impl Node {
     /// hold at every step; this walks over all pieces and peers, at every 32nd.
     pub(crate) fn check(&mut self, layout: &Layout) {
         self.watch.steps += 1;
-        if self.watch.steps % 32 != 0 {
+        if !self.watch.steps.is_multiple_of(32) {
             return;
         }
         let stats = self.torrent.stats();
