@@ -109,13 +109,13 @@ fn have(bencher: Bencher<'_, '_>, pieces: u32) {
 /// Pieces of one block: every block means a pick, a check and telling everybody.
 #[divan::bench(args = SIZES, sample_count = 20, sample_size = 1)]
 fn block_of_a_tiny_piece(bencher: Bencher<'_, '_>, pieces: u32) {
-    download(bencher, pieces, 16 * 1024, PieceSet::new_full(pieces));
+    download(bencher, pieces, 16 * 1024, &PieceSet::new_full(pieces));
 }
 
 /// Pieces of 64 blocks, as most torrents have them.
 #[divan::bench(args = SIZES, sample_count = 20, sample_size = 1)]
 fn block_of_a_usual_piece(bencher: Bencher<'_, '_>, pieces: u32) {
-    download(bencher, pieces, 1024 * 1024, PieceSet::new_full(pieces));
+    download(bencher, pieces, 1024 * 1024, &PieceSet::new_full(pieces));
 }
 
 /// The peer has 900 pieces, wherever they are: the pick has to find them.
@@ -127,10 +127,10 @@ fn block_from_a_peer_with_few_pieces(bencher: Bencher<'_, '_>, pieces: u32) {
     for piece in all.into_iter().take(BATCH as usize) {
         few.insert(PieceIndex::new(piece));
     }
-    download(bencher, pieces, 16 * 1024, few);
+    download(bencher, pieces, 16 * 1024, &few);
 }
 
-fn download(bencher: Bencher<'_, '_>, pieces: u32, piece_length: u32, set: PieceSet) {
+fn download(bencher: Bencher<'_, '_>, pieces: u32, piece_length: u32, set: &PieceSet) {
     bencher
         .counter(ItemsCount::new(BATCH))
         .with_inputs(|| {
