@@ -19,6 +19,11 @@ pub struct Config {
     pub goodbye: Duration,
     /// How reads reach the disk.
     pub backend: storage::Backend,
+    /// The folder that resume state is kept in; `None` keeps none, and every start hashes what is
+    /// on disk.
+    pub state_dir: Option<PathBuf>,
+    /// Whether stopping waits until everything is synced to disk.
+    pub sync_on_stop: bool,
     /// Seed of every random choice; `None` takes one from the operating system.
     pub seed: Option<u64>,
 }
@@ -31,6 +36,8 @@ impl Default for Config {
             max_peers: DEFAULT_MAX_PEERS,
             goodbye: GOODBYE,
             backend: storage::Backend::default(),
+            state_dir: None,
+            sync_on_stop: false,
             seed: None,
         }
     }
@@ -52,6 +59,8 @@ pub struct AddOptions {
     pub dir: PathBuf,
     /// Peers to connect to besides those that trackers name.
     pub peers: Vec<SocketAddr>,
+    /// Hash everything that is on disk, whatever the resume state claims.
+    pub verify: bool,
     /// Refuse to start, and touch nothing on disk, unless every piece is there already.
     pub require_complete: bool,
     /// How the room for the files is taken.

@@ -20,6 +20,7 @@ use wire::{Handshake, Message, Payload};
 
 use crate::announce::Announcer;
 use crate::connect;
+use crate::durable::Durable;
 use crate::event::{Event, Snapshot, State, TrackerSnapshot};
 use crate::mail::{Entry, Mail};
 use crate::shared::Shared;
@@ -35,10 +36,14 @@ pub(crate) struct Driver {
     pub(crate) layout: Layout,
     pub(crate) swarm: swarm::Torrent,
     pub(crate) announcer: Announcer,
+    /// Where resume state is kept; `None` where none is.
+    pub(crate) durable: Option<Durable>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) events: Sender<Event>,
     /// How long the end waits for trackers and the disk.
     pub(crate) goodbye: Duration,
+    /// Whether the end waits for the disk's sync, however long that takes.
+    pub(crate) sync_on_stop: bool,
     pub(crate) state: State,
     pub(crate) work: Work,
 }
@@ -55,6 +60,7 @@ pub(crate) struct Work {
     waiting_reads: VecDeque<(PeerKey, Block)>,
     /// Set while saying good-bye: when to leave whatever has been answered.
     leave_at: Option<Instant>,
+    /// The files are closed and the resume state is saved.
     files_closed: bool,
 }
 
@@ -92,12 +98,15 @@ impl Driver {
     /// Whether the good-bye is done, or has taken long enough.
     fn is_over(&mut self, now: Instant) -> bool {
         let Some(leave_at) = self.work.leave_at else { return false };
-        now >= leave_at || (self.work.files_closed && self.announcer.tiers().is_stopped())
+        let patience = self.sync_on_stop || now < leave_at;
+        !patience || (self.work.files_closed && self.announcer.tiers().is_stopped())
     }
 
     fn next_timeout(&mut self) -> Option<Instant> {
         let tiers = self.announcer.tiers().poll_timeout();
-        [self.swarm.poll_timeout(), tiers, self.work.leave_at].into_iter().flatten().min()
+        let sync = self.durable.as_ref().and_then(Durable::poll_timeout);
+        let leave = self.work.leave_at.filter(|_| !self.sync_on_stop);
+        [self.swarm.poll_timeout(), tiers, sync, leave].into_iter().flatten().min()
     }
 
     /// Hands on one thing that happened.
@@ -124,6 +133,7 @@ impl Driver {
                 self.work.peers.remove(&peer);
                 self.swarm.handle(now, Input::Closed { peer });
             }
+            Mail::Saved => self.work.files_closed = true,
             Mail::Announced { tracker, url, result } => self.take_reply(now, tracker, url, result),
             Mail::Snapshot(reply) => {
                 // Whoever asked may have given up.
@@ -147,6 +157,10 @@ impl Driver {
     fn take_done(&mut self, now: Instant, done: Done<Payload>) {
         let input = match done {
             Done::Checked { piece, outcome, .. } => {
+                if let (Some(durable), storage::Checked::Good { .. }) = (&mut self.durable, &outcome)
+                {
+                    durable.wrote(now);
+                }
                 DiskDone::Checked { piece, outcome: checked(outcome) }
             }
             Done::Read { ticket, block, data, .. } => {
@@ -160,10 +174,20 @@ impl Driver {
                 self.fail(now, error);
                 DiskDone::WriteFailed { piece }
             }
-            Done::Closed { .. } => {
-                self.work.files_closed = true;
+            Done::Synced { pieces, .. } => {
+                if let Some(durable) = &mut self.durable {
+                    durable.synced(&pieces);
+                }
                 return;
             }
+            Done::Closed { .. } => {
+                match &self.durable {
+                    Some(durable) => durable.close(),
+                    None => self.work.files_closed = true,
+                }
+                return;
+            }
+            Done::Failed { error, .. } => return self.fail(now, error),
             _ => return,
         };
         self.swarm.handle(now, Input::Disk(input));
@@ -224,6 +248,9 @@ impl Driver {
             }
         }
         self.read_waiting();
+        if self.durable.as_mut().is_some_and(|durable| durable.is_due(now)) {
+            self.work.jobs.push(Job::Sync { torrent: self.id });
+        }
         self.work.flush();
         if !self.work.jobs.is_empty() {
             self.shared.disk.submit(std::mem::take(&mut self.work.jobs));
@@ -296,6 +323,9 @@ impl Driver {
         self.work.leave_at = Some(now + self.goodbye);
         self.swarm.handle(now, Input::Control(Control::Pause));
         self.announcer.tiers().stop(now);
+        if self.sync_on_stop {
+            self.work.jobs.push(Job::Sync { torrent: self.id });
+        }
         self.act();
         self.shared.disk.close(self.id);
     }

@@ -7,10 +7,12 @@ mod announce;
 mod config;
 mod connect;
 mod driver;
+mod durable;
 mod error;
 mod event;
 mod mail;
 mod open;
+mod resume;
 mod session;
 mod shared;
 

@@ -28,6 +28,8 @@ pub(crate) enum Mail {
     Disk(Vec<Done<Payload>>),
     /// A tracker answered, or did not.
     Announced { tracker: usize, url: String, result: Result<tracker::Reply, tracker::Error> },
+    /// The resume state of the closed files is saved.
+    Saved,
     /// Somebody wants to know how things stand.
     Snapshot(crossbeam_channel::Sender<Snapshot>),
     /// Say good-bye and end.

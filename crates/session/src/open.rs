@@ -16,9 +16,11 @@ use tokio::sync::mpsc;
 use crate::announce::Announcer;
 use crate::config::Config;
 use crate::driver::{Driver, Work};
+use crate::durable::Durable;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, State};
 use crate::mail::{Entry, Mail};
+use crate::resume::Place;
 use crate::shared::Shared;
 
 /// A torrent that is being opened.
@@ -29,6 +31,9 @@ pub(crate) struct Opening {
     pub(crate) spec: Spec,
     pub(crate) tiers: Vec<Vec<String>>,
     pub(crate) peers: Vec<SocketAddr>,
+    /// Where the resume state is, if any is kept.
+    pub(crate) place: Option<Place>,
+    pub(crate) verify: bool,
     pub(crate) require_complete: bool,
     pub(crate) seed: u64,
     pub(crate) config: Config,
@@ -39,12 +44,20 @@ pub(crate) struct Opening {
     pub(crate) cancel: AtomicBool,
 }
 
+/// What was found on disk.
+struct Found {
+    /// Pieces that an earlier run synced and nobody touched since.
+    trusted: PieceSet,
+    /// All that are whole.
+    have: PieceSet,
+}
+
 impl Opening {
     /// Opens the torrent and starts its task, or reports why not.
     pub(crate) fn run(&self, mail: mpsc::UnboundedReceiver<Mail>) {
         match self.open() {
-            Ok(have) => {
-                let driver = self.driver(have);
+            Ok(found) => {
+                let driver = self.driver(found);
                 self.shared.registry.accept(self.id);
                 self.runtime.spawn(driver.run(mail));
             }
@@ -60,33 +73,49 @@ impl Opening {
     }
 
     /// Makes and locks the files and tells which pieces are whole.
-    fn open(&self) -> Result<PieceSet, Error> {
+    fn open(&self) -> Result<Found, Error> {
+        // Opening may change how the files look, so what is believed of them comes first.
+        let trusted = match &self.place {
+            Some(place) if !self.verify => place.trusted(&self.spec),
+            _ => PieceSet::new_empty(self.layout.piece_count()),
+        };
         if self.require_complete {
-            let have = self.verify()?;
+            let have = self.check(&trusted)?;
             if !have.is_full() {
                 let (have, total) = (have.count(), have.len());
                 return Err(ErrorKind::Incomplete { have, total }.into());
             }
             self.shared.disk.open(self.id, &self.spec)?;
-            return Ok(have);
+            return Ok(Found { trusted, have });
         }
-        if self.shared.disk.open(self.id, &self.spec)?.fresh {
-            return Ok(PieceSet::new_empty(self.layout.piece_count()));
-        }
-        self.verify()
+        let fresh = self.shared.disk.open(self.id, &self.spec)?.fresh;
+        let have = if fresh { trusted.clone() } else { self.check(&trusted)? };
+        Ok(Found { trusted, have })
     }
 
-    fn verify(&self) -> Result<PieceSet, Error> {
+    /// Hashes the pieces that are not trusted and gives all that are whole.
+    fn check(&self, trusted: &PieceSet) -> Result<PieceSet, Error> {
+        if trusted.is_full() {
+            return Ok(trusted.clone());
+        }
         let progress = |Progress { checked, total, .. }| {
             self.tell(Event::Checking { torrent: self.id, done: checked, total });
         };
+        let mut unknown = PieceSet::new_full(trusted.len());
+        for piece in trusted.iter() {
+            unknown.remove(piece);
+        }
         let mut options = storage::Options::default();
         options.backend = self.config.backend;
-        let verified = storage::verify(&self.spec, &options, &progress, &self.cancel)?;
-        Ok(verified.whole)
+        options.pieces = Some(&unknown);
+        let mut have = storage::verify(&self.spec, &options, &progress, &self.cancel)?.whole;
+        for piece in trusted.iter() {
+            have.insert(piece);
+        }
+        Ok(have)
     }
 
-    fn driver(&self, have: PieceSet) -> Driver {
+    fn driver(&self, Found { trusted, have }: Found) -> Driver {
         let (found, total) = (have.count(), have.len());
         let mut rng = fastrand::Rng::with_seed(self.seed);
         let mut config = swarm::Config::new(self.entry.peer_id);
@@ -94,9 +123,12 @@ impl Opening {
         config.own_addrs = vec![self.shared.listen];
         let state = if have.is_full() { State::Seeding } else { State::Downloading };
         let now = Instant::now();
+        let durable = self.place.clone().map(|place| {
+            let (shared, mailbox) = (self.shared.clone(), self.entry.mailbox.clone());
+            Durable::new((place, self.spec.clone()), (trusted, &have), shared, mailbox, now)
+        });
         let mut swarm = Torrent::new(config, Phase::Pieces(self.layout.clone(), have), rng.u64(..));
-        let given = Input::Found { addrs: self.peers.clone(), source: Source::Given };
-        swarm.handle(now, given);
+        swarm.handle(now, Input::Found { addrs: self.peers.clone(), source: Source::Given });
         let tiers = tracker::Tiers::new(&self.tiers, rng.u64(..), now);
         self.tell(Event::Ready { torrent: self.id, have: found, total });
         Driver {
@@ -105,9 +137,11 @@ impl Opening {
             layout: self.layout.clone(),
             swarm,
             announcer: Announcer::new(tiers, self.entry.clone(), self.shared.clone()),
+            durable,
             shared: self.shared.clone(),
             events: self.events.clone(),
             goodbye: self.config.goodbye,
+            sync_on_stop: self.config.sync_on_stop,
             state,
             work: Work::default(),
         }

@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Snapshot};
 use crate::mail::{Entry, Mail};
 use crate::open::Opening;
+use crate::resume::{Place, Saver};
 use crate::shared::{Registry, Shared};
 
 /// How long a torrent's task is given to answer a question about how it stands. It answers between
@@ -62,6 +63,7 @@ impl Session {
         let shared = Arc::new(Shared {
             disk: Disk::start(disk, move |batch| deliver.deliver(batch))?,
             trackers: tracker::Client::start(trackers).map_err(start)?,
+            saver: Saver::start().map_err(start)?,
             downloads: Shared::download_pool(),
             uploads: Shared::upload_pool(),
             dials: Shared::half_open(),
@@ -113,6 +115,11 @@ impl Session {
         if !self.shared.registry.insert(id, entry.clone()) {
             return Err(ErrorKind::Duplicate(info_hash).into());
         }
+        let place = self.config.state_dir.as_ref().and_then(|folder| {
+            Place::new(folder, info_hash, &options.dir)
+                .inspect_err(|error| log::warn!("no resume state: {error}"))
+                .ok()
+        });
         let opening = Arc::new(Opening {
             id,
             entry,
@@ -120,6 +127,8 @@ impl Session {
             spec,
             tiers: torrent.tiers().to_vec(),
             peers: options.peers,
+            place,
+            verify: options.verify,
             require_complete: options.require_complete,
             seed: self.random(),
             config: self.config.clone(),

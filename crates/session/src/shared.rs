@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use wire::{Payload, Pool};
 
 use crate::mail::{Entry, Mail, Mailbox};
+use crate::resume::Saver;
 
 /// Bytes of blocks that arrived and are not yet on disk, over all torrents. More than storage keeps
 /// of unfinished pieces (16 MiB), so that there is always room for what completes them.
@@ -28,6 +29,7 @@ const HALF_OPEN: usize = 100;
 pub(crate) struct Shared {
     pub(crate) disk: Disk<Payload>,
     pub(crate) trackers: tracker::Client,
+    pub(crate) saver: Saver,
     /// Buffers for blocks that arrive.
     pub(crate) downloads: Pool,
     /// Buffers for blocks that leave.
