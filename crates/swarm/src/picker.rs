@@ -4,7 +4,8 @@
 //! `order` holds these pieces sorted by how many peers have them; `bounds` says where each rarity
 //! begins. A `have` moves a piece across one bound: one swap. Peers that have everything are only
 //! counted, since they make no piece rarer than another. A bitfield that names much of the torrent
-//! changes the counts and sorts once, lazily, however many such peers come at a time.
+//! changes the counts and sorts once, lazily, however many such peers come at a time. Equals are in
+//! no particular order; the pick is what is random.
 //!
 //! A pick walks the rarities upwards and tries a bounded number of pieces of each, from a random
 //! place. For a peer that has a fair part of the torrent that finds one of the rarest it has. For
@@ -60,10 +61,9 @@ impl Cursor {
 }
 
 impl Picker {
-    /// All pieces that are not in `have`, in random order.
-    pub(crate) fn new(have: &PieceSet, rng: &mut fastrand::Rng) -> Self {
-        let mut order: Vec<u32> = have.iter_missing().map(PieceIndex::get).collect();
-        rng.shuffle(&mut order);
+    /// All pieces that are not in `have`.
+    pub(crate) fn new(have: &PieceSet) -> Self {
+        let order: Vec<u32> = have.iter_missing().map(PieceIndex::get).collect();
         let mut entries = vec![Entry { place: UNLISTED, peers: 0 }; have.len() as usize];
         for (place, piece) in (0_u32..).zip(&order) {
             if let Some(entry) = entries.get_mut(*piece as usize) {
@@ -89,17 +89,17 @@ impl Picker {
     }
 
     /// A peer came, or said, that it has these pieces.
-    pub(crate) fn add_set(&mut self, set: &PieceSet, rng: &mut fastrand::Rng) {
-        self.change_set(set, rng, Self::add, |peers| peers.saturating_add(1));
+    pub(crate) fn add_set(&mut self, set: &PieceSet) {
+        self.change_set(set, Self::add, |peers| peers.saturating_add(1));
     }
 
     /// A peer that had these pieces left.
-    pub(crate) fn remove_set(&mut self, set: &PieceSet, rng: &mut fastrand::Rng) {
-        self.change_set(set, rng, Self::remove, |peers| peers.saturating_sub(1));
+    pub(crate) fn remove_set(&mut self, set: &PieceSet) {
+        self.change_set(set, Self::remove, |peers| peers.saturating_sub(1));
     }
 
     /// One more peer has `piece`.
-    pub(crate) fn add(&mut self, piece: PieceIndex, rng: &mut fastrand::Rng) {
+    pub(crate) fn add(&mut self, piece: PieceIndex) {
         let Some(entry) = self.entries.get_mut(piece.as_usize()) else { return };
         let (from, place) = (usize::from(entry.peers), entry.place);
         let Some(to) = entry.peers.checked_add(1) else { return };
@@ -110,27 +110,25 @@ impl Picker {
         if self.bounds.len() < from + 3 {
             self.bounds.resize(from + 3, len(&self.order));
         }
-        // The last of its rarity becomes the first of the next one, at a random place there.
+        // The last of its rarity becomes the first of the next one.
         let new = self.bounds[from + 1] - 1;
         self.bounds[from + 1] = new;
         self.swap(place, new);
-        self.swap(new, rng.u32(new..self.bounds[from + 2]));
     }
 
     /// One peer less has `piece`.
-    pub(crate) fn remove(&mut self, piece: PieceIndex, rng: &mut fastrand::Rng) {
+    pub(crate) fn remove(&mut self, piece: PieceIndex) {
         let Some(entry) = self.entries.get_mut(piece.as_usize()) else { return };
         let (Some(to), place) = (entry.peers.checked_sub(1), entry.place) else { return };
         entry.peers = to;
         if place == UNLISTED || self.unsorted {
             return;
         }
-        // The first of its rarity becomes the last of the one before, at a random place there.
-        let to = usize::from(to);
-        let new = self.bounds[to + 1];
-        self.bounds[to + 1] = new + 1;
+        // The first of its rarity becomes the last of the one before.
+        let bound = usize::from(to) + 1;
+        let new = self.bounds[bound];
+        self.bounds[bound] = new + 1;
         self.swap(place, new);
-        self.swap(new, rng.u32(self.bounds[to]..=new));
     }
 
     /// Takes `piece` out: it is begun.
@@ -158,7 +156,7 @@ impl Picker {
     }
 
     /// Puts `piece` back: it has to be begun again.
-    pub(crate) fn put_back(&mut self, piece: PieceIndex, rng: &mut fastrand::Rng) {
+    pub(crate) fn put_back(&mut self, piece: PieceIndex) {
         self.sort();
         let Some(entry) = self.entries.get_mut(piece.as_usize()) else { return };
         if entry.place != UNLISTED {
@@ -182,7 +180,6 @@ impl Picker {
             }
         }
         self.put(hole, piece.get());
-        self.swap(hole, rng.u32(self.bounds[rarity]..self.bounds[rarity + 1]));
     }
 
     /// A piece to begin with a peer that has `pieces`: among the rarest it has, at random.
@@ -195,7 +192,10 @@ impl Picker {
         self.sort();
         match pieces {
             Pieces::Nothing => None,
-            Pieces::All => self.order.first().copied().map(PieceIndex::new),
+            Pieces::All => {
+                let rarest = self.bounds.windows(2).find(|bound| bound[0] < bound[1])?;
+                Some(PieceIndex::new(self.order[rng.usize(rarest[0] as usize..rarest[1] as usize)]))
+            }
             Pieces::Some(set) => {
                 if cursor.barren_at == Some(self.returns) {
                     return None;
@@ -263,17 +263,11 @@ impl Picker {
         None
     }
 
-    fn change_set(
-        &mut self,
-        set: &PieceSet,
-        rng: &mut fastrand::Rng,
-        one: fn(&mut Self, PieceIndex, &mut fastrand::Rng),
-        many: fn(u16) -> u16,
-    ) {
-        // Moving one piece costs a few cache misses, sorting costs about one a piece.
-        if (set.count() as usize) < self.entries.len() / 8 {
+    fn change_set(&mut self, set: &PieceSet, one: fn(&mut Self, PieceIndex), many: fn(u16) -> u16) {
+        // Moving one piece costs a few cache misses; sorting reads all of them once, in order.
+        if (set.count() as usize) < self.entries.len() / 16 {
             for piece in set.iter() {
-                one(self, piece, rng);
+                one(self, piece);
             }
             return;
         }
@@ -285,28 +279,31 @@ impl Picker {
         self.unsorted = true;
     }
 
-    /// Sorts by counting. Stable, so ties keep their random order.
+    /// Sorts by counting, walking the pieces in order: whoever picks does so at random.
     fn sort(&mut self) {
         if !std::mem::take(&mut self.unsorted) {
             return;
         }
-        let rarity = |entries: &[Entry], piece: u32| usize::from(entries[piece as usize].peers);
-        let most = self.order.iter().map(|p| rarity(&self.entries, *p)).max().unwrap_or(0);
         self.bounds.clear();
-        self.bounds.resize(most + 2, 0);
-        for piece in &self.order {
-            self.bounds[rarity(&self.entries, *piece) + 1] += 1;
+        self.bounds.resize(2, 0);
+        for entry in self.entries.iter().filter(|entry| entry.place != UNLISTED) {
+            let end = usize::from(entry.peers) + 1;
+            if self.bounds.len() <= end {
+                self.bounds.resize(end + 1, 0);
+            }
+            self.bounds[end] += 1;
         }
         for at in 1..self.bounds.len() {
             self.bounds[at] += self.bounds[at - 1];
         }
         let mut next = self.bounds.clone();
-        let sorted = vec![0; self.order.len()];
-        for piece in std::mem::replace(&mut self.order, sorted) {
-            let place = &mut next[rarity(&self.entries, piece)];
-            self.order[*place as usize] = piece;
-            self.entries[piece as usize].place = *place;
-            *place += 1;
+        for (piece, entry) in (0_u32..).zip(&mut self.entries) {
+            if entry.place != UNLISTED {
+                let place = &mut next[usize::from(entry.peers)];
+                entry.place = *place;
+                self.order[*place as usize] = piece;
+                *place += 1;
+            }
         }
     }
 

@@ -93,10 +93,10 @@ impl Torrent {
     /// A torrent that knows nobody yet.
     pub fn new(config: Config, phase: Phase, rng_seed: u64) -> Self {
         let Phase::Pieces(layout, have) = phase;
-        let mut rng = fastrand::Rng::with_seed(rng_seed);
+        let rng = fastrand::Rng::with_seed(rng_seed);
         let left = have.iter_missing().map(|piece| u64::from(layout.piece_len(piece))).sum();
         Self {
-            picker: (!have.is_full()).then(|| Picker::new(&have, &mut rng)),
+            picker: (!have.is_full()).then(|| Picker::new(&have)),
             partials: Partials::new(layout.clone()),
             end_game: EndGame::default(),
             bans: Bans::default(),

@@ -26,14 +26,13 @@ fn every_seeded_swarm_completes() {
 
 fn run(seed: u64) {
     let mut rng = fastrand::Rng::with_seed(seed);
-    // Log-uniform: as many swarms between 2 and 10 as between 10 and 50.
-    let mut log_uniform = |from: f64, to: f64| (from * (to / from).powf(rng.f64())) as u32;
-    let (nodes, pieces) = (log_uniform(2.0, 100.0), log_uniform(8.0, 512.0));
-    let piece_length = *rng.choice([1_000_u32, 16_384, 40_000].iter()).expect("three");
+    let (nodes, pieces) = (nodes(&mut rng), 8 << rng.u32(0..7));
+    let pieces = rng.u32(pieces..pieces * 2).min(512);
+    let piece_length = [1_000_u32, 16_384, 40_000][rng.usize(0..3)];
     let mut world = World::new(seed, pieces, piece_length);
     let seeds = 1 + nodes / 10;
     let hostile = rng.u32(0..3);
-    for n in 0..nodes.max(2) {
+    for n in 0..nodes {
         let mut spec = if n < seeds { world.seed() } else { world.leecher() };
         spec.up = rng.u64(20_000..500_000);
         spec.slots = rng.usize(1..9);
@@ -74,6 +73,17 @@ fn run(seed: u64) {
     let left: Vec<_> =
         world.nodes.iter().filter(|node| node.alive).map(|n| n.torrent.stats()).collect();
     assert!(done, "not complete: {left:#?}");
+}
+
+/// 2 to 100, about log-uniform, the median at 20 or more.
+fn nodes(rng: &mut fastrand::Rng) -> u32 {
+    match rng.u32(0..8) {
+        0 => rng.u32(2..5),
+        1 => rng.u32(5..10),
+        2 | 3 => rng.u32(10..20),
+        4 | 5 => rng.u32(20..45),
+        _ => rng.u32(45..=100),
+    }
 }
 
 fn some(rng: &mut fastrand::Rng, pieces: u32) -> PieceSet {

@@ -398,7 +398,7 @@ fn a_full_disk_halts_requests_until_resumed() {
     let peer = lab.giver(2, &[0, 1, 2, 3]);
     let asked = lab.asked(peer);
     let piece = asked[0].piece();
-    for block in asked[..4].iter() {
+    for block in &asked[..4] {
         lab.give(peer, *block);
     }
     let more = lab.asked(peer);

@@ -46,8 +46,8 @@ struct Both {
 
 impl Both {
     fn new(total: u32, have: &PieceSet) -> Self {
-        let mut rng = fastrand::Rng::with_seed(5);
-        let picker = Picker::new(have, &mut rng);
+        let rng = fastrand::Rng::with_seed(5);
+        let picker = Picker::new(have);
         Self { picker, rng, total, peers: Vec::new(), begun: have.iter().collect() }
     }
 
@@ -76,9 +76,9 @@ impl Both {
                     Pieces::All if peer.as_seed => self.picker.remove_seed(),
                     Pieces::All => {
                         let all = PieceSet::new_full(self.total);
-                        self.picker.remove_set(&all, &mut self.rng);
+                        self.picker.remove_set(&all);
                     }
-                    Pieces::Some(set) => self.picker.remove_set(set, &mut self.rng),
+                    Pieces::Some(set) => self.picker.remove_set(set),
                     Pieces::Nothing => {}
                 }
             }
@@ -87,13 +87,13 @@ impl Both {
                 let Some(peer) = self.peers.get_mut(peer % peers) else { return };
                 if peer.pieces.insert(piece, self.total) {
                     peer.cursor.wake();
-                    self.picker.add(piece, &mut self.rng);
+                    self.picker.add(piece);
                 }
             }
             Step::Pick(peer) => self.pick(peer % peers),
             Step::PutBack(begun) if !self.begun.is_empty() => {
                 let piece = self.begun.swap_remove(begun % self.begun.len());
-                self.picker.put_back(piece, &mut self.rng);
+                self.picker.put_back(piece);
             }
             Step::Leave(_) | Step::PutBack(_) => {}
         }
@@ -104,7 +104,7 @@ impl Both {
         let as_seed = pieces.is_all();
         match &pieces {
             Pieces::All => self.picker.add_seed(),
-            Pieces::Some(set) => self.picker.add_set(set, &mut self.rng),
+            Pieces::Some(set) => self.picker.add_set(set),
             Pieces::Nothing => {}
         }
         self.peers.push(Peer { pieces, as_seed, cursor: Cursor::default() });
@@ -181,14 +181,14 @@ fn an_entry_is_eight_bytes() {
 fn a_peer_with_few_pieces_of_many_finds_them_all() {
     let total = 100_000;
     let mut rng = fastrand::Rng::with_seed(1);
-    let mut picker = Picker::new(&PieceSet::new_empty(total), &mut rng);
+    let mut picker = Picker::new(&PieceSet::new_empty(total));
     let mut set = PieceSet::new_empty(total);
     for piece in [0, 7, 8, 63, 64, 65, 50_000, 99_999] {
         set.insert(PieceIndex::new(piece));
     }
     // Everybody else has the rest, so that these are buried among equals.
-    picker.add_set(&PieceSet::new_full(total), &mut rng);
-    picker.add_set(&set, &mut rng);
+    picker.add_set(&PieceSet::new_full(total));
+    picker.add_set(&set);
     let (mut cursor, mut found) = (Cursor::default(), PieceSet::new_empty(total));
     let pieces = Pieces::Some(set.clone());
     while let Some(piece) = picker.pick(&pieces, &mut cursor, &mut rng) {
@@ -197,7 +197,7 @@ fn a_peer_with_few_pieces_of_many_finds_them_all() {
     }
     assert_eq!(found, set);
     // A failed one that comes back is found again.
-    picker.put_back(PieceIndex::new(64), &mut rng);
+    picker.put_back(PieceIndex::new(64));
     let again = picker.pick(&pieces, &mut cursor, &mut rng);
     assert_eq!(again, Some(PieceIndex::new(64)));
 }
@@ -206,7 +206,7 @@ fn a_peer_with_few_pieces_of_many_finds_them_all() {
 fn equals_are_picked_at_random() {
     let first = |seed| {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut picker = Picker::new(&PieceSet::new_empty(1_000), &mut rng);
+        let mut picker = Picker::new(&PieceSet::new_empty(1_000));
         picker.pick(&Pieces::All, &mut Cursor::default(), &mut rng)
     };
     let firsts: std::collections::BTreeSet<_> = (0..50).map(first).collect();

@@ -141,7 +141,7 @@ impl Torrent {
         };
         match &peer.pieces {
             Pieces::Nothing => {}
-            Pieces::Some(set) => picker.add_set(set, &mut self.rng),
+            Pieces::Some(set) => picker.add_set(set),
             Pieces::All => {
                 peer.counted_as_seed = true;
                 picker.add_seed();
@@ -153,11 +153,11 @@ impl Torrent {
         let Some(picker) = &mut self.picker else { return };
         match &peer.pieces {
             Pieces::Nothing => {}
-            Pieces::Some(set) => picker.remove_set(set, &mut self.rng),
+            Pieces::Some(set) => picker.remove_set(set),
             Pieces::All if peer.counted_as_seed => picker.remove_seed(),
             Pieces::All => {
                 let all = PieceSet::new_full(self.layout.piece_count());
-                picker.remove_set(&all, &mut self.rng);
+                picker.remove_set(&all);
             }
         }
     }

@@ -94,7 +94,7 @@ impl Torrent {
             return self.charge(now, key, cost::HAVE_AGAIN, CloseReason::HaveFlood);
         }
         if let Some(picker) = &mut self.picker {
-            picker.add(piece, &mut self.rng);
+            picker.add(piece);
         }
         if !self.have.contains(piece) {
             peer.wanted += 1;

@@ -85,7 +85,7 @@ impl Torrent {
         if self.bans.has_evidence(piece) {
             self.partials.begin(piece, true);
         } else if let Some(picker) = &mut self.picker {
-            picker.put_back(piece, &mut self.rng);
+            picker.put_back(piece);
         }
         self.refill_all = true;
     }
@@ -97,9 +97,9 @@ impl Torrent {
         }
         self.left += self.piece_bytes(piece);
         if let Some(picker) = &mut self.picker {
-            picker.put_back(piece, &mut self.rng);
+            picker.put_back(piece);
         } else {
-            self.picker = Some(Picker::new(&self.have, &mut self.rng));
+            self.picker = Some(Picker::new(&self.have));
             let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
             for key in keys {
                 self.count(key);
