@@ -51,6 +51,12 @@ pub(crate) struct Download {
     /// Go on seeding when the download is done, until stopped
     #[arg(long)]
     pub(crate) seed: bool,
+    /// Leave holes in files until their pieces come, instead of taking all room up front
+    #[arg(long)]
+    pub(crate) sparse: bool,
+    /// Before leaving, wait until the disk has everything
+    #[arg(long)]
+    pub(crate) sync: bool,
 }
 
 /// `pieces-cli seed`.
@@ -80,6 +86,9 @@ pub(crate) struct Target {
     /// The folder that holds the torrent's files
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
+    /// Hash everything that is there already, whatever was noted at the end of the last run
+    #[arg(long)]
+    pub(crate) verify: bool,
 }
 
 /// How to reach other peers.

@@ -2,12 +2,16 @@
 //! the user stops it. Decides when to leave, and with which exit code; everything else is the
 //! session's.
 
+use std::env;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, at, select, tick};
 use metainfo::Metainfo;
-use session::{AddOptions, Config, DEFAULT_PORTS, ErrorKind, Event, Session, TorrentId};
+use session::{
+    AddOptions, Allocation, Config, DEFAULT_PORTS, ErrorKind, Event, Session, TorrentId,
+};
 
 use crate::args::{Download, Network, Seed, Target};
 use crate::exit::{Code, Failure};
@@ -20,8 +24,12 @@ const STOP_DEADLINE: Duration = Duration::from_millis(4500);
 /// Runs `download`.
 pub(crate) fn download(args: &Download, quiet: bool) -> Result<(), Failure> {
     let torrent = source::torrent(&args.torrent)?;
-    let options = options(&args.target, &args.network);
-    run(&torrent, options, &args.network, args.seed, quiet)
+    let mut options = options(&args.target, &args.network);
+    if args.sparse {
+        options.allocation = Allocation::Sparse;
+    }
+    let config = Config { sync_on_stop: args.sync, ..config(&args.network) };
+    run(&torrent, options, config, args.seed, quiet)
 }
 
 /// Runs `seed`.
@@ -29,23 +37,43 @@ pub(crate) fn seed(args: &Seed, quiet: bool) -> Result<(), Failure> {
     let torrent = source::torrent(&args.torrent)?;
     let mut options = options(&args.target, &args.network);
     options.require_complete = true;
-    run(&torrent, options, &args.network, true, quiet)
+    run(&torrent, options, config(&args.network), true, quiet)
 }
 
 fn options(target: &Target, network: &Network) -> AddOptions {
-    AddOptions { dir: target.dir.clone(), peers: network.peers.clone(), ..AddOptions::default() }
+    AddOptions {
+        dir: target.dir.clone(),
+        peers: network.peers.clone(),
+        verify: target.verify,
+        ..AddOptions::default()
+    }
+}
+
+fn config(network: &Network) -> Config {
+    Config {
+        ports: network.port.map_or(DEFAULT_PORTS, |port| port..=port),
+        bind: network.bind,
+        state_dir: state_dir(),
+        ..Config::default()
+    }
+}
+
+/// Where resume state is kept: `pieces` below the XDG state folder. `None` for a user without a home.
+fn state_dir() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME");
+    let state = state.or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
+    Some(state.join("pieces"))
 }
 
 fn run(
     torrent: &Metainfo,
     options: AddOptions,
-    network: &Network,
+    config: Config,
     keep_seeding: bool,
     quiet: bool,
 ) -> Result<(), Failure> {
     let signals = signals()?;
-    let ports = network.port.map_or(DEFAULT_PORTS, |port| port..=port);
-    let config = Config { ports, bind: network.bind, ..Config::default() };
     let (session, events) = Session::start(config).map_err(|error| failure(&error))?;
     let mut run = Run {
         name: text::escape(torrent.name()).into_owned(),
@@ -110,6 +138,7 @@ impl Run {
                     }
                     session.stop();
                     self.stopping = true;
+                    give_up = at(Instant::now() + STOP_DEADLINE);
                 }
                 recv(ticks) -> _ => {
                     if let Some(now) = session.snapshot(id) {
@@ -117,9 +146,6 @@ impl Run {
                     }
                 }
                 recv(give_up) -> _ => return,
-            }
-            if self.stopping && give_up.capacity() == Some(0) {
-                give_up = at(Instant::now() + STOP_DEADLINE);
             }
         }
     }
