@@ -152,3 +152,47 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::files::Files;
+    use crate::paths::Access;
+    use crate::spec::{FileSpec, Spec};
+
+    #[test]
+    fn a_file_that_is_cut_and_grown_all_the_time_kills_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        let len = 3 * WINDOW;
+        fs::write(&path, vec![7; usize::try_from(len).unwrap()]).unwrap();
+        let layout = metainfo::Layout::new(1 << 20, &[len]).unwrap();
+        let file = FileSpec { path: "data".into(), on_disk: true };
+        let spec = Spec::from_parts(folder.path(), vec![file], layout, vec![[0; 20]; 3]).unwrap();
+        let files = Files::read_only(spec);
+        let open = files.open(0, Access::Read).unwrap();
+        let writer = fs::File::options().write(true).open(&path).unwrap();
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    writer.set_len(5_000).unwrap();
+                    writer.set_len(len).unwrap();
+                }
+            });
+            let mut reader = Mapped::new();
+            let mut into = vec![0; 100_000];
+            for round in 0..3_000_u64 {
+                let offset = round * 65_537 % (len - 100_000);
+                match reader.read(&open, offset, &mut into) {
+                    Ok(()) => assert!(into.iter().all(|byte| [0, 7].contains(byte))),
+                    Err(error) => assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof),
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
+}
