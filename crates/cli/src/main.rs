@@ -44,9 +44,13 @@ fn refuse(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         let rendered = error.render().to_string();
         let first = rendered.lines().next().unwrap_or_default();
-        let missing = rendered.lines().skip(1).take_while(|line| line.starts_with("  "));
-        let detail: String = missing.map(|line| format!(" {}", line.trim())).collect();
-        complain(&format!("{}{detail} (see --help)", first.trim_start_matches("error: ")));
+        let mut message = first.trim_start_matches("error: ").to_owned();
+        // What is missing, where clap lists it.
+        for line in rendered.lines().skip(1).take_while(|line| line.starts_with("  ")) {
+            message.push(' ');
+            message.push_str(line.trim());
+        }
+        complain(&format!("{message} (see --help)"));
         return exit(Code::BadOption);
     }
     match error.print() {

@@ -135,7 +135,8 @@ fn line(name: &str, now: &Snapshot, width: usize) -> String {
     );
     match (now.state, now.eta()) {
         (State::Downloading, Some(eta)) => {
-            figures.push_str(&format!("  ETA {}", text::duration(eta)));
+            figures.push_str("  ETA ");
+            figures.push_str(&text::duration(eta));
         }
         (State::Downloading, None) => {}
         (State::Seeding, _) => figures.push_str("  seeding"),

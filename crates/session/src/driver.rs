@@ -14,6 +14,7 @@ use crossbeam_channel::Sender;
 use metainfo::{Block, Layout};
 use storage::{Done, Job, TorrentId, What};
 use swarm::{Action, Control, DiskDone, DiskJob, Input, PeerKey, Source};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use wire::net::{Batch, Handle};
 use wire::{Handshake, Message, Payload};
@@ -71,7 +72,7 @@ struct Peer {
 }
 
 impl Driver {
-    /// Runs until the torrent is stopped or fails. `peers` are those the user named.
+    /// Runs until the torrent is stopped or fails.
     pub(crate) async fn run(mut self, mut mail: mpsc::UnboundedReceiver<Mail>) {
         let mut inbox = Vec::with_capacity(ROUND);
         self.announcer.tiers().start(Instant::now());
@@ -119,7 +120,7 @@ impl Driver {
                 }
             }
             Mail::Connected { stream, addr, origin, theirs } => {
-                let peer = self.adopt(stream, theirs);
+                let peer = self.adopt(stream);
                 let Handshake { peer_id, reserved, .. } = theirs;
                 log::debug!("{addr}: connected, {origin:?}, peer id {peer_id}");
                 self.swarm.handle(now, Input::Connected { peer, addr, origin, peer_id, reserved });
@@ -157,7 +158,8 @@ impl Driver {
     fn take_done(&mut self, now: Instant, done: Done<Payload>) {
         let input = match done {
             Done::Checked { piece, outcome, .. } => {
-                if let (Some(durable), storage::Checked::Good { .. }) = (&mut self.durable, &outcome)
+                if let (Some(durable), storage::Checked::Good { .. }) =
+                    (&mut self.durable, &outcome)
                 {
                     durable.wrote(now);
                 }
@@ -220,10 +222,9 @@ impl Driver {
     }
 
     /// Starts the connection's task and gives it a name.
-    fn adopt(&mut self, stream: tokio::net::TcpStream, theirs: Handshake) -> PeerKey {
+    fn adopt(&mut self, stream: TcpStream) -> PeerKey {
         self.work.last_key += 1;
         let peer = PeerKey(self.work.last_key);
-        let _ = theirs;
         let handle = connect::spawn(peer, stream, &self.entry, &self.shared, &self.layout);
         self.work.peers.insert(peer, Peer { handle, outbox: Vec::new() });
         peer
@@ -244,7 +245,7 @@ impl Driver {
                     log::debug!("peer {}: closed, {reason}", peer.0);
                     self.work.peers.remove(&peer);
                 }
-                Action::Event(event) => self.report(now, event),
+                Action::Event(event) => self.report(now, &event),
             }
         }
         self.read_waiting();
@@ -287,9 +288,9 @@ impl Driver {
     }
 
     /// Tells the user, and the trackers, what the swarm reports.
-    fn report(&mut self, now: Instant, event: swarm::Event) {
+    fn report(&mut self, now: Instant, event: &swarm::Event) {
         let torrent = self.id;
-        match event {
+        match *event {
             swarm::Event::PieceVerified { piece } => self.tell(Event::Piece { torrent, piece }),
             swarm::Event::PieceFailed { piece, .. } => {
                 self.tell(Event::BadPiece { torrent, piece });

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bencode::Value;
 use crossbeam_channel::Sender;
 use metainfo::{InfoHash, Layout, PieceSet};
 use storage::{FileStamp, Spec};
@@ -63,8 +64,9 @@ impl Place {
         // The folder may not exist before the first run.
         let root = fs::canonicalize(root).or_else(|_| std::path::absolute(root))?;
         let digest = piecehash::sha1(&[root.as_os_str().as_bytes()]);
-        let key: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { path: folder.join(format!("{info_hash}-{key}.resume")), info_hash, root })
+        // Shown as an info-hash is, only because that is how hashes are written in hex.
+        let name = format!("{info_hash}-{:.16}.resume", InfoHash::from(digest).to_string());
+        Ok(Self { path: folder.join(name), info_hash, root })
     }
 
     /// The pieces that need no hashing: those that an earlier run synced, in files that have not
@@ -95,7 +97,7 @@ impl Place {
     }
 
     fn encode(&self, state: &State) -> Vec<u8> {
-        let stamps: Vec<u8> = state.stamps.iter().flat_map(stamp_to_bytes).collect();
+        let stamps: Vec<u8> = state.stamps.iter().copied().flat_map(stamp_to_bytes).collect();
         let mut bytes = bencode::encode_dict(|dict| {
             dict.bytes("info hash", self.info_hash.as_bytes());
             dict.int("pieces", i64::from(state.synced.len()));
@@ -118,8 +120,8 @@ impl Place {
         }
         let document = bencode::decode(body).map_err(|error| error.to_string())?;
         let root = document.root();
-        let bytes_of = |key: &str| root.get(key).and_then(|value| value.as_bytes());
-        let int_of = |key: &str| root.get(key).and_then(|value| value.as_int());
+        let bytes_of = |key: &str| root.get(key).and_then(Value::as_bytes);
+        let int_of = |key: &str| root.get(key).and_then(Value::as_int);
         if int_of("version") != Some(VERSION) {
             return Err("of another version".into());
         }
@@ -129,10 +131,12 @@ impl Place {
         if !ours {
             return Err("of another torrent or folder".into());
         }
-        let synced = PieceSet::from_wire(bytes_of("synced").ok_or("no pieces")?, layout.piece_count())
-            .map_err(|error| error.to_string())?;
+        let synced =
+            PieceSet::from_wire(bytes_of("synced").ok_or("no pieces")?, layout.piece_count())
+                .map_err(|error| error.to_string())?;
         let stamps = bytes_of("stamps").unwrap_or_default().chunks(STAMP_LEN);
-        let stamps = stamps.map(stamp_from_bytes).collect::<Option<Vec<_>>>().ok_or("bad stamps")?;
+        let stamps =
+            stamps.map(stamp_from_bytes).collect::<Option<Vec<_>>>().ok_or("bad stamps")?;
         if !stamps.is_empty() && stamps.len() != layout.file_count() {
             return Err("stamps of other files".into());
         }
@@ -169,7 +173,7 @@ fn believe(state: State, now: &[Option<FileStamp>], spec: &Spec) -> PieceSet {
 /// A stamp in the file: whether there is one, length, seconds, nanoseconds, inode; big-endian.
 const STAMP_LEN: usize = 29;
 
-fn stamp_to_bytes(stamp: &Option<FileStamp>) -> [u8; STAMP_LEN] {
+fn stamp_to_bytes(stamp: Option<FileStamp>) -> [u8; STAMP_LEN] {
     let mut bytes = [0; STAMP_LEN];
     if let Some(stamp) = stamp {
         bytes[0] = 1;
@@ -181,6 +185,10 @@ fn stamp_to_bytes(stamp: &Option<FileStamp>) -> [u8; STAMP_LEN] {
     bytes
 }
 
+#[expect(
+    clippy::option_option,
+    reason = "whether it is a stamp, and whether of a file that was there"
+)]
 fn stamp_from_bytes(bytes: &[u8]) -> Option<Option<FileStamp>> {
     let (present, rest) = bytes.split_first()?;
     let (len, rest) = rest.split_first_chunk()?;

@@ -38,7 +38,7 @@ impl Fixture {
     }
 
     fn trusted(&self) -> Vec<u32> {
-        self.place.trusted(&self.spec).iter().map(|piece| piece.get()).collect()
+        self.place.trusted(&self.spec).iter().map(metainfo::PieceIndex::get).collect()
     }
 
     /// All pieces, with how the files look now.
@@ -47,7 +47,7 @@ impl Fixture {
     }
 
     /// All pieces, saved while the files were open.
-    fn unclean(&self) -> State {
+    fn unclean() -> State {
         State::now(PieceSet::new_full(PIECES), Vec::new())
     }
 
@@ -68,7 +68,7 @@ fn nothing_saved_nothing_trusted() {
 #[test]
 fn what_was_saved_is_trusted_after_either_end() {
     let fixture = Fixture::new();
-    for state in [fixture.clean(), fixture.unclean()] {
+    for state in [fixture.clean(), Fixture::unclean()] {
         fixture.save(&state);
         assert_eq!(fixture.trusted().len(), PIECES as usize);
     }
@@ -96,7 +96,7 @@ fn a_file_replaced_after_a_clean_end_is_not_trusted() {
 #[test]
 fn a_missing_or_short_file_is_not_trusted() {
     let fixture = Fixture::new();
-    for state in [fixture.clean(), fixture.unclean()] {
+    for state in [fixture.clean(), Fixture::unclean()] {
         fixture.save(&state);
         fs::write(fixture.spec.root().join("b"), [7; 79]).unwrap();
         assert_eq!(fixture.trusted(), FIRST_FILE);
@@ -109,7 +109,7 @@ fn a_missing_or_short_file_is_not_trusted() {
 #[test]
 fn a_file_written_long_after_the_last_save_is_not_trusted() {
     let fixture = Fixture::new();
-    fixture.save(&fixture.unclean());
+    fixture.save(&Fixture::unclean());
     fixture.touch("b", SystemTime::now() + SLACK + Duration::from_secs(5));
     assert_eq!(fixture.trusted(), FIRST_FILE);
 }
