@@ -4,7 +4,8 @@
 //! The number of begun pieces is bounded because a piece is begun only for a peer that has none of
 //! the `open` ones: those that still have a block nobody was asked for. So at most one open piece a
 //! peer comes into being, and every other begun piece is full of requests and blocks, whose number
-//! the request windows bound.
+//! the request windows bound. When requests are taken back, a piece that has no block yet is no
+//! longer begun.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -189,6 +190,11 @@ impl Partials {
         if partial.free == 1 {
             self.open.push(block.piece());
         }
+    }
+
+    /// True if the piece is begun, any peer may give it, and no block of it is here or asked for.
+    pub(crate) fn is_untouched(&self, piece: PieceIndex) -> bool {
+        self.begun.get(&piece).is_some_and(|p| !p.whole && p.free == p.blocks.len())
     }
 
     /// A block arrived from `peer`.

@@ -137,10 +137,16 @@ impl Torrent {
         self.refill_all = true;
     }
 
-    /// The block is not due from this peer any more.
+    /// The block is not due from this peer any more. A piece of which nothing is here or due is not
+    /// begun any more.
     pub(super) fn release(&mut self, block: Block, key: PeerKey) {
         let heir = self.end_game.released(block, key);
         self.partials.release(block, key, heir);
+        let piece = block.piece();
+        if let (true, Some(picker)) = (self.partials.is_untouched(piece), &mut self.picker) {
+            self.partials.remove(piece);
+            picker.put_back(piece);
+        }
     }
 
     /// A block came.

@@ -103,6 +103,10 @@ impl Node {
             assert!(!peer.peer_choking || peer.requested == 0, "a choking peer owes blocks");
             assert!(peer.queued <= limits::MAX_QUEUE + 64);
         }
-        assert!(stats.partial_pieces <= stats.blocks_requested + 2 * self.watch.seen.len() + 64);
+        // Begun pieces: those with a block on its way, one a peer, those being checked, and those
+        // that failed and wait to be fetched again.
+        let failed = usize::try_from(stats.failed_pieces).unwrap_or(usize::MAX);
+        let bound = stats.blocks_requested + 2 * self.watch.seen.len() + failed + 64;
+        assert!(stats.partial_pieces <= bound, "{stats:?}, {bound} at most");
     }
 }
