@@ -2,4 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test fail as tests do")]
 
+mod download;
+mod hostile;
 mod kit;
+mod seed;
+mod show;
+mod stage;
+mod stop;

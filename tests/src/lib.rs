@@ -11,6 +11,7 @@ pub mod cli;
 pub mod message;
 pub mod peer;
 pub mod process;
+pub mod seed;
 pub mod torrent;
 pub mod tracker;
 

@@ -1,0 +1,81 @@
+//! `pieces-cli seed` towards a scripted leecher.
+
+use std::fs;
+
+use testkit::PATIENCE;
+use testkit::cli::{self, Cli};
+use testkit::message::Message;
+use testkit::peer::{Handshake, Peer};
+use testkit::process::Process;
+
+use crate::stage::Stage;
+
+fn seed(stage: &Stage) -> Process {
+    let dir = stage.full_dir("seed");
+    Cli::seed(&stage.file, &dir).unwrap().start().unwrap()
+}
+
+#[test]
+fn every_block_is_served() {
+    let stage = Stage::new();
+    let _seed = seed(&stage);
+    let ours = Handshake::new(stage.torrent.info_hash(), "leech");
+    let (mut peer, theirs) = Peer::dial(stage.reachable(), &ours).unwrap();
+    assert!(theirs.peer_id.starts_with(b"-PC"));
+    let full = stage.torrent.full_bitfield();
+    let bits = peer.expect(|message| match message {
+        Message::Bitfield(bits) => Some(bits.clone()),
+        _ => None,
+    });
+    assert_eq!(bits.unwrap(), full);
+    peer.send(&Message::Interested).unwrap();
+    peer.expect(|message| (*message == Message::Unchoke).then_some(())).unwrap();
+    for piece in 0..stage.torrent.piece_count() {
+        let whole = stage.torrent.piece(piece);
+        for (number, block) in (0_u32..).zip(whole.chunks(16 << 10)) {
+            let (offset, len) = (number * (16 << 10), u32::try_from(block.len()).unwrap());
+            peer.send(&Message::Request { piece, offset, len }).unwrap();
+            let data = peer.expect(|message| match message {
+                Message::Piece { piece: p, offset: o, data } if (*p, *o) == (piece, offset) => {
+                    Some(data.clone())
+                }
+                _ => None,
+            });
+            assert!(data.unwrap() == block, "piece {piece}, offset {offset}");
+        }
+    }
+}
+
+#[test]
+fn it_announces_itself_and_its_leaving() {
+    let stage = Stage::new();
+    let seed = seed(&stage);
+    let port = cli::listening(&seed).unwrap().port();
+    let started = stage.tracker.wait_event("started").unwrap();
+    assert_eq!((started.left, started.addr.port()), (0, port));
+    seed.terminate();
+    seed.wait_success(PATIENCE).unwrap();
+    let stopped = stage.tracker.wait_event("stopped").unwrap();
+    assert_eq!(stopped.peer_id, started.peer_id);
+}
+
+#[test]
+fn a_stranger_to_the_torrent_is_turned_away() {
+    let stage = Stage::new();
+    let _seed = seed(&stage);
+    let mut peer = Peer::dial_raw(stage.reachable()).unwrap();
+    peer.send_raw(&Handshake::new([7; 20], "lost").encode()).unwrap();
+    peer.expect_close().unwrap();
+}
+
+#[test]
+fn a_damaged_torrent_is_not_seeded() {
+    let stage = Stage::new();
+    let dir = stage.full_dir("seed");
+    fs::write(dir.join("a torrent/one byte"), [0]).unwrap();
+    let seed = Cli::seed(&stage.file, &dir).unwrap().start().unwrap();
+    let status = seed.wait_exit(PATIENCE).unwrap();
+    assert_eq!(status.code(), Some(32), "{}", seed.log());
+    assert!(seed.log().lines().any(|line| line.starts_with("error:")), "{}", seed.log());
+    assert!(stage.tracker.announces().is_empty());
+}

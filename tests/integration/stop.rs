@@ -1,0 +1,90 @@
+//! Leaving before the end, and who may not begin.
+
+use std::time::Duration;
+
+use testkit::PATIENCE;
+use testkit::cli::Cli;
+use testkit::message::Message;
+use testkit::peer::{Handshake, Peer};
+use testkit::seed::Seed;
+use testkit::tracker::Answer;
+
+use crate::stage::Stage;
+
+/// What the program promises.
+const LEAVES_WITHIN: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_stopped_download_goes_on_later() {
+    let stage = Stage::new();
+    let dir = stage.dir("target");
+    let download = Cli::download(&stage.file, &dir).unwrap().start().unwrap();
+    // A seed that has only the first three pieces, so the download cannot finish.
+    let ours = Handshake::new(stage.torrent.info_hash(), "poor");
+    let (mut poor, _) = Peer::dial(stage.reachable(), &ours).unwrap();
+    let mut bits = vec![0; stage.torrent.full_bitfield().len()];
+    bits[0] = 0b1110_0000;
+    poor.send(&Message::Bitfield(bits)).unwrap();
+    poor.send(&Message::Unchoke).unwrap();
+    // Who has a piece is not told about it, so somebody who has nothing listens for what is whole.
+    let ours = Handshake::new(stage.torrent.info_hash(), "watcher");
+    let (mut watcher, _) = Peer::dial(stage.reachable(), &ours).unwrap();
+    let mut sent = 0;
+    while sent < 3 * stage.torrent.piece_length() {
+        if let Message::Request { piece, offset, len } = poor.receive().unwrap() {
+            let data = stage.torrent.block(piece, offset, len).unwrap().to_vec();
+            poor.send(&Message::Piece { piece, offset, data }).unwrap();
+            sent += len;
+        }
+    }
+    let mut whole = 0;
+    while whole < 3 {
+        whole += match watcher.receive().unwrap() {
+            Message::Bitfield(bits) => bits.iter().map(|byte| byte.count_ones()).sum(),
+            Message::Have(_) => 1,
+            _ => 0,
+        };
+    }
+    download.interrupt();
+    let status = download.wait_exit(LEAVES_WITHIN).unwrap();
+    assert_eq!(status.code(), Some(7), "{}", download.log());
+    let stopped = stage.tracker.wait_event("stopped").unwrap();
+    let fetched = 3 * u64::from(stage.torrent.piece_length());
+    assert_eq!(stopped.left, stage.torrent.len() - fetched);
+
+    let seed = Seed::start(&stage.torrent, "rich").unwrap();
+    stage.tracker.add_peer(stage.torrent.info_hash(), seed.addr());
+    let again = Cli::download(&stage.file, &dir).unwrap().start().unwrap();
+    again.wait_success(PATIENCE).unwrap();
+    stage.torrent.compare(&dir).unwrap();
+    let sent = seed.sent();
+    assert!(sent.keys().all(|piece| *piece > 2), "fetched twice: {sent:?}");
+}
+
+#[test]
+fn a_silent_tracker_delays_nothing() {
+    let stage = Stage::new();
+    stage.tracker.set_answer(Answer::Silence);
+    let seed = Seed::start(&stage.torrent, "seed").unwrap();
+    let dir = stage.dir("target");
+    let peer = seed.addr().to_string();
+    let download = Cli::download(&stage.file, &dir).unwrap().args(["--peer", &peer]);
+    // No longer than it would take to leave with a tracker that answers.
+    download.start().unwrap().wait_success(LEAVES_WITHIN * 2).unwrap();
+    stage.torrent.compare(&dir).unwrap();
+}
+
+#[test]
+fn a_second_program_on_the_same_files_is_refused() {
+    let stage = Stage::new();
+    let dir = stage.dir("target");
+    let first = Cli::download(&stage.file, &dir).unwrap().start().unwrap();
+    stage.tracker.wait_event("started").unwrap();
+    let second = Cli::download(&stage.file, &dir).unwrap().start().unwrap();
+    let status = second.wait_exit(PATIENCE).unwrap();
+    assert!(!status.success());
+    assert!(second.log().contains("error:"), "{}", second.log());
+    assert!(first.exit().is_none());
+    first.terminate();
+    assert_eq!(first.wait_exit(LEAVES_WITHIN).unwrap().code(), Some(7));
+}

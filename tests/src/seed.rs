@@ -1,0 +1,93 @@
+//! A scripted seed for any number of connections, which writes down what it sent.
+//!
+//! Owns a listener and a thread a connection. Never announces itself: the test tells the tracker or
+//! the program under test where it is.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crate::Result;
+use crate::peer::{Handshake, Listener, Peer};
+use crate::torrent::Torrent;
+
+/// Changes a block, given its piece and offset, before it is sent.
+pub type Spoil = Box<dyn Fn(u32, u32, &mut Vec<u8>) + Send + Sync>;
+
+/// A seed, up until it is dropped.
+pub struct Seed {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    torrent: Torrent,
+    name: String,
+    spoil: Spoil,
+    /// Blocks sent so far, by piece.
+    sent: Mutex<BTreeMap<u32, usize>>,
+    closed: Mutex<bool>,
+}
+
+impl Seed {
+    /// An honest seed on a free port of 127.0.0.1.
+    pub fn start(torrent: &Torrent, name: &str) -> Result<Self> {
+        Self::spoiling(torrent, name, Box::new(|_, _, _| {}))
+    }
+
+    /// A seed whose blocks are not always what the torrent wants.
+    pub fn spoiling(torrent: &Torrent, name: &str, spoil: Spoil) -> Result<Self> {
+        let listener = Listener::bind()?;
+        let addr = listener.addr()?;
+        let shared = Arc::new(Shared {
+            torrent: torrent.clone(),
+            name: name.to_owned(),
+            spoil,
+            sent: Mutex::default(),
+            closed: Mutex::default(),
+        });
+        let for_thread = Arc::clone(&shared);
+        thread::spawn(move || accept(&listener, &for_thread));
+        Ok(Self { addr, shared })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// How many blocks of each piece it sent, over all connections.
+    pub fn sent(&self) -> BTreeMap<u32, usize> {
+        self.shared.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        *self.shared.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        // Wakes the thread that accepts, so that it sees the flag and frees the port.
+        drop(Peer::dial_raw(self.addr));
+    }
+}
+
+fn accept(listener: &Listener, shared: &Arc<Shared>) {
+    while let Ok(peer) = listener.accept_raw() {
+        if *shared.closed.lock().unwrap_or_else(PoisonError::into_inner) {
+            return;
+        }
+        let shared = Arc::clone(shared);
+        // A connection that fails is the affair of the program under test.
+        thread::spawn(move || drop(serve(peer, &shared)));
+    }
+}
+
+fn serve(mut peer: Peer, shared: &Shared) -> Result<u64> {
+    peer.read_handshake()?;
+    peer.send_raw(&Handshake::new(shared.torrent.info_hash(), &shared.name).encode())?;
+    peer.serve(&shared.torrent, |piece, offset, data| {
+        let mut sent = shared.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        *sent.entry(piece).or_default() += 1;
+        (shared.spoil)(piece, offset, data);
+    })
+}
