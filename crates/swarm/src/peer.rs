@@ -99,6 +99,15 @@ impl Peer {
         !self.peer_choking && self.am_interested && self.pipeline.room() > 0
     }
 
+    /// What it has shown so far: 0 that it goes silent, 1 nothing, 2 that it delivers.
+    pub(crate) fn standing(&self) -> u8 {
+        match (self.pipeline.is_snubbed(), self.down.total()) {
+            (true, _) => 0,
+            (false, 0) => 1,
+            (false, _) => 2,
+        }
+    }
+
     pub(crate) fn stats(&self, peer: PeerKey, pieces: u32, optimistic: bool) -> PeerStats {
         PeerStats {
             peer,

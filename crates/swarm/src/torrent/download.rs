@@ -12,6 +12,7 @@ use crate::border::{Action, DiskJob, PeerKey};
 use crate::close::CloseReason;
 use crate::limits::{LIMITED_TURN, MAX_UNREQUESTED};
 use crate::partial::Received;
+use crate::peer::Peer;
 use crate::requests::Arrival;
 
 impl Torrent {
@@ -89,15 +90,21 @@ impl Torrent {
         let peer = self.peers.get(&key)?;
         while let Some(piece) = self.partials.open().get(*at).copied() {
             let partial = self.partials.get(piece)?;
-            // A peer that went silent would hold up a piece that only one peer may give.
-            let wrong_peer = !partial.open_to(key)
-                || (partial.is_whole() && partial.owner().is_none() && peer.pipeline.is_snubbed());
-            if peer.pieces.contains(piece) && !wrong_peer {
+            let ownerless = partial.is_whole() && partial.owner().is_none();
+            let open = partial.open_to(key) && (!ownerless || self.best_owner(peer, piece));
+            if open && peer.pieces.contains(piece) {
                 return self.partials.ask(piece, key);
             }
             *at += 1;
         }
         None
+    }
+
+    /// A piece that must come whole from one peer goes to one that delivers, if there is any: one
+    /// that only promised would hold it up until it is snubbed.
+    fn best_owner(&self, me: &Peer, piece: PieceIndex) -> bool {
+        let better = |peer: &&Peer| !peer.peer_choking && peer.standing() > me.standing();
+        !self.peers.values().filter(better).any(|peer| peer.pieces.contains(piece))
     }
 
     fn begin_piece(&mut self, key: PeerKey) -> Option<PieceIndex> {
@@ -131,7 +138,7 @@ impl Torrent {
     }
 
     /// A piece that must come from one peer loses that peer: it is fetched again from the start.
-    pub(super) fn restart(&mut self, piece: PieceIndex) {
+    fn restart(&mut self, piece: PieceIndex) {
         self.partials.restart(piece);
         self.actions.push_back(Action::Disk(DiskJob::Discard { piece }));
         self.refill_all = true;

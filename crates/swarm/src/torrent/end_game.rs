@@ -14,6 +14,7 @@ use metainfo::Block;
 use super::Torrent;
 use crate::border::PeerKey;
 use crate::limits::{CANCEL_SETTLES, END_GAME_WASTE};
+use crate::partial::Partial;
 use crate::peer::Peer;
 use crate::requests::Pipeline;
 
@@ -81,14 +82,21 @@ impl Torrent {
         if me.pipeline.is_snubbed() {
             return None;
         }
-        if let Some(block) = self.stale_block(now, key, me) {
-            return self.ask_too(block, key);
-        }
-        if !me.pipeline.is_empty() || self.end_game.budget(now) == 0 {
-            return None;
-        }
-        let block = self.slow_block(now, key)?;
-        self.ask_too(block, key)
+        let stale = self.stale_block(now, key, me);
+        let idle = me.pipeline.is_empty();
+        let block = stale.or_else(|| {
+            let affordable = idle && self.end_game.budget(now) > 0;
+            if affordable { self.slow_block(now, key) } else { None }
+        })?;
+        self.end_game.extra.entry(block).or_default().push(key);
+        Some(block)
+    }
+
+    /// True if a second peer may be asked for the block: this one has it, and it need not come
+    /// from a single peer.
+    fn may_share(&self, block: Block, me: &Peer) -> bool {
+        let whole = self.partials.get(block.piece()).is_some_and(Partial::is_whole);
+        !whole && me.pieces.contains(block.piece())
     }
 
     /// True if no block is left that some connected peer has and nobody was asked for.
@@ -110,7 +118,7 @@ impl Torrent {
         let mut owed = silent.flat_map(|(_, peer)| peer.pipeline.last_first());
         owed.find(|block| {
             let extra = self.end_game.extra.get(block);
-            me.pieces.contains(block.piece())
+            self.may_share(*block, me)
                 && self.partials.asked(*block).is_some_and(|first| first != key && stale(&first))
                 && extra.is_none_or(|extra| extra.iter().all(|e| *e != key && stale(e)))
         })
@@ -147,31 +155,5 @@ impl Torrent {
                 && !self.end_game.extra.contains_key(block)
                 && self.partials.asked(*block).is_some_and(|first| first != key)
         })
-    }
-
-    /// Notes that the block is asked of this peer as well. A piece that must come from one peer
-    /// changes hands as a whole instead.
-    fn ask_too(&mut self, block: Block, key: PeerKey) -> Option<Block> {
-        let piece = block.piece();
-        let partial = self.partials.get(piece)?;
-        if partial.is_whole() {
-            let owner = partial.owner()?;
-            self.take_from(owner, piece);
-            return self.partials.ask(piece, key);
-        }
-        self.end_game.extra.entry(block).or_default().push(key);
-        Some(block)
-    }
-
-    /// Takes back what a silent peer owes of a piece that it was to give whole.
-    fn take_from(&mut self, owner: PeerKey, piece: metainfo::PieceIndex) {
-        if let Some(peer) = self.peers.get_mut(&owner) {
-            let owed: Vec<Block> =
-                peer.pipeline.last_first().filter(|block| block.piece() == piece).collect();
-            for block in owed {
-                peer.pipeline.cancel(block);
-            }
-        }
-        self.restart(piece);
     }
 }

@@ -220,6 +220,20 @@ impl World {
         alive.all(|node| node.torrent.have().is_full())
     }
 
+    /// Who is not complete, what it was told, and whom it is connected to.
+    pub(crate) fn laggards(&self) -> String {
+        let mut text = String::new();
+        let lags = |node: &&Node| node.alive && !node.torrent.have().is_full();
+        for node in self.nodes.iter().filter(lags) {
+            let (closes, events) = (node.closes.len(), node.events.len());
+            let _ = writeln!(text, "{} {:?}", node.addr, node.torrent.stats());
+            let _ = writeln!(text, "  last closes {:?}", &node.closes[closes.saturating_sub(5)..]);
+            let _ = writeln!(text, "  last events {:?}", &node.events[events.saturating_sub(5)..]);
+            let _ = writeln!(text, "  peers {:?}", node.torrent.peers());
+        }
+        text
+    }
+
     pub(crate) fn input(&mut self, node: NodeId, input: Input) {
         if self.nodes[node].alive {
             self.nodes[node].torrent.handle(self.start + self.now, input);
