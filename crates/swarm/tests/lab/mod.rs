@@ -1,5 +1,6 @@
 //! One torrent and scripted peers: messages in, messages out. It answers nothing by itself.
 
+#![allow(dead_code, reason = "each test binary uses its part of it")]
 #![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 use std::net::SocketAddr;
