@@ -149,9 +149,11 @@ impl Driver {
             log::trace!("peer {} -> {message:?}", peer.0);
             self.swarm.handle(now, Input::Message { peer, message });
         }
-        let bytes = batch.drained.saturating_add(batch.dropped);
-        if bytes > 0 {
-            self.swarm.handle(now, Input::Drained { peer, bytes });
+        if batch.drained > 0 {
+            self.swarm.handle(now, Input::Drained { peer, bytes: batch.drained });
+        }
+        if batch.dropped > 0 {
+            self.swarm.handle(now, Input::Dropped { peer, bytes: batch.dropped });
         }
     }
 
