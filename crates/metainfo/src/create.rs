@@ -155,6 +155,11 @@ impl Plan {
         Ok(Self { version, name: name.to_owned(), folder, files, layout })
     }
 
+    /// Which format the torrent will have.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// The geometry of what is to be hashed; its files are those of [`sources`](Self::sources).
     pub fn layout(&self) -> &Layout {
         &self.layout

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use metainfo::{Layout, MAX_REQUEST_LEN, PieceIndex};
-use piecehash::Sha1;
+use metainfo::{BLOCK_LEN, Layout, MAX_REQUEST_LEN, PieceIndex};
+use piecehash::{Sha1, sha256_many};
 
 use crate::backend::{Backend, Reader, reader};
 use crate::error::{Error, ErrorKind};
@@ -46,14 +46,37 @@ pub(crate) struct Scan<'a> {
     pub(crate) threads: usize,
     /// Pieces whose files are all there.
     pub(crate) pieces: &'a [PieceIndex],
+    pub(crate) wanted: Wanted,
     /// Bytes already accounted for, and all there are.
     pub(crate) progress: Progress,
     pub(crate) report: &'a (dyn Fn(Progress) + Sync),
     pub(crate) cancel: &'a AtomicBool,
 }
 
-/// The digest of a piece, or why it has none: the file at fault and what happened.
-pub(crate) type Digest = Result<[u8; 20], (usize, ReadError)>;
+/// Which hashes of a piece to compute.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    /// The SHA-1 of the whole piece.
+    pub(crate) sha1: bool,
+    /// The SHA-256 of each of its blocks, for a merkle tree (BEP 52).
+    pub(crate) leaves: bool,
+}
+
+impl Wanted {
+    /// What version 1 needs.
+    pub(crate) const SHA1: Self = Self { sha1: true, leaves: false };
+}
+
+/// The hashes of a piece, as far as they were wanted.
+#[derive(Clone, Default)]
+pub(crate) struct Hashed {
+    pub(crate) sha1: [u8; 20],
+    /// One for each block that holds bytes of a file on disk: padding is no part of the tree.
+    pub(crate) leaves: Vec<[u8; 32]>,
+}
+
+/// The hashes of a piece, or why it has none: the file at fault and what happened.
+pub(crate) type Digest = Result<Hashed, (usize, ReadError)>;
 
 impl Scan<'_> {
     /// Calls `found` for every piece, from several threads and in no order.
@@ -121,6 +144,9 @@ struct Worker<'a> {
 struct Stream {
     piece: PieceIndex,
     hash: Sha1,
+    leaves: Vec<[u8; 32]>,
+    /// Bytes before its padding.
+    content: u32,
     /// Bytes hashed so far.
     offset: u32,
     /// What is in the window now.
@@ -157,11 +183,11 @@ impl<'a> Worker<'a> {
     fn hash(&mut self, group: &[PieceIndex]) -> Option<()> {
         let mut streams = Vec::with_capacity(group.len());
         for piece in group {
-            if self.is_hole(*piece) {
-                let digest = self.zeros(*piece);
-                self.finish(*piece, Ok(digest));
+            if !self.common.scan.wanted.leaves && self.is_hole(*piece) {
+                let hashed = Hashed { sha1: self.zeros(*piece), ..Hashed::default() };
+                self.finish(*piece, Ok(hashed));
             } else {
-                streams.push(Stream::new(*piece));
+                streams.push(Stream::new(*piece, self.content(*piece)));
             }
         }
         while !streams.is_empty() {
@@ -173,8 +199,9 @@ impl<'a> Worker<'a> {
             for index in (0..streams.len()).rev() {
                 let ended = streams.get(index).is_some_and(|stream| stream.ended(layout));
                 if ended {
-                    let Stream { piece, hash, failed, .. } = streams.swap_remove(index);
-                    self.finish(piece, failed.map_or_else(|| Ok(hash.finish()), Err));
+                    let Stream { piece, hash, leaves, failed, .. } = streams.swap_remove(index);
+                    let hashed = || Hashed { sha1: hash.finish(), leaves };
+                    self.finish(piece, failed.map_or_else(|| Ok(hashed()), Err));
                 }
             }
         }
@@ -192,15 +219,29 @@ impl<'a> Worker<'a> {
                 stream.failed = Some(failure);
             }
         }
-        let filled = streams.iter_mut().zip(windows.chunks_exact(WINDOW as usize));
-        Sha1::update_many(filled.filter(|(stream, _)| stream.failed.is_none()).map(
-            |(stream, window)| {
-                let bytes = window.get(..stream.filled as usize).unwrap_or_default();
-                stream.offset += stream.filled;
-                (&mut stream.hash, bytes)
-            },
-        ));
+        let wanted = self.common.scan.wanted;
+        if wanted.leaves {
+            add_leaves(streams, &windows);
+        }
+        if wanted.sha1 {
+            let filled = streams.iter_mut().zip(windows.chunks_exact(WINDOW as usize));
+            Sha1::update_many(filled.filter(|(stream, _)| stream.failed.is_none()).map(
+                |(stream, window)| {
+                    (&mut stream.hash, window.get(..stream.filled as usize).unwrap_or_default())
+                },
+            ));
+        }
+        for stream in streams {
+            stream.offset += stream.filled;
+        }
         self.windows = windows;
+    }
+
+    /// Bytes of the piece that are on disk; what follows them is padding.
+    fn content(&self, piece: PieceIndex) -> u32 {
+        let on_disk = |file| self.common.scan.files.on_disk(file);
+        let spans = self.layout().piece_spans(piece).filter(|span| on_disk(span.file));
+        u32::try_from(spans.map(|span| span.len).sum::<u64>()).unwrap_or(u32::MAX)
     }
 
     fn fill(&mut self, stream: &mut Stream, window: &mut [u8]) -> Result<(), (usize, ReadError)> {
@@ -283,12 +324,30 @@ impl<'a> Worker<'a> {
 }
 
 impl Stream {
-    fn new(piece: PieceIndex) -> Self {
-        Self { piece, hash: Sha1::new(), offset: 0, filled: 0, failed: None }
+    fn new(piece: PieceIndex, content: u32) -> Self {
+        let (hash, leaves) = (Sha1::new(), Vec::new());
+        Self { piece, hash, leaves, content, offset: 0, filled: 0, failed: None }
     }
 
     fn ended(&self, layout: &Layout) -> bool {
         self.failed.is_some() || self.offset >= layout.piece_len(self.piece) || self.filled == 0
+    }
+}
+
+/// Hashes the blocks in the window of each stream, all side by side.
+fn add_leaves(streams: &mut [Stream], windows: &[u8]) {
+    let mut owners = Vec::new();
+    let mut blocks: Vec<[&[u8]; 1]> = Vec::new();
+    for (owner, window) in streams.iter_mut().zip(windows.chunks_exact(WINDOW as usize)) {
+        let content = owner.content.saturating_sub(owner.offset).min(owner.filled);
+        let window = window.get(..content as usize).unwrap_or_default();
+        let before = blocks.len();
+        blocks.extend(window.chunks(BLOCK_LEN as usize).map(|block| [block]));
+        owners.push((owner, blocks.len() - before));
+    }
+    let mut leaves = sha256_many(&blocks).into_iter();
+    for (owner, count) in owners {
+        owner.leaves.extend(leaves.by_ref().take(count));
     }
 }
 

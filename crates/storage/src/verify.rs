@@ -1,7 +1,6 @@
-//! Which pieces are whole on disk, and the hashes of pieces for a torrent that is being made.
+//! Which pieces are whole on disk.
 //! It never writes, creates or locks anything.
 
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
@@ -12,12 +11,11 @@ use crate::backend::Backend;
 use crate::error::{Error, ErrorKind};
 use crate::files::{Files, Stamp};
 use crate::paths::Root;
-use crate::room::survey;
-use crate::scan::{Digest, Progress, Scan};
+use crate::scan::{Digest, Progress, Scan, Wanted};
 use crate::span::ReadError;
 use crate::spec::{FileSpec, Spec};
 
-/// How to verify, or to hash.
+/// How to verify, or to hash for a new torrent.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Options<'a> {
@@ -25,7 +23,8 @@ pub struct Options<'a> {
     pub threads: usize,
     /// How files are read.
     pub backend: Backend,
-    /// Only these pieces; `None` for all. Without effect on [`hash_files`].
+    /// Only these pieces; `None` for all. Without effect on
+    /// [`hash_files`](crate::hash_files).
     pub pieces: Option<&'a PieceSet>,
 }
 
@@ -95,7 +94,7 @@ pub fn verify(
     let judge = |piece: PieceIndex, digest: Digest| {
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         match digest {
-            Ok(digest) if spec.expected(piece) == Some(&digest) => {
+            Ok(hashed) if spec.expected(piece) == Some(&hashed.sha1) => {
                 found.0.insert(piece);
             }
             Ok(_) => {}
@@ -107,6 +106,7 @@ pub fn verify(
         backend: options.backend,
         threads: options.threads,
         pieces: &present,
+        wanted: Wanted::SHA1,
         progress: Progress { checked, total },
         report: progress,
         cancel,
@@ -119,59 +119,6 @@ pub fn verify(
         }
     }
     Ok(Verified { whole, files: states })
-}
-
-/// The SHA-1 of each piece of the files at `root`, laid out as `layout` says: what a new torrent
-/// lists. Files that are not on disk (padding) count as zeros.
-///
-/// # Errors
-/// When a file can't be read, is not as long as the layout says, or changes meanwhile
-/// ([`ErrorKind::Changed`]); [`ErrorKind::Cancelled`] soon after `cancel` becomes true.
-pub fn hash_files(
-    root: &Path,
-    files: &[FileSpec],
-    layout: &Layout,
-    options: &Options<'_>,
-    progress: &(dyn Fn(Progress) + Sync),
-    cancel: &AtomicBool,
-) -> Result<Vec<[u8; 20]>, Error> {
-    let unknown = vec![[0; 20]; layout.piece_count() as usize];
-    let spec = Spec::from_parts(root, files.to_vec(), layout.clone(), unknown)?;
-    let before = stamps(&spec)?;
-    let pieces: Vec<PieceIndex> = layout.pieces().collect();
-    let files = Files::read_only(spec.clone());
-    let found = Mutex::new((vec![[0; 20]; pieces.len()], None));
-    let note = |piece: PieceIndex, digest: Digest| {
-        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        match (digest, found.0.get_mut(piece.as_usize())) {
-            (Ok(digest), Some(slot)) => *slot = digest,
-            (Ok(_), None) => {}
-            (Err(failure), _) => found.1 = Some(failure),
-        }
-    };
-    let scan = Scan {
-        files: &files,
-        backend: options.backend,
-        threads: options.threads,
-        pieces: &pieces,
-        progress: Progress { checked: 0, total: layout.total_len() },
-        report: progress,
-        cancel,
-    };
-    scan.run(&note)?;
-    let (hashes, failure) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some((index, failure)) = failure {
-        return Err(read_error(&files, index, failure));
-    }
-    let after = stamps(&spec)?;
-    match before.iter().zip(&after).position(|(before, after)| before != after) {
-        None => Ok(hashes),
-        Some(index) => Err(Error::new(
-            ErrorKind::Changed,
-            &files.path(index),
-            "changed while it was hashed; start again when it is left alone",
-        )),
-    }
 }
 
 fn states(spec: &Spec) -> Result<Vec<FileState>, Error> {
@@ -220,25 +167,8 @@ fn is_present(layout: &Layout, states: &[FileState], piece: PieceIndex) -> bool 
     })
 }
 
-/// What each file is now; an error where it is not what the layout says.
-fn stamps(spec: &Spec) -> Result<Vec<Option<Stamp>>, Error> {
-    let stamp = |((index, file), stat): ((usize, &FileSpec), Option<Stat>)| {
-        let path = || spec.root().join(&file.path);
-        let stamp = stat.as_ref().map(Stamp::of);
-        match stamp {
-            _ if !file.on_disk => Ok(None),
-            None => Err(Error::new(ErrorKind::NotFound, &path(), "is not there")),
-            Some(now) if now.len == spec.layout().file_len(index) => Ok(stamp),
-            Some(now) => {
-                let message = format!("is {} bytes long now; start again", now.len);
-                Err(Error::new(ErrorKind::Changed, &path(), message))
-            }
-        }
-    };
-    spec.files().iter().enumerate().zip(survey(spec)?).map(stamp).collect()
-}
-
-fn read_error(files: &Files, index: usize, failure: ReadError) -> Error {
+/// Why a file could not be read, as an error that names it.
+pub(crate) fn read_error(files: &Files, index: usize, failure: ReadError) -> Error {
     match failure {
         ReadError::Open(error) => error,
         ReadError::Read(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {

@@ -5,5 +5,6 @@
 
 mod disk;
 mod faults;
+mod hash;
 mod support;
 mod verify;
