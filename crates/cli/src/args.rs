@@ -1,9 +1,17 @@
 //! The command line: every command, flag and help text. Never acts on them.
 
+mod inspect;
+mod make;
+mod values;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+
+pub(crate) use inspect::{Announce, Bencode, BencodeCommand, Completions, Magnet, MagnetCommand};
+pub(crate) use inspect::{Scrape, Show, Verify};
+pub(crate) use make::{Changes, Create, Edit};
 
 /// Download, seed, make and inspect torrents.
 #[derive(Debug, Parser)]
@@ -15,14 +23,18 @@ pub(crate) struct Cli {
     pub(crate) verbosity: Verbosity,
 }
 
+/// In help, what all commands have comes after what they have of their own.
+const LAST: usize = 900;
+
 /// How much is told on stderr.
 #[derive(Debug, Args)]
 pub(crate) struct Verbosity {
     /// Say more; twice for every message of every peer
-    #[arg(short, long, action = ArgAction::Count, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, action = ArgAction::Count, global = true, conflicts_with = "quiet",
+          display_order = LAST)]
     pub(crate) verbose: u8,
     /// Say nothing but errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = LAST)]
     pub(crate) quiet: bool,
 }
 
@@ -34,9 +46,42 @@ pub(crate) enum Command {
     /// Serve what is already on disk until stopped
     #[command(after_help = "Example: pieces-cli seed debian.torrent -d ~/Downloads")]
     Seed(Seed),
-    /// Tell what a torrent holds
+    /// Tell what a torrent or a magnet URI holds
     #[command(after_help = "Example: pieces-cli show debian.torrent --json")]
     Show(Show),
+    /// Make a torrent of a file or a folder
+    #[command(
+        after_help = "Example: pieces-cli create photos/ -t https://tracker.example/announce \
+                            -o photos.torrent"
+    )]
+    Create(Box<Create>),
+    /// Compare files on disk with a torrent; exit 0 only if all of them are whole, else 32
+    #[command(after_help = "Example: pieces-cli verify debian.torrent -d ~/Downloads")]
+    Verify(Verify),
+    /// Change what a torrent says beside its files
+    #[command(after_help = "Example: pieces-cli edit old.torrent --add-tracker \
+                            udp://tracker.example:6969/announce -o new.torrent")]
+    Edit(Edit),
+    /// Print the magnet URI of a torrent, or take one apart
+    #[command(after_help = "Examples: pieces-cli magnet debian.torrent\n          \
+                            pieces-cli magnet show 'magnet:?xt=urn:btih:...' --json\n\n\
+                            A torrent in a file called \"show\" is ./show.")]
+    Magnet(Magnet),
+    /// Ask each tracker for peers, and tell what it answers and how fast
+    #[command(after_help = "Example: pieces-cli announce debian.torrent\n\n\
+                            Each tracker that answers is told \"stopped\" right after, so that \
+                            nobody is sent here.")]
+    Announce(Announce),
+    /// Ask each tracker how many seeds and leechers it counts
+    #[command(after_help = "Example: pieces-cli scrape debian.torrent --json")]
+    Scrape(Scrape),
+    /// Look at bencode, the format of torrent files
+    #[command(after_help = "Example: pieces-cli bencode show debian.torrent")]
+    Bencode(Bencode),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example: pieces-cli completions bash \
+                            > ~/.local/share/bash-completion/completions/pieces-cli")]
+    Completions(Completions),
 }
 
 /// `pieces-cli download`.
@@ -68,16 +113,6 @@ pub(crate) struct Seed {
     pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) network: Network,
-}
-
-/// `pieces-cli show`.
-#[derive(Debug, Args)]
-pub(crate) struct Show {
-    /// The torrent file
-    pub(crate) torrent: PathBuf,
-    /// One JSON object on stdout (see docs/json.md)
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// Where data lives.

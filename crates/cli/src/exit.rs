@@ -60,8 +60,26 @@ impl Failure {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Code::DiskFull,
             _ => Code::Io,
         };
-        Self::new(code, format!("{}: {error}", crate::text::path(path)))
+        Self::new(code, format!("{}: {}", crate::source::shown(path), cause(error)))
     }
+
+    /// What hashing files on disk reports.
+    pub(crate) fn storage(error: &storage::Error) -> Self {
+        let code = match error.kind() {
+            storage::ErrorKind::NotFound => Code::NotFound,
+            storage::ErrorKind::Full { .. } => Code::DiskFull,
+            storage::ErrorKind::Cancelled => Code::Unfinished,
+            storage::ErrorKind::Unsupported => Code::BadTorrent,
+            _ => Code::Io,
+        };
+        Self::new(code, crate::text::escape(&error.to_string()))
+    }
+}
+
+/// What the system says, in words and without its number.
+fn cause(error: &std::io::Error) -> String {
+    let words = error.to_string();
+    words.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 impl fmt::Display for Failure {

@@ -3,18 +3,28 @@
 //! engine is in `session`.
 
 mod args;
+mod attend;
+mod bencode;
+mod create;
 mod download;
+mod edit;
 mod exit;
 mod logging;
+mod magnet;
 mod output;
 mod progress;
+mod save;
 mod show;
 mod source;
 mod text;
+mod tiers;
+mod trackers;
+mod verify;
+mod walk;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command};
 use exit::{Code, Failure};
@@ -25,16 +35,31 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     logging::start(&cli.verbosity);
-    let outcome = match &cli.command {
-        Command::Download(args) => download::download(args, cli.verbosity.quiet),
-        Command::Seed(args) => download::seed(args, cli.verbosity.quiet),
-        Command::Show(args) => show::run(args),
-    };
-    match outcome {
+    match run(&cli.command, cli.verbosity.quiet) {
         Ok(()) => exit(Code::Done),
         Err(failure) => {
             complain(&failure.to_string());
             exit(failure.code())
+        }
+    }
+}
+
+fn run(command: &Command, quiet: bool) -> Result<(), Failure> {
+    match command {
+        Command::Download(args) => download::download(args, quiet),
+        Command::Seed(args) => download::seed(args, quiet),
+        Command::Show(args) => show::run(args),
+        Command::Create(args) => create::run(args, quiet),
+        Command::Verify(args) => verify::run(args, quiet),
+        Command::Edit(args) => edit::run(args, quiet),
+        Command::Magnet(args) => magnet::run(args),
+        Command::Announce(args) => trackers::announce(args, quiet),
+        Command::Scrape(args) => trackers::scrape(args, quiet),
+        Command::Bencode(args) => bencode::run(&args.command),
+        Command::Completions(args) => {
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut Cli::command(), "pieces-cli", &mut script);
+            output::text(|out| out.write_all(&script))
         }
     }
 }
@@ -50,7 +75,9 @@ fn refuse(error: &clap::Error) -> ExitCode {
             message.push(' ');
             message.push_str(line.trim());
         }
-        complain(&format!("{message} (see --help)"));
+        let tip = rendered.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+        let tip = tip.map(|tip| format!("; {tip}")).unwrap_or_default();
+        complain(&format!("{message}{tip} (see --help)"));
         return exit(Code::BadOption);
     }
     match error.print() {

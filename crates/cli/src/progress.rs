@@ -53,8 +53,13 @@ impl Progress {
 
     /// Shows that files are being read: `done` of `total` bytes.
     pub(crate) fn checking(&mut self, done: u64, total: u64) {
+        self.working("checking files", done, total);
+    }
+
+    /// Shows how far some `work` is: `done` of `total` bytes.
+    pub(crate) fn working(&mut self, work: &str, done: u64, total: u64) {
         let percent = percent(done, total);
-        self.show(|name, _| format!("{name}  checking files {percent}%"));
+        self.show(|name, _| format!("{name}  {work} {percent}%"));
     }
 
     /// Shows how the torrent stands.

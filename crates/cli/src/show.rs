@@ -1,39 +1,40 @@
-//! `pieces-cli show`: what a torrent holds, for people or as JSON (docs/json.md). Only prints.
+//! `pieces-cli show`: what a torrent or a magnet URI holds, for people or as JSON (docs/json.md). Only prints.
 
 use std::io::{self, Write};
 
-use metainfo::{FileKind, Metainfo, Version};
+use metainfo::{FileKind, Magnet, Metainfo, Version};
 use serde::Serialize;
 
 use crate::args::Show;
 use crate::exit::Failure;
-use crate::{output, source, text};
+use crate::source::{self, Source};
+use crate::{magnet, output, text};
 
 /// Runs the command.
 pub(crate) fn run(args: &Show) -> Result<(), Failure> {
-    let torrent = source::torrent(&args.torrent)?;
-    if args.json {
-        output::json(&Description::of(&torrent))
-    } else {
-        output::text(|out| describe(&torrent, out))
+    match (source::any(&args.source)?, args.json) {
+        (Source::Torrent(torrent), true) => output::json(&Description::of(&torrent)),
+        (Source::Torrent(torrent), false) => output::text(|out| describe(&torrent, out)),
+        (Source::Magnet(magnet), true) => output::json(&Description::of_magnet(&magnet)),
+        (Source::Magnet(magnet), false) => output::text(|out| magnet::describe(&magnet, out)),
     }
 }
 
 /// The JSON form; its keys are documented in docs/json.md and change only with its version.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Description<'a> {
     format: u32,
-    name: &'a str,
+    name: Option<&'a str>,
     info_hash: Option<String>,
     info_hash_v2: Option<String>,
     version: &'static str,
-    total_length: u64,
-    piece_length: u32,
-    piece_count: u32,
-    private: bool,
+    total_length: Option<u64>,
+    piece_length: Option<u32>,
+    piece_count: Option<u32>,
+    private: Option<bool>,
     source: Option<&'a str>,
-    files: Vec<FileDescription<'a>>,
-    trackers: &'a [Vec<String>],
+    files: Option<Vec<FileDescription<'a>>>,
+    trackers: Vec<Vec<&'a str>>,
     web_seeds: &'a [String],
     comment: Option<&'a str>,
     created_by: Option<&'a str>,
@@ -58,33 +59,58 @@ impl<'a> Description<'a> {
     fn of(torrent: &'a Metainfo) -> Self {
         Self {
             format: output::JSON_FORMAT,
-            name: torrent.name(),
+            name: Some(torrent.name()),
             info_hash: torrent.info_hash().map(|hash| hash.to_string()),
             info_hash_v2: torrent.info_hash_v2().map(|hash| hash.to_string()),
             version: version(torrent.version()),
-            total_length: torrent.total_len(),
-            piece_length: torrent.piece_length(),
-            piece_count: torrent.piece_count(),
-            private: torrent.is_private(),
+            total_length: Some(torrent.total_len()),
+            piece_length: Some(torrent.piece_length()),
+            piece_count: Some(torrent.piece_count()),
+            private: Some(torrent.is_private()),
             source: torrent.source(),
-            files: torrent
-                .files()
+            files: Some(torrent.files().iter().map(FileDescription::of).collect()),
+            trackers: torrent
+                .tiers()
                 .iter()
-                .map(|file| FileDescription {
-                    path: file.path_str(),
-                    length: file.length(),
-                    padding: file.kind() == FileKind::Padding,
-                    symlink: file.kind() == FileKind::Symlink,
-                    renamed_from: file.renamed_from(),
-                })
+                .map(|tier| tier.iter().map(String::as_str).collect())
                 .collect(),
-            trackers: torrent.tiers(),
             web_seeds: torrent.web_seeds(),
             comment: torrent.comment(),
             created_by: torrent.created_by(),
             creation_date: torrent.creation_date(),
             encoding: torrent.encoding(),
             warnings: torrent.warnings(),
+        }
+    }
+
+    /// What a magnet URI tells; the rest is null. Each tracker is a tier of its own.
+    fn of_magnet(magnet: &'a Magnet) -> Self {
+        let named = match (magnet.info_hash, magnet.info_hash_v2) {
+            (Some(_), Some(_)) => Version::Hybrid,
+            (None, Some(_)) => Version::V2,
+            (_, None) => Version::V1,
+        };
+        Self {
+            format: output::JSON_FORMAT,
+            name: magnet.name.as_deref(),
+            info_hash: magnet.info_hash.map(|hash| hash.to_string()),
+            info_hash_v2: magnet.info_hash_v2.map(|hash| hash.to_string()),
+            version: version(named),
+            trackers: magnet.trackers.iter().map(|url| vec![url.as_str()]).collect(),
+            web_seeds: &magnet.web_seeds,
+            ..Self::default()
+        }
+    }
+}
+
+impl<'a> FileDescription<'a> {
+    fn of(file: &'a metainfo::File) -> Self {
+        Self {
+            path: file.path_str(),
+            length: file.length(),
+            padding: file.kind() == FileKind::Padding,
+            symlink: file.kind() == FileKind::Symlink,
+            renamed_from: file.renamed_from(),
         }
     }
 }

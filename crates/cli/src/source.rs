@@ -1,41 +1,87 @@
-//! Reading a torrent that the user named, with an exit code for each way that can fail. Never
-//! fetches anything.
+//! Reading what the user named: a torrent file, stdin or a magnet URI, with an exit code for each
+//! way that can fail. Never fetches anything.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
-use metainfo::{ErrorKind, MAX_TORRENT_LEN, Metainfo};
+use metainfo::{ErrorKind, MAX_TORRENT_LEN, Magnet, Metainfo};
 
 use crate::exit::{Code, Failure};
 use crate::text;
 
-/// The torrent in the file at `path`.
+/// What names a torrent.
+pub(crate) enum Source {
+    Torrent(Box<Metainfo>),
+    Magnet(Box<Magnet>),
+}
+
+/// A magnet URI, or the torrent in a file or on stdin (`-`).
+pub(crate) fn any(source: &Path) -> Result<Source, Failure> {
+    match source.to_str().filter(|text| is_magnet(text)) {
+        Some(uri) => magnet(uri).map(|magnet| Source::Magnet(Box::new(magnet))),
+        None => torrent(source).map(|torrent| Source::Torrent(Box::new(torrent))),
+    }
+}
+
+/// The magnet URI's parts.
+pub(crate) fn magnet(uri: &str) -> Result<Magnet, Failure> {
+    Magnet::parse(uri).map_err(|error| Failure::new(Code::BadMagnet, error.to_string()))
+}
+
+fn is_magnet(text: &str) -> bool {
+    text.get(.."magnet:".len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
+}
+
+/// The torrent in the file at `path`, or on stdin (`-`).
 pub(crate) fn torrent(path: &Path) -> Result<Metainfo, Failure> {
-    let bytes = read(path)?;
-    let torrent = Metainfo::from_bytes(&bytes)
-        .map_err(|error| Failure::new(code(&error), format!("{}: {error}", text::path(path))))?;
+    parse(path, &torrent_bytes(path)?)
+}
+
+/// The torrent that `bytes`, read from `path`, are.
+pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Metainfo, Failure> {
+    let shown = shown(path);
+    if bytes.is_empty() {
+        return Err(Failure::new(Code::BadBencode, format!("{shown}: empty, so not a torrent")));
+    }
+    let torrent = Metainfo::from_bytes(bytes)
+        .map_err(|error| Failure::new(code(&error), format!("{shown}: {error}")))?;
     for warning in torrent.warnings() {
-        log::warn!("{}: {warning}", text::path(path));
+        log::warn!("{shown}: {warning}");
     }
     Ok(torrent)
 }
 
 /// The bytes of a torrent file, as far as one can be long.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn torrent_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    read(path, MAX_TORRENT_LEN)?.ok_or_else(|| {
+        let limit = text::bytes(u64::try_from(MAX_TORRENT_LEN).unwrap_or(u64::MAX));
+        let message = format!("{}: longer than {limit}, so not a torrent", shown(path));
+        Failure::new(Code::BadTorrent, message)
+    })
+}
+
+/// The bytes of a file or of stdin (`-`); `None` if there are more than `limit`.
+pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Failure> {
     let failed = |error| Failure::io(path, &error);
-    let file = File::open(path).map_err(failed)?;
-    let limit = u64::try_from(MAX_TORRENT_LEN).unwrap_or(u64::MAX);
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > MAX_TORRENT_LEN {
-        let limit = text::bytes(limit);
-        return Err(Failure::new(
-            Code::BadTorrent,
-            format!("{}: longer than {limit}, so not a torrent", text::path(path)),
-        ));
+    if is_stdin(path) {
+        io::stdin().take(most).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        File::open(path).map_err(failed)?.take(most).read_to_end(&mut bytes).map_err(failed)?;
     }
-    Ok(bytes)
+    Ok((bytes.len() <= limit).then_some(bytes))
+}
+
+/// Whether the user means stdin, or stdout for a file that is written.
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The source, for messages.
+pub(crate) fn shown(path: &Path) -> String {
+    if is_stdin(path) { "stdin".into() } else { text::path(path) }
 }
 
 /// The exit code of a torrent that was refused.

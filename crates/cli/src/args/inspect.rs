@@ -1,0 +1,120 @@
+//! The arguments of the commands that only look: at torrents, magnet URIs, files, trackers,
+//! bencode.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use clap_complete::Shell;
+
+use super::Target;
+
+/// `pieces-cli show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// A torrent file, - for one on stdin, or a magnet URI
+    pub(crate) source: PathBuf,
+    /// One JSON object on stdout (see docs/json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `pieces-cli verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The torrent file
+    pub(crate) torrent: PathBuf,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// One JSON object on stdout, whatever was found (see docs/json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `pieces-cli magnet`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Magnet {
+    /// The torrent file
+    #[arg(required = true)]
+    pub(crate) torrent: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Option<MagnetCommand>,
+}
+
+/// What else can be done with magnet URIs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MagnetCommand {
+    /// Take a magnet URI apart
+    #[command(after_help = "Example: pieces-cli magnet show 'magnet:?xt=urn:btih:...' --json")]
+    Show {
+        /// The magnet URI, in quotes
+        uri: String,
+        /// One JSON object on stdout (see docs/json.md)
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `pieces-cli announce`.
+#[derive(Debug, Args)]
+pub(crate) struct Announce {
+    /// A torrent file, - for one on stdin, or a magnet URI
+    pub(crate) source: PathBuf,
+    /// One JSON object on stdout (see docs/json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The TCP port to tell the trackers
+    #[arg(long, value_name = "N", default_value_t = 6881)]
+    pub(crate) port: u16,
+    /// Local address to ask from
+    #[arg(long, value_name = "IP")]
+    pub(crate) bind: Option<IpAddr>,
+}
+
+/// `pieces-cli scrape`.
+#[derive(Debug, Args)]
+pub(crate) struct Scrape {
+    /// A torrent file, - for one on stdin, or a magnet URI
+    pub(crate) source: PathBuf,
+    /// One JSON object on stdout (see docs/json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Local address to ask from
+    #[arg(long, value_name = "IP")]
+    pub(crate) bind: Option<IpAddr>,
+}
+
+/// `pieces-cli bencode`.
+#[derive(Debug, Args)]
+pub(crate) struct Bencode {
+    #[command(subcommand)]
+    pub(crate) command: BencodeCommand,
+}
+
+/// What can be done with bencode.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BencodeCommand {
+    /// Exit 0 only for one complete canonical value with nothing after it, else 25
+    #[command(after_help = "Example: pieces-cli bencode check debian.torrent")]
+    Check {
+        /// The file; - for stdin
+        file: PathBuf,
+    },
+    /// Print a value as a tree
+    #[command(after_help = "Example: pieces-cli bencode show debian.torrent --json")]
+    Show {
+        /// The file; - for stdin
+        file: PathBuf,
+        /// JSON on stdout (see docs/json.md)
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `pieces-cli completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
+}

@@ -1,0 +1,115 @@
+//! The arguments of the commands that write torrents: `create` and `edit`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::values;
+
+/// `pieces-cli create`.
+///
+/// Files are sorted and nothing that differs between machines is written, so the same folder gives
+/// the same bytes everywhere. Symbolic links in a folder, and what is neither file nor folder, are
+/// left out with a warning; hidden files are taken like any other.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct Create {
+    /// The file or folder to make a torrent of
+    pub(crate) path: PathBuf,
+    /// Where the torrent goes; - for stdout [default: NAME.torrent in the current folder]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace FILE if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// A tier of trackers: one URL, or several with commas between (repeatable)
+    #[arg(short, long = "tracker", value_name = "URL[,URL]")]
+    pub(crate) trackers: Vec<String>,
+    /// A web seed (repeatable)
+    #[arg(short, long = "web-seed", value_name = "URL")]
+    pub(crate) web_seeds: Vec<String>,
+    /// Peers may come from the trackers only
+    #[arg(short, long)]
+    pub(crate) private: bool,
+    /// A tag that gives the torrent an info-hash of its own
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) source: Option<String>,
+    /// A free comment
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+    /// The name in the torrent [default: that of PATH]
+    #[arg(short, long)]
+    pub(crate) name: Option<String>,
+    /// Bytes of a piece, as in 256K or 4M [default: by the size of the content]
+    #[arg(short = 'l', long, value_name = "SIZE", value_parser = values::piece_size)]
+    pub(crate) piece_size: Option<u32>,
+    /// Leave out what this matches, as in '*.tmp' or 'cache/**' (repeatable)
+    ///
+    /// A pattern without a slash is held against each file's and folder's name, one with a slash
+    /// against its path below PATH. A folder that matches is left out with all that is in it.
+    #[arg(short = 'x', long = "exclude", value_name = "GLOB")]
+    pub(crate) excludes: Vec<String>,
+    /// Make a version 2 torrent (BEP 52)
+    #[arg(long, conflicts_with = "hybrid")]
+    pub(crate) v2: bool,
+    /// Make a torrent of both versions
+    #[arg(long)]
+    pub(crate) hybrid: bool,
+    /// Write the date into the torrent: now, or SOURCE_DATE_EPOCH where that is set
+    ///
+    /// With SOURCE_DATE_EPOCH in the environment its date is written even without this.
+    #[arg(long)]
+    pub(crate) date: bool,
+}
+
+/// `pieces-cli edit`.
+#[derive(Debug, Args)]
+pub(crate) struct Edit {
+    /// The torrent file
+    pub(crate) torrent: PathBuf,
+    /// Where the changed torrent goes; - for stdout [default: TORRENT itself]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace FILE if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) changes: Changes,
+}
+
+/// What to change; at least one of them.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct Changes {
+    /// A tier of trackers in place of all there are: one URL, or several with commas between
+    /// (repeatable)
+    #[arg(short, long = "tracker", value_name = "URL[,URL]")]
+    pub(crate) trackers: Vec<String>,
+    /// Remove all trackers
+    #[arg(long, conflicts_with_all = ["trackers", "add_trackers", "remove_trackers"])]
+    pub(crate) no_trackers: bool,
+    /// A tier of trackers after those there are (repeatable)
+    #[arg(long = "add-tracker", value_name = "URL[,URL]")]
+    pub(crate) add_trackers: Vec<String>,
+    /// A tracker to remove (repeatable)
+    #[arg(long = "remove-tracker", value_name = "URL", conflicts_with = "trackers")]
+    pub(crate) remove_trackers: Vec<String>,
+    /// A web seed in place of all there are (repeatable)
+    #[arg(short, long = "web-seed", value_name = "URL")]
+    pub(crate) web_seeds: Vec<String>,
+    /// Remove all web seeds
+    #[arg(long, conflicts_with = "web_seeds")]
+    pub(crate) no_web_seeds: bool,
+    /// The comment; an empty one removes it
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+    /// Peers may come from the trackers only; changes the info-hash
+    #[arg(short, long, conflicts_with = "public")]
+    pub(crate) private: bool,
+    /// Peers may come from anywhere; changes the info-hash
+    #[arg(long)]
+    pub(crate) public: bool,
+    /// The source tag; an empty one removes it; changes the info-hash
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) source: Option<String>,
+}

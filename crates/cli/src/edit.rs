@@ -1,0 +1,102 @@
+//! `pieces-cli edit`: changes what a torrent says beside its files. The rules are `metainfo`'s.
+
+use metainfo::{Edit, Metainfo};
+
+use crate::args::{self, Changes};
+use crate::exit::{Code, Failure};
+use crate::tiers::tiers;
+use crate::{output, save, source, text};
+
+/// Runs the command.
+pub(crate) fn run(args: &args::Edit, quiet: bool) -> Result<(), Failure> {
+    let output = args.output.as_ref().unwrap_or(&args.torrent);
+    let replace = args.force || args.output.is_none();
+    save::check(output, replace)?;
+    let before = source::torrent_bytes(&args.torrent)?;
+    let torrent = source::parse(&args.torrent, &before)?;
+    let edit = edit(&args.changes, &torrent)?;
+    if edit == Edit::default() {
+        let message = "nothing to change: name at least one change (see --help)";
+        return Err(Failure::new(Code::BadOption, message));
+    }
+    let refused = |error: metainfo::Error| Failure::new(Code::BadOption, error.to_string());
+    let edited = edit.apply(&before).map_err(refused)?;
+    let after = Metainfo::from_bytes(&edited.bytes).map_err(refused)?;
+    save::save(output, &edited.bytes, replace)?;
+    if source::is_stdin(output) || quiet {
+        return Ok(());
+    }
+    output::text(|out| {
+        let shown = text::path(output);
+        if edited.bytes == before {
+            return writeln!(out, "{shown}: as it was");
+        }
+        if !edited.info_changed {
+            return writeln!(out, "{shown}: written, the info-hash is the same");
+        }
+        writeln!(out, "{shown}: written, the info-hash is another")?;
+        for (version, before, after) in [
+            (
+                "   ",
+                torrent.info_hash().map(|h| h.to_string()),
+                after.info_hash().map(|h| h.to_string()),
+            ),
+            (
+                " v2",
+                torrent.info_hash_v2().map(|h| h.to_string()),
+                after.info_hash_v2().map(|h| h.to_string()),
+            ),
+        ] {
+            if let (Some(before), Some(after)) = (before, after) {
+                writeln!(out, "old info-hash{version}  {before}")?;
+                writeln!(out, "new info-hash{version}  {after}")?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The changes in `metainfo`'s terms.
+fn edit(changes: &Changes, torrent: &Metainfo) -> Result<Edit, Failure> {
+    let web_seeds =
+        (changes.no_web_seeds || !changes.web_seeds.is_empty()).then(|| changes.web_seeds.clone());
+    let private = match (changes.private, changes.public) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    };
+    Ok(Edit {
+        tiers: new_tiers(changes, torrent.tiers())?,
+        web_seeds,
+        comment: changes.comment.clone(),
+        private,
+        source: changes.source.clone(),
+    })
+}
+
+/// The tiers to write, if they are to change.
+fn new_tiers(
+    changes: &Changes,
+    before: &[Vec<String>],
+) -> Result<Option<Vec<Vec<String>>>, Failure> {
+    let Changes { trackers, no_trackers, add_trackers, remove_trackers, .. } = changes;
+    if *no_trackers {
+        return Ok(Some(Vec::new()));
+    }
+    if trackers.is_empty() && add_trackers.is_empty() && remove_trackers.is_empty() {
+        return Ok(None);
+    }
+    let mut after = if trackers.is_empty() { before.to_vec() } else { tiers(trackers) };
+    for url in remove_trackers {
+        if !after.iter().flatten().any(|there| there == url) {
+            let message = format!("--remove-tracker: {} is not there", text::escape(url));
+            return Err(Failure::new(Code::BadOption, message));
+        }
+        for tier in &mut after {
+            tier.retain(|there| there != url);
+        }
+    }
+    after.extend(tiers(add_trackers));
+    after.retain(|tier| !tier.is_empty());
+    Ok(Some(after))
+}

@@ -1,0 +1,81 @@
+//! `pieces-cli magnet`: the magnet URI of a torrent, and what one says (docs/json.md).
+
+use std::io::{self, Write};
+
+use metainfo::Magnet;
+use serde::Serialize;
+
+use crate::args::{self, MagnetCommand};
+use crate::exit::Failure;
+use crate::{output, source, text};
+
+/// Runs the command.
+pub(crate) fn run(args: &args::Magnet) -> Result<(), Failure> {
+    match (&args.command, &args.torrent) {
+        (Some(MagnetCommand::Show { uri, json }), _) => show(&source::magnet(uri)?, *json),
+        (None, Some(torrent)) => {
+            let magnet = Magnet::of(&source::torrent(torrent)?);
+            output::text(|out| writeln!(out, "{magnet}"))
+        }
+        // The command line's definition demands one of the two.
+        (None, None) => Ok(()),
+    }
+}
+
+/// The JSON form; its keys are documented in docs/json.md.
+#[derive(Serialize)]
+struct Description<'a> {
+    format: u32,
+    info_hash: Option<String>,
+    info_hash_v2: Option<String>,
+    name: Option<&'a str>,
+    trackers: &'a [String],
+    web_seeds: &'a [String],
+    peers: &'a [String],
+    select: Vec<[u32; 2]>,
+}
+
+fn show(magnet: &Magnet, json: bool) -> Result<(), Failure> {
+    if !json {
+        return output::text(|out| describe(magnet, out));
+    }
+    output::json(&Description {
+        format: output::JSON_FORMAT,
+        info_hash: magnet.info_hash.map(|hash| hash.to_string()),
+        info_hash_v2: magnet.info_hash_v2.map(|hash| hash.to_string()),
+        name: magnet.name.as_deref(),
+        trackers: &magnet.trackers,
+        web_seeds: &magnet.web_seeds,
+        peers: &magnet.peers,
+        select: magnet.select.iter().map(|range| [*range.start(), *range.end()]).collect(),
+    })
+}
+
+/// The form for people, which `show` uses too.
+pub(crate) fn describe(magnet: &Magnet, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = |heading: &str, value: &str| writeln!(out, "{heading:<13} {value}");
+    if let Some(name) = &magnet.name {
+        line("name", &text::escape(name))?;
+    }
+    if let Some(hash) = magnet.info_hash {
+        line("info-hash", &hash.to_string())?;
+    }
+    if let Some(hash) = magnet.info_hash_v2 {
+        line("info-hash v2", &hash.to_string())?;
+    }
+    let lists =
+        [("tracker", &magnet.trackers), ("web seed", &magnet.web_seeds), ("peer", &magnet.peers)];
+    for (heading, values) in lists {
+        for value in values {
+            line(heading, &text::escape(value))?;
+        }
+    }
+    for range in &magnet.select {
+        let (first, last) = (range.start(), range.end());
+        line(
+            "only file",
+            &if first == last { first.to_string() } else { format!("{first}-{last}") },
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! Writing a torrent: all of it under its name, or nothing. Never replaces what it was not told to.
+
+use std::fs::Permissions;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::Builder;
+
+use crate::exit::{Code, Failure};
+use crate::{output, source, text};
+
+/// The mode of a new file, before the user's umask.
+const NEW_FILE: u32 = 0o666;
+
+/// Fails early where [`save`] would fail late: when `path` is there and may not be replaced.
+pub(crate) fn check(path: &Path, replace: bool) -> Result<(), Failure> {
+    if source::is_stdin(path) {
+        return Ok(());
+    }
+    let shown = text::path(path);
+    match std::fs::metadata(path) {
+        Ok(there) if !there.is_file() => {
+            Err(Failure::new(Code::BadOption, format!("{shown}: is there and not a regular file")))
+        }
+        Ok(_) if !replace => Err(taken(path)),
+        Ok(_) => Ok(()),
+        Err(_) => match folder(path).metadata() {
+            Ok(folder) if folder.is_dir() => Ok(()),
+            Ok(_) => Err(Failure::new(Code::Io, format!("{shown}: its folder is not one"))),
+            Err(error) => Err(Failure::io(folder(path), &error)),
+        },
+    }
+}
+
+/// Writes `bytes` to the file at `path`, or to stdout (`-`). A file appears complete or not at
+/// all; one that is replaced keeps its mode, and a link stays a link.
+pub(crate) fn save(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Failure> {
+    if source::is_stdin(path) {
+        return output::text(|out| out.write_all(bytes));
+    }
+    let failed = |error: std::io::Error| Failure::io(path, &error);
+    let before = std::fs::metadata(path).ok();
+    let target = match &before {
+        Some(_) => path.canonicalize().map_err(failed)?,
+        None => path.to_owned(),
+    };
+    let mut file = Builder::new()
+        .prefix(".pieces-")
+        .permissions(Permissions::from_mode(NEW_FILE))
+        .tempfile_in(folder(&target))
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    if let Some(before) = before {
+        file.as_file().set_permissions(before.permissions()).map_err(failed)?;
+    }
+    file.as_file().sync_all().map_err(failed)?;
+    let persisted = if replace { file.persist(&target) } else { file.persist_noclobber(&target) };
+    match persisted {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Err(taken(path)),
+        Err(error) => Err(failed(error.error)),
+    }
+}
+
+/// The folder that a file is in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Where a file is, or is going to be, whichever way it is named.
+pub(crate) fn place(path: &Path) -> Option<PathBuf> {
+    path.canonicalize()
+        .ok()
+        .or_else(|| Some(folder(path).canonicalize().ok()?.join(path.file_name()?)))
+}
+
+fn taken(path: &Path) -> Failure {
+    let shown = text::path(path);
+    Failure::new(Code::BadOption, format!("{shown}: is there already; --force replaces it"))
+}

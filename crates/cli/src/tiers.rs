@@ -1,0 +1,35 @@
+//! Tiers of trackers as the command line gives them. Never judges a URL; the torrent's maker does.
+
+/// Each value is a tier: one URL, or several with commas between. A comma that no URL follows is
+/// part of the URL before it.
+pub(crate) fn tiers(values: &[String]) -> Vec<Vec<String>> {
+    values.iter().map(|value| tier(value)).collect()
+}
+
+fn tier(value: &str) -> Vec<String> {
+    let mut urls: Vec<String> = Vec::new();
+    for part in value.split(',') {
+        match urls.last_mut() {
+            Some(last) if !part.contains("://") => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => urls.push(part.trim().to_owned()),
+        }
+    }
+    urls
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_part_urls_only() {
+        let values = ["http://a/x,udp://b:1".to_owned(), "http://c/?k=1,2,https://d/".to_owned()];
+        assert_eq!(
+            tiers(&values),
+            [["http://a/x", "udp://b:1"], ["http://c/?k=1,2", "https://d/"]]
+        );
+    }
+}

@@ -1,0 +1,255 @@
+//! `pieces-cli verify`: which pieces and files are whole, for people or as JSON (docs/json.md).
+//! Hashing is `storage`'s; this only says what it found.
+
+use std::io::{self, Write};
+
+use metainfo::{FileKind, Metainfo, PieceIndex};
+use serde::Serialize;
+use storage::{FileState, Options, Spec, Verified};
+
+use crate::args::Verify;
+use crate::attend::Attendant;
+use crate::exit::{Code, Failure};
+use crate::{output, source, text};
+
+/// Runs the command.
+pub(crate) fn run(args: &Verify, quiet: bool) -> Result<(), Failure> {
+    let torrent = source::torrent(&args.torrent)?;
+    let dir = &args.target.dir;
+    dir.metadata().map_err(|error| Failure::io(dir, &error))?;
+    let spec = Spec::new(dir, &torrent).map_err(|error| {
+        let failure = Failure::storage(&error);
+        Failure::new(failure.code(), format!("{}: {failure}", source::shown(&args.torrent)))
+    })?;
+    let attendant = Attendant::start(torrent.name(), "verifying", quiet)?;
+    let found = storage::verify(
+        &spec,
+        &Options::default(),
+        &|now| attendant.report(now),
+        attendant.cancel(),
+    )
+    .map_err(|error| Failure::storage(&error))?;
+    drop(attendant);
+    let report = Report::of(&torrent, &spec, &found);
+    if args.json {
+        output::json(&report)?;
+    } else {
+        output::text(|out| report.describe(out))?;
+    }
+    if report.whole { Ok(()) } else { Err(report.failure()) }
+}
+
+/// The JSON form; its keys are documented in docs/json.md.
+#[derive(Serialize)]
+struct Report<'a> {
+    format: u32,
+    name: &'a str,
+    info_hash: Option<String>,
+    info_hash_v2: Option<String>,
+    whole: bool,
+    pieces: Pieces,
+    files: Vec<FileReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct Pieces {
+    count: u32,
+    whole: u32,
+    /// First and last of each run of pieces that are there and wrong.
+    damaged: Vec<[u32; 2]>,
+    /// First and last of each run of pieces of which bytes are missing.
+    missing: Vec<[u32; 2]>,
+}
+
+#[derive(Serialize)]
+struct FileReport<'a> {
+    path: &'a str,
+    length: u64,
+    state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length_on_disk: Option<u64>,
+    pieces: u32,
+    pieces_whole: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// How a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Whole,
+    Damaged,
+    Missing,
+    Short,
+    Long,
+    Unreadable,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Damaged => "damaged",
+            Self::Missing => "missing",
+            Self::Short => "too short",
+            Self::Long => "too long",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl<'a> Report<'a> {
+    fn of(torrent: &'a Metainfo, spec: &Spec, found: &Verified) -> Self {
+        let layout = spec.layout();
+        let (damaged, missing): (Vec<PieceIndex>, Vec<PieceIndex>) =
+            found.whole.iter_missing().partition(|piece| {
+                layout.piece_spans(*piece).all(|span| match found.files.get(span.file) {
+                    Some(FileState::Short { len }) => span.offset + span.len <= *len,
+                    Some(FileState::Missing | FileState::Unreadable(_)) | None => false,
+                    Some(_) => true,
+                })
+            });
+        let pieces = Pieces {
+            count: layout.piece_count(),
+            whole: found.whole.count(),
+            damaged: runs(&damaged),
+            missing: runs(&missing),
+        };
+        let files: Vec<FileReport<'_>> = torrent
+            .files()
+            .iter()
+            .enumerate()
+            .zip(&found.files)
+            .filter(|((_, file), _)| file.kind() == FileKind::Regular)
+            .map(|((index, file), state)| {
+                let pieces = layout.file_pieces(index);
+                let whole = pieces
+                    .clone()
+                    .filter_map(|piece| layout.piece(piece))
+                    .filter(|piece| found.whole.contains(*piece))
+                    .count();
+                let whole = u32::try_from(whole).unwrap_or(u32::MAX);
+                let count = pieces.end.saturating_sub(pieces.start);
+                FileReport::of(file, state, count, whole)
+            })
+            .collect();
+        Self {
+            format: output::JSON_FORMAT,
+            name: torrent.name(),
+            info_hash: torrent.info_hash().map(|hash| hash.to_string()),
+            info_hash_v2: torrent.info_hash_v2().map(|hash| hash.to_string()),
+            whole: pieces.whole == pieces.count
+                && files.iter().all(|file| file.state == State::Whole),
+            pieces,
+            files,
+        }
+    }
+
+    /// What is not whole, a line each, and the sum.
+    fn describe(&self, out: &mut dyn Write) -> io::Result<()> {
+        for file in self.files.iter().filter(|file| file.state != State::Whole) {
+            let path = text::escape(file.path);
+            write!(out, "{:<10}  {path}", file.state.word())?;
+            if let Some(on_disk) = file.length_on_disk {
+                write!(out, " ({on_disk} of {} bytes)", file.length)?;
+            }
+            if let Some(error) = &file.error {
+                write!(out, " ({})", text::escape(error))?;
+            }
+            let bad = file.pieces.saturating_sub(file.pieces_whole);
+            if bad > 0 && file.pieces_whole > 0 {
+                write!(out, " ({bad} of {} pieces bad)", file.pieces)?;
+            }
+            writeln!(out)?;
+        }
+        for (word, runs) in [("damaged", &self.pieces.damaged), ("missing", &self.pieces.missing)] {
+            if !runs.is_empty() {
+                writeln!(out, "pieces {word}: {}", listed(runs))?;
+            }
+        }
+        if self.whole {
+            let (files, pieces) = (self.files.len(), self.pieces.count);
+            let name = text::escape(self.name);
+            writeln!(out, "{name}: whole, {} and {}", files_of(files), pieces_of(pieces))?;
+        }
+        Ok(())
+    }
+
+    fn failure(&self) -> Failure {
+        let bad_files = self.files.iter().filter(|file| file.state != State::Whole).count();
+        let bad_pieces = self.pieces.count.saturating_sub(self.pieces.whole);
+        let name = text::escape(self.name);
+        Failure::new(
+            Code::Checksum,
+            format!(
+                "{name}: {bad_files} of {} and {bad_pieces} of {} are not whole",
+                files_of(self.files.len()),
+                pieces_of(self.pieces.count)
+            ),
+        )
+    }
+}
+
+impl<'a> FileReport<'a> {
+    fn of(file: &'a metainfo::File, found: &FileState, pieces: u32, pieces_whole: u32) -> Self {
+        let (state, length_on_disk, error) = match found {
+            FileState::Missing => (State::Missing, None, None),
+            FileState::Short { len } => (State::Short, Some(*len), None),
+            FileState::Long { len } => (State::Long, Some(*len), None),
+            FileState::Unreadable(error) => (State::Unreadable, None, Some(error.to_string())),
+            _ if pieces == pieces_whole => (State::Whole, None, None),
+            _ => (State::Damaged, None, None),
+        };
+        let (path, length) = (file.path_str(), file.length());
+        Self { path, length, state, length_on_disk, pieces, pieces_whole, error }
+    }
+}
+
+fn files_of(count: usize) -> String {
+    if count == 1 { "1 file".into() } else { format!("{count} files") }
+}
+
+fn pieces_of(count: u32) -> String {
+    if count == 1 { "1 piece".into() } else { format!("{count} pieces") }
+}
+
+/// First and last of each run in what is sorted.
+fn runs(pieces: &[PieceIndex]) -> Vec<[u32; 2]> {
+    let mut runs: Vec<[u32; 2]> = Vec::new();
+    for piece in pieces.iter().map(|piece| piece.get()) {
+        match runs.last_mut() {
+            Some([_, last]) if last.checked_add(1) == Some(piece) => *last = piece,
+            _ => runs.push([piece, piece]),
+        }
+    }
+    runs
+}
+
+/// Runs beyond these are counted only: nobody reads them.
+const MAX_RUNS: usize = 20;
+
+/// `3, 5-9 and 4 more`
+fn listed(runs: &[[u32; 2]]) -> String {
+    let range = |[first, last]: &[u32; 2]| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    };
+    let shown: Vec<String> = runs.iter().take(MAX_RUNS).map(range).collect();
+    let rest = runs.len().saturating_sub(MAX_RUNS);
+    let more = if rest > 0 { format!(" and {rest} more runs") } else { String::new() };
+    shown.join(", ") + &more
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_join_neighbours() {
+        let pieces = [0, 1, 2, 4, 7, 8].map(PieceIndex::new);
+        assert_eq!(runs(&pieces), [[0, 2], [4, 4], [7, 8]]);
+        assert_eq!(listed(&runs(&pieces)), "0-2, 4, 7-8");
+        let odd: Vec<_> = (0..50).map(|n| PieceIndex::new(n * 2)).collect();
+        assert!(listed(&runs(&odd)).ends_with("38 and 30 more runs"));
+    }
+}

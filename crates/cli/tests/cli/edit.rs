@@ -1,0 +1,79 @@
+//! `pieces-cli edit`.
+
+use serde_json::{Value, json};
+
+use crate::kit::{Stage, run, run_with};
+
+fn torrent(stage: &Stage) -> String {
+    let file = stage.write("f", b"content");
+    let torrent = stage.path("t");
+    let trackers = "http://a.example/announce,http://b.example/announce";
+    run(["create", &file, "-o", &torrent, "-t", trackers, "--comment", "old"]).success();
+    torrent
+}
+
+fn show(torrent: &str) -> Value {
+    run(["show", torrent, "--json"]).json()
+}
+
+#[test]
+fn what_is_beside_the_info_keeps_the_info_hash() {
+    let stage = Stage::new();
+    let torrent = torrent(&stage);
+    let before = show(&torrent);
+    let told = run([
+        "edit",
+        &torrent,
+        "--remove-tracker",
+        "http://a.example/announce",
+        "--add-tracker",
+        "udp://c.example:1",
+        "--web-seed",
+        "http://w.example/",
+        "--comment",
+        "",
+    ])
+    .success();
+    assert!(told.ends_with("the info-hash is the same\n"), "{told}");
+    let after = show(&torrent);
+    assert_eq!(after["trackers"], json!([["http://b.example/announce"], ["udp://c.example:1"]]));
+    assert_eq!(after["web_seeds"], json!(["http://w.example/"]));
+    assert_eq!((&after["comment"], &after["info_hash"]), (&Value::Null, &before["info_hash"]));
+    run(["edit", &torrent, "--no-trackers", "--no-web-seeds"]).success();
+    assert_eq!(show(&torrent)["trackers"], json!([]));
+    let again = run(["edit", &torrent, "--no-trackers"]).success();
+    assert!(again.ends_with("as it was\n"), "{again}");
+}
+
+#[test]
+fn a_new_info_hash_is_announced() {
+    let stage = Stage::new();
+    let torrent = torrent(&stage);
+    let (before, out) = (show(&torrent), stage.path("new"));
+    let told = run(["edit", &torrent, "-o", &out, "--private", "--source", "XYZ"]).success();
+    let after = show(&out);
+    assert_eq!((&after["private"], &after["source"]), (&json!(true), &json!("XYZ")));
+    for hash in [&before["info_hash"], &after["info_hash"]] {
+        assert!(told.contains(hash.as_str().unwrap()), "{told}");
+    }
+    assert_eq!(show(&torrent), before);
+    run(["edit", &torrent, "-o", &out, "--public"]).refused(28, "--force");
+    run(["edit", &out, "--public", "--source", ""]).success();
+    assert_eq!(show(&out)["info_hash"], before["info_hash"]);
+}
+
+#[test]
+fn what_makes_no_sense_changes_nothing() {
+    let stage = Stage::new();
+    let torrent = torrent(&stage);
+    let before = stage.read("t");
+    run(["edit", &torrent]).refused(28, "nothing to change");
+    run(["edit", &torrent, "--private", "--public"]).refused(28, "cannot be used with");
+    run(["edit", &torrent, "-t", "x"]).refused(28, "not a URL");
+    run(["edit", &torrent, "--remove-tracker", "http://x/"]).refused(28, "http://x/ is not there");
+    run(["edit", &stage.path("f"), "--private"]).refused(25, "bencode");
+    assert_eq!(stage.read("t"), before);
+    let piped = run_with(["edit", "-", "-o", "-", "--comment", "new"], &before, &[]);
+    assert_eq!((piped.code, piped.err.as_str()), (0, ""));
+    assert!(piped.raw.windows(12).any(|w| w == b"comment3:new"));
+}

@@ -1,0 +1,14 @@
+//! `pieces-cli` from outside: each command that needs no peer, as a user runs it. One binary, so
+//! that it links once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod bencode;
+mod create;
+mod edit;
+mod kit;
+mod magnet;
+mod show;
+mod trackers;
+mod usage;
+mod verify;

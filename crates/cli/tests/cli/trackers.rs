@@ -1,0 +1,108 @@
+//! `pieces-cli announce` and `scrape`, against a tracker that answers what it is told to.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::mpsc::{Receiver, channel};
+
+use serde_json::{Value, json};
+
+use crate::kit::{Stage, run};
+
+/// Answers every request with `body`; gives its URL and the lines of the requests.
+fn tracker(body: &'static [u8]) -> (String, Receiver<String>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://{}/announce", listener.local_addr().unwrap());
+    let (sender, requests) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let request = lines.next().unwrap_or_default();
+            lines.find(String::is_empty);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            let answer = [head.as_bytes(), body].concat();
+            // A client that left is no business of the test.
+            let _ = (&stream).write_all(&answer);
+            if sender.send(request).is_err() {
+                return;
+            }
+        }
+    });
+    (url, requests)
+}
+
+/// A URL on which nobody listens.
+fn nobody() -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    format!("http://{}/announce", listener.local_addr().unwrap())
+}
+
+fn torrent(stage: &Stage, trackers: &[&str]) -> String {
+    let file = stage.write("f", b"content");
+    let torrent = stage.path("t");
+    let tiers = trackers.iter().flat_map(|tier| ["-t", tier]);
+    run(["create", &file, "-o", &torrent].into_iter().chain(tiers)).success();
+    torrent
+}
+
+#[test]
+fn announce_tells_what_each_tracker_answers_and_leaves() {
+    let stage = Stage::new();
+    let (url, requests) = tracker(
+        b"d8:completei3e10:incompletei4e8:intervali1800e5:peers6:\x05\x06\x07\x08\x1a\xe1e",
+    );
+    let nobody = nobody();
+    let torrent = torrent(&stage, &[&url, &nobody]);
+    let told = run(["announce", &torrent, "--json", "--port", "7000"]);
+    assert_eq!((told.code, told.err.as_str()), (0, ""));
+    let report = told.json();
+    let answer = &report["trackers"][0];
+    for (key, value) in [
+        ("url", json!(url)),
+        ("tier", json!(0)),
+        ("error", Value::Null),
+        ("complete", json!(3)),
+        ("incomplete", json!(4)),
+        ("interval", json!(1800)),
+        ("peers", json!(["5.6.7.8:6881"])),
+    ] {
+        assert_eq!(answer[key], value, "{key}");
+    }
+    assert!(answer["milliseconds"].is_u64());
+    assert_eq!(report["trackers"][1]["tier"], 1);
+    assert!(report["trackers"][1]["error"].is_string());
+    let (first, second) = (requests.recv().unwrap(), requests.recv().unwrap());
+    assert!(first.contains("port=7000") && first.contains("left=7"), "{first}");
+    assert!(!first.contains("event="), "{first}");
+    assert!(second.contains("event=stopped"), "{second}");
+    let text = run(["announce", &torrent]).success();
+    assert!(text.contains("3 seeds, 4 leechers, gives 1 peer,"), "{text}");
+    assert!(text.contains("1 of 2 trackers answered"), "{text}");
+}
+
+#[test]
+fn scrape_tells_the_counts() {
+    let stage = Stage::new();
+    let (url, requests) = tracker(b"d5:filesdee");
+    let torrent = torrent(&stage, &[&url]);
+    let told = run(["scrape", &torrent]).failed(6, "not one tracker");
+    assert!(told.contains("does not know"), "{told}");
+    assert!(requests.recv().unwrap().contains("/scrape?info_hash="));
+}
+
+#[test]
+fn no_answer_at_all_is_a_failure_of_the_network() {
+    let stage = Stage::new();
+    let torrent = torrent(&stage, &[&nobody()]);
+    let report = run(["announce", &torrent, "--json"]);
+    assert!(report.json()["trackers"][0]["error"].is_string());
+    report.failed(6, "not one tracker");
+    run([
+        "announce",
+        &stage.write("t", b"d4:infod6:lengthi0e4:name1:x12:piece lengthi16384e6:pieces0:ee"),
+    ])
+    .refused(1, "names no tracker");
+}

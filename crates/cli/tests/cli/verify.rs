@@ -1,0 +1,54 @@
+//! `pieces-cli verify`.
+
+use serde_json::json;
+
+use crate::kit::{Stage, pattern, run};
+
+#[test]
+fn each_kind_of_damage_is_told_apart() {
+    let stage = Stage::new();
+    stage.photos();
+    stage.write("photos/d", &pattern(40_000));
+    let (torrent, dir) = (stage.path("t"), stage.folder().to_str().unwrap().to_owned());
+    run(["create", &stage.path("photos"), "-o", &torrent, "--piece-size", "16K"]).success();
+    let whole = run(["verify", &torrent, "-d", &dir]).success();
+    assert_eq!(whole, "photos: whole, 5 files and 7 pieces\n");
+    let mut damaged = pattern(20_000);
+    damaged[0] ^= 1;
+    stage.write("photos/a/1.jpg", &damaged);
+    stage.write("photos/b/2.jpg", &pattern(39_000));
+    stage.write("photos/c.txt", b"hello\nworld");
+    std::fs::remove_file(stage.path("photos/d")).unwrap();
+    let found = run(["verify", &torrent, "-d", &dir, "--json"]);
+    let report = found.json();
+    assert_eq!(report["whole"], false);
+    assert_eq!(
+        report["pieces"],
+        json!({"count": 7, "whole": 2, "damaged": [[0, 0]], "missing": [[3, 6]]})
+    );
+    let file = |number: usize| {
+        let file = &report["files"][number];
+        json!([file["path"], file["state"], file["length_on_disk"]])
+    };
+    assert_eq!(file(0), json!(["photos/a/1.jpg", "damaged", null]));
+    assert_eq!(file(1), json!(["photos/b/2.jpg", "short", 39_000]));
+    assert_eq!(file(2), json!(["photos/c.txt", "long", 11]));
+    assert_eq!(file(3), json!(["photos/d", "missing", null]));
+    assert_eq!(file(4), json!(["photos/empty", "whole", null]));
+    found.failed(32, "4 of 5 files and 5 of 7 pieces are not whole");
+    let text = run(["verify", &torrent, "-d", &dir]).failed(32, "not whole");
+    assert!(text.contains("too short   photos/b/2.jpg (39000 of 40000 bytes)"), "{text}");
+    assert!(text.contains("pieces missing: 3-6"), "{text}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_not_damage() {
+    let stage = Stage::new();
+    let file = stage.write("f", b"content");
+    let torrent = stage.path("t");
+    run(["create", &file, "-o", &torrent]).success();
+    run(["verify", &torrent, "-d", &stage.path("absent")]).refused(3, "absent");
+    std::fs::create_dir(stage.path("hollow")).unwrap();
+    let text = run(["verify", &torrent, "-d", &stage.path("hollow")]).failed(32, "1 of 1 file");
+    assert!(text.starts_with("missing"), "{text}");
+}
