@@ -11,27 +11,29 @@ use std::fmt;
 pub(crate) enum Code {
     /// Done; also a seed that the user stopped.
     Done = 0,
-    /// None of the others fits.
+    /// None of the others fits, as when a torrent names no tracker to ask.
     Other = 1,
     /// A file or resource that was named does not exist.
     NotFound = 3,
-    /// The network failed: an address that cannot be bound, a source that cannot be fetched.
+    /// The network failed: an address that cannot be bound, a source that cannot be fetched, no
+    /// tracker that answers.
     Network = 6,
-    /// Stopped by the user before everything was there.
+    /// Stopped by the user before everything was there, hashed or verified.
     Unfinished = 7,
     /// The disk is full.
     DiskFull = 9,
     /// Reading or writing a file failed.
     Io = 17,
-    /// Not valid bencode.
+    /// Not valid bencode; for `bencode check` also what is not canonical.
     BadBencode = 25,
-    /// Bencode, but not a valid torrent.
+    /// Bencode, but not a valid torrent, or one of version 2 alone where that won't do yet.
     BadTorrent = 26,
     /// Not a valid magnet URI.
     BadMagnet = 27,
-    /// An option or argument that cannot be used.
+    /// An option or argument that cannot be used: also a file that is there and may not be
+    /// replaced, and names that cannot be in a torrent.
     BadOption = 28,
-    /// Data on disk does not match its hashes.
+    /// Data on disk does not match its hashes, or is missing.
     Checksum = 32,
 }
 
@@ -72,7 +74,11 @@ impl Failure {
             storage::ErrorKind::Unsupported => Code::BadTorrent,
             _ => Code::Io,
         };
-        Self::new(code, crate::text::escape(&error.to_string()))
+        let message = match error.kind() {
+            storage::ErrorKind::Cancelled => "stopped before all of it was read".into(),
+            _ => crate::text::escape(&error.to_string()).into_owned(),
+        };
+        Self::new(code, message)
     }
 }
 
