@@ -15,6 +15,10 @@ pub struct Config {
     pub bind: Option<IpAddr>,
     /// Connections a torrent holds at the most.
     pub max_peers: usize,
+    /// Payload bytes a second that all torrents together ask of peers; `None` is no limit.
+    pub download_limit: Option<u64>,
+    /// Payload bytes a second that all torrents together serve; `None` is no limit.
+    pub upload_limit: Option<u64>,
     /// How long trackers are given to hear `stopped` when the session ends.
     pub goodbye: Duration,
     /// How reads reach the disk.
@@ -34,6 +38,8 @@ impl Default for Config {
             ports: DEFAULT_PORTS,
             bind: None,
             max_peers: DEFAULT_MAX_PEERS,
+            download_limit: None,
+            upload_limit: None,
             goodbye: GOODBYE,
             backend: storage::Backend::default(),
             state_dir: None,

@@ -120,6 +120,8 @@ impl Opening {
         let mut rng = fastrand::Rng::with_seed(self.seed);
         let mut config = swarm::Config::new(self.entry.peer_id);
         config.max_peers = self.config.max_peers;
+        config.download_limit.clone_from(&self.shared.download_limit);
+        config.upload_limit.clone_from(&self.shared.upload_limit);
         config.own_addrs = vec![self.shared.listen];
         let state = if have.is_full() { State::Seeding } else { State::Downloading };
         let now = Instant::now();

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender};
 use metainfo::Metainfo;
 use storage::{Disk, TorrentId};
+use swarm::Limit;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 use wire::PeerId;
@@ -66,6 +67,8 @@ impl Session {
             saver: Saver::start().map_err(start)?,
             downloads: Shared::download_pool(),
             uploads: Shared::upload_pool(),
+            download_limit: config.download_limit.map(Limit::new),
+            upload_limit: config.upload_limit.map(Limit::new),
             dials: Shared::half_open(),
             registry,
             bind: config.bind,

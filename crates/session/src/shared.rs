@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metainfo::InfoHash;
 use storage::{Disk, Done, TorrentId};
+use swarm::Limit;
 use tokio::sync::Semaphore;
 use wire::{Payload, Pool};
 
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) downloads: Pool,
     /// Buffers for blocks that leave.
     pub(crate) uploads: Pool,
+    pub(crate) download_limit: Option<Limit>,
+    pub(crate) upload_limit: Option<Limit>,
     pub(crate) dials: Semaphore,
     pub(crate) registry: Arc<Registry>,
     pub(crate) bind: Option<IpAddr>,

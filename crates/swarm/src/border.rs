@@ -7,6 +7,7 @@ use metainfo::{Block, Layout, PieceIndex, PieceSet};
 use wire::{Message, Payload, PeerId};
 
 use crate::close::CloseReason;
+use crate::limit::Limit;
 use crate::limits;
 
 /// Names one connection. The driver allocates it and never uses a value twice.
@@ -27,9 +28,9 @@ pub struct Config {
     /// Peers unchoked for what they give (or, when we seed, in turn), beside the optimistic one.
     pub unchoke_slots: usize,
     /// Most payload bytes we ask for a second; `None` is no limit.
-    pub download_limit: Option<u64>,
+    pub download_limit: Option<Limit>,
     /// Most payload bytes we serve a second; `None` is no limit.
-    pub upload_limit: Option<u64>,
+    pub upload_limit: Option<Limit>,
 }
 
 impl Config {
@@ -75,15 +76,15 @@ pub enum Source {
 }
 
 /// Orders from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Control {
-    /// New speed limits in payload bytes a second; `None` lifts one.
+    /// New speed limits; `None` lifts one.
     Limits {
         /// What we ask of peers.
-        download: Option<u64>,
+        download: Option<Limit>,
         /// What we serve.
-        upload: Option<u64>,
+        upload: Option<Limit>,
     },
     /// Close every connection and dial nobody; pieces that are being checked are still taken in.
     Pause,

@@ -27,7 +27,7 @@
 //! | `choker` | who gets a slot |
 //! | `bans` | evidence, convictions |
 //! | `candidates` | addresses, and when to dial them |
-//! | `rate`, `bucket` | measuring and limiting |
+//! | `rate`, `bucket`, `limit` | measuring and limiting |
 //!
 //! Memory is bounded: what a peer may make us keep (queues, late requests, known addresses,
 //! evidence) has a limit each, and blocks on their way in or out are bounded by request windows and
@@ -39,6 +39,7 @@ mod bucket;
 mod candidates;
 mod choker;
 mod close;
+mod limit;
 pub mod limits;
 mod partial;
 mod peer;
@@ -55,5 +56,6 @@ pub use border::{
     Source,
 };
 pub use close::CloseReason;
+pub use limit::Limit;
 pub use stats::{PeerStats, Stats};
 pub use torrent::Torrent;

@@ -18,10 +18,10 @@ use crate::bans::Bans;
 use crate::border::{
     Action, Checked, Config, Control, DiskDone, Event, Input, PeerKey, Phase, Source,
 };
-use crate::bucket::Bucket;
 use crate::candidates::Candidates;
 use crate::choker::Choker;
 use crate::close::CloseReason;
+use crate::limit::Limit;
 use crate::limits::{CHOKE_ROUND, TICK};
 use crate::partial::Partials;
 use crate::peer::Peer;
@@ -67,8 +67,8 @@ pub struct Torrent {
     services: VecDeque<PeerKey>,
     /// A slot may have become free.
     fill_slots: bool,
-    download_limit: Option<Bucket>,
-    upload_limit: Option<Bucket>,
+    download_limit: Option<Limit>,
+    upload_limit: Option<Limit>,
     /// Payload bytes in the upload buffers of all peers.
     upload_buffered: u64,
 
@@ -108,8 +108,8 @@ impl Torrent {
             refill_all: false,
             services: VecDeque::new(),
             fill_slots: false,
-            download_limit: config.download_limit.map(Bucket::limit),
-            upload_limit: config.upload_limit.map(Bucket::limit),
+            download_limit: config.download_limit.clone(),
+            upload_limit: config.upload_limit.clone(),
             upload_buffered: 0,
             paused: false,
             halted: false,
@@ -185,7 +185,7 @@ impl Torrent {
     /// When to call [`handle_timeout`](Self::handle_timeout) unless something happens before, as
     /// known after `poll` gave `None`. `None`: never.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let limit = |bucket: &Option<Bucket>| bucket.as_ref().and_then(Bucket::ready_at);
+        let limit = |limit: &Option<Limit>| limit.as_ref().and_then(Limit::ready_at);
         let dial = if self.may_dial() { self.candidates.next_turn() } else { None };
         let refill = if self.refills.is_empty() { None } else { limit(&self.download_limit) };
         let serve = if self.services.is_empty() { None } else { limit(&self.upload_limit) };
@@ -275,8 +275,8 @@ impl Torrent {
     fn control(&mut self, now: Instant, control: Control) {
         match control {
             Control::Limits { download, upload } => {
-                self.download_limit = download.map(Bucket::limit);
-                self.upload_limit = upload.map(Bucket::limit);
+                self.download_limit = download;
+                self.upload_limit = upload;
                 self.refill_all = true;
             }
             Control::Pause => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lab::{BLOCK, Lab};
 use metainfo::PieceIndex;
-use swarm::{CloseReason, Control, DiskDone, DiskJob, Event, Input, limits};
+use swarm::{CloseReason, Control, DiskDone, DiskJob, Event, Input, Limit, limits};
 use wire::{Message, Payload, Request};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -290,7 +290,7 @@ fn requests_while_choked_or_for_pieces_we_lack_are_not_served() {
 fn speed_limits_hold() {
     let limit = 5 * u64::from(BLOCK);
     let mut lab = Lab::new(2_000, false);
-    lab.input(Input::Control(Control::Limits { download: Some(limit), upload: None }));
+    lab.input(Input::Control(Control::Limits { download: Some(Limit::new(limit)), upload: None }));
     let all: Vec<u32> = (0..2_000).collect();
     let peers = [lab.giver(2, &all), lab.giver(4, &all)];
     let mut got = [0_u64; 2];
@@ -308,7 +308,7 @@ fn speed_limits_hold() {
     assert!(got[0].abs_diff(got[1]) < total / 4, "{got:?}");
 
     let mut lab = Lab::new(100, true);
-    lab.input(Input::Control(Control::Limits { download: None, upload: Some(limit) }));
+    lab.input(Input::Control(Control::Limits { download: None, upload: Some(Limit::new(limit)) }));
     let peer = lab.taker(2);
     let mut served = 0;
     for n in 0..300 {
@@ -321,6 +321,35 @@ fn speed_limits_hold() {
         }
     }
     assert!(served.abs_diff(30 * limit) < 2 * limit, "{served}");
+}
+
+#[test]
+fn torrents_keep_a_limit_together() {
+    let rate = 20 * u64::from(BLOCK);
+    let limit = Limit::new(rate);
+    let all: Vec<u32> = (0..2_000).collect();
+    let mut labs = [Lab::new(2_000, false), Lab::new(2_000, false)];
+    let start = labs[0].now;
+    let peers = labs.each_mut().map(|lab| {
+        lab.now = start;
+        let (download, upload) = (Some(limit.clone()), None);
+        lab.input(Input::Control(Control::Limits { download, upload }));
+        lab.giver(2, &all)
+    });
+    let mut got = [0_u64; 2];
+    for n in 0..1_000 {
+        // Whose timer goes off first is chance.
+        for at in if n % 2 == 0 { [0, 1] } else { [1, 0] } {
+            labs[at].pass(SECOND / 100);
+            for block in labs[at].asked(peers[at]) {
+                got[at] += u64::from(block.len());
+                labs[at].give(peers[at], block);
+            }
+        }
+    }
+    let total = got[0] + got[1];
+    assert!(total.abs_diff(10 * rate) < rate / 2, "{got:?}");
+    assert!(got[0].abs_diff(got[1]) < total / 4, "{got:?}");
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Torrent {
             return;
         }
         while let Some(key) = self.refills.front().copied() {
-            if self.download_limit.as_mut().is_some_and(|limit| !limit.is_open(now)) {
+            if self.download_limit.as_ref().is_some_and(|limit| !limit.is_open(now)) {
                 return;
             }
             self.refills.pop_front();
@@ -69,7 +69,7 @@ impl Torrent {
         let turn = if limited { room.min(LIMITED_TURN) } else { room };
         let mut open_at = 0;
         for _ in 0..turn {
-            if self.download_limit.as_mut().is_some_and(|limit| !limit.is_open(now)) {
+            if self.download_limit.as_ref().is_some_and(|limit| !limit.is_open(now)) {
                 break;
             }
             let block = self.next_open(key, &mut open_at).or_else(|| {
@@ -116,7 +116,7 @@ impl Torrent {
     }
 
     fn ask(&mut self, now: Instant, key: PeerKey, block: Block) {
-        if let Some(limit) = &mut self.download_limit {
+        if let Some(limit) = &self.download_limit {
             limit.spend(u64::from(block.len()));
         }
         if let Some(peer) = self.peers.get_mut(&key) {

@@ -50,7 +50,7 @@ impl Torrent {
     pub(super) fn serve_round(&mut self, now: Instant) {
         while let Some(key) = self.services.front().copied() {
             let full = self.upload_buffered >= UPLOAD_BUFFER_ALL;
-            if full || self.upload_limit.as_mut().is_some_and(|limit| !limit.is_open(now)) {
+            if full || self.upload_limit.as_ref().is_some_and(|limit| !limit.is_open(now)) {
                 return;
             }
             self.services.pop_front();
@@ -60,7 +60,7 @@ impl Torrent {
             peer.uploads.start();
             let len = u64::from(block.len());
             self.upload_buffered += len;
-            if let Some(limit) = &mut self.upload_limit {
+            if let Some(limit) = &self.upload_limit {
                 limit.spend(len);
             }
             self.actions.push_back(Action::Disk(DiskJob::Read { peer: key, block }));
