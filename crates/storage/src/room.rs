@@ -50,7 +50,7 @@ fn file_system(folder: &Path) -> Result<rustix::fs::StatVfs, Error> {
 }
 
 /// Refuses names the target file system can't hold for their length.
-fn check_names(spec: &Spec) -> Result<(), Error> {
+pub(crate) fn check_names(spec: &Spec) -> Result<(), Error> {
     let longest = file_system(spec.root())?.f_namemax;
     for file in spec.files().iter().filter(|file| file.on_disk) {
         let too_long = |part: std::path::Component<'_>| part.as_os_str().len() as u64 > longest;
@@ -97,7 +97,7 @@ pub(crate) fn unallocated(
     let missing = |((index, file), stat): ((usize, &FileSpec), &Option<Stat>)| {
         let len = spec.layout().file_len(index);
         match stat {
-            _ if !file.on_disk => 0,
+            _ if !file.on_disk || !spec.is_wanted(index) => 0,
             None => len,
             Some(stat) if counts(stat, len) => {
                 let taken = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use metainfo::{Expected, FileKind, Layout, Metainfo, PieceIndex};
+use metainfo::{Expected, FileKind, Layout, Metainfo, PieceIndex, PieceSet};
 
 use crate::error::{Error, ErrorKind};
 
@@ -17,12 +17,20 @@ pub struct Spec {
     allocation: Allocation,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Shared {
     root: PathBuf,
     files: Vec<FileSpec>,
     layout: Layout,
     expected: Vec<[u8; 20]>,
+    selection: Option<Selection>,
+}
+
+/// Which part of a torrent is wanted.
+#[derive(Debug, Clone)]
+struct Selection {
+    files: Vec<bool>,
+    pieces: PieceSet,
 }
 
 /// One file of a torrent.
@@ -100,7 +108,7 @@ impl Spec {
                 ));
             }
         }
-        let shared = Shared { root: root.into(), files, layout, expected };
+        let shared = Shared { root: root.into(), files, layout, expected, selection: None };
         Ok(Self { shared: Arc::new(shared), allocation: Allocation::default() })
     }
 
@@ -108,6 +116,41 @@ impl Spec {
     pub fn with_allocation(mut self, allocation: Allocation) -> Self {
         self.allocation = allocation;
         self
+    }
+
+    /// The same, of which only the files are wanted that `wanted` says yes to, by index.
+    ///
+    /// A file that is not wanted is not touched, unless a piece of it belongs to a wanted file too:
+    /// then it gets its length, and of its bytes only those of such pieces; the rest are holes. That
+    /// is where whole pieces can be checked and served from, and where a later download of the file
+    /// goes on.
+    pub fn with_selection(mut self, wanted: impl Fn(usize) -> bool) -> Self {
+        let shared = Arc::make_mut(&mut self.shared);
+        let files: Vec<bool> = (0..shared.files.len()).map(wanted).collect();
+        let layout = &shared.layout;
+        let pieces_of = |file| layout.file_pieces(file).filter_map(|index| layout.piece(index));
+        let mut pieces = PieceSet::new_empty(layout.piece_count());
+        for (file, _) in files.iter().enumerate().filter(|(_, wanted)| **wanted) {
+            for piece in pieces_of(file) {
+                pieces.insert(piece);
+            }
+        }
+        for (index, (file, wanted)) in shared.files.iter_mut().zip(&files).enumerate() {
+            file.on_disk &= *wanted || pieces_of(index).any(|piece| pieces.contains(piece));
+        }
+        shared.selection = Some(Selection { files, pieces });
+        self
+    }
+
+    /// The pieces that hold bytes of wanted files; `None` when all of them are wanted.
+    pub fn wanted_pieces(&self) -> Option<&PieceSet> {
+        self.shared.selection.as_ref().map(|selection| &selection.pieces)
+    }
+
+    /// True if the whole of a file is wanted.
+    pub(crate) fn is_wanted(&self, file: usize) -> bool {
+        let selection = self.shared.selection.as_ref();
+        selection.is_none_or(|selection| selection.files.get(file).copied().unwrap_or(false))
     }
 
     /// The target folder.

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use crate::error::{Error, ErrorKind};
 use crate::files::{FileCache, FileId, Files, Stamp};
 use crate::paths::{Access, Root};
-use crate::room::{free_space, survey, unallocated};
+use crate::room::{check_names, free_space, survey, unallocated};
 use crate::spec::{Allocation, Spec};
 use crate::sys;
 use crate::watch::Watch;
@@ -46,6 +46,7 @@ impl Torrent {
     ///
     /// A file that is long enough already is left as it is; one that is too long is never cut.
     pub(crate) fn open(spec: &Spec, cache: Arc<FileCache>) -> Result<Self, Error> {
+        check_names(spec)?;
         let stats = survey(spec)?;
         if spec.allocation() == Allocation::Full {
             refuse_if_full(spec, &stats)?;
@@ -141,6 +142,7 @@ fn make(
     let open = root.file(&file.path, if is_new { Access::Create } else { Access::Write })?;
     let reserved = len == 0
         || spec.allocation() == Allocation::Full
+            && spec.is_wanted(index)
             && sys::reserve(&open, len).map_err(|error| {
                 match Error::io("reserve room for it", &path, &error) {
                     error if matches!(error.kind(), ErrorKind::Full { .. }) => full(spec, &path, 1),

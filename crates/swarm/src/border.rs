@@ -21,6 +21,11 @@ pub struct Config {
     pub peer_id: PeerId,
     /// Addresses we listen on, as far as they are known; never dialed.
     pub own_addrs: Vec<SocketAddr>,
+    /// The pieces to fetch; `None` is all of them. Pieces that are here are served either way.
+    pub wanted: Option<PieceSet>,
+    /// Begin pieces from the first to the last, and not the rarest first: for whoever reads along,
+    /// at the swarm's expense.
+    pub sequential: bool,
     /// Most connections of this torrent, both directions together.
     pub max_peers: usize,
     /// Most dials of this torrent that are neither connected nor failed yet.
@@ -39,6 +44,8 @@ impl Config {
         Self {
             peer_id,
             own_addrs: Vec::new(),
+            wanted: None,
+            sequential: false,
             max_peers: limits::MAX_PEERS,
             max_half_open: limits::MAX_HALF_OPEN,
             unchoke_slots: limits::UNCHOKE_SLOTS,
@@ -289,7 +296,7 @@ pub enum Event {
         /// How many peers it came from.
         sources: usize,
     },
-    /// Every piece is verified and stored.
+    /// Every wanted piece is verified and stored.
     Completed,
     /// A peer was proved to have sent false data.
     Banned {

@@ -1,4 +1,5 @@
-//! Which piece to begin next: the pieces that nobody was asked for yet, kept in order of rarity.
+//! Which piece to begin next: the pieces that nobody was asked for yet, kept in order of rarity, or
+//! begun in their own order where that is asked for.
 //! It knows no blocks, no requests and no time.
 //!
 //! `order` holds these pieces sorted by how many peers have them; `bounds` says where each rarity
@@ -39,6 +40,8 @@ pub(crate) struct Picker {
     /// The pieces in `order` as bits, laid out like a bitfield.
     listed: Vec<u8>,
     seeds: u32,
+    /// Pick the first piece, not the rarest.
+    sequential: bool,
     /// `peers` changed in many entries and `order` was not sorted since.
     unsorted: bool,
     /// Grows when a piece comes back into `order`.
@@ -61,21 +64,21 @@ impl Cursor {
 }
 
 impl Picker {
-    /// All pieces that are not in `have`.
-    pub(crate) fn new(have: &PieceSet) -> Self {
-        let order: Vec<u32> = have.iter_missing().map(PieceIndex::get).collect();
-        let mut entries = vec![Entry { place: UNLISTED, peers: 0 }; have.len() as usize];
+    /// All pieces that are not in `settled`.
+    pub(crate) fn new(settled: &PieceSet, sequential: bool) -> Self {
+        let order: Vec<u32> = settled.iter_missing().map(PieceIndex::get).collect();
+        let mut entries = vec![Entry { place: UNLISTED, peers: 0 }; settled.len() as usize];
         for (place, piece) in (0_u32..).zip(&order) {
             if let Some(entry) = entries.get_mut(*piece as usize) {
                 entry.place = place;
             }
         }
-        let mut listed: Vec<u8> = have.as_bytes().iter().map(|byte| !byte).collect();
-        if let (Some(last), spare @ 1..) = (listed.last_mut(), have.len() % 8) {
+        let mut listed: Vec<u8> = settled.as_bytes().iter().map(|byte| !byte).collect();
+        if let (Some(last), spare @ 1..) = (listed.last_mut(), settled.len() % 8) {
             *last &= !(0xff >> spare);
         }
         let bounds = vec![0, len(&order)];
-        Self { entries, order, bounds, listed, seeds: 0, unsorted: false, returns: 0 }
+        Self { entries, order, bounds, listed, seeds: 0, sequential, unsorted: false, returns: 0 }
     }
 
     /// A peer that has every piece came.
@@ -182,7 +185,8 @@ impl Picker {
         self.put(hole, piece.get());
     }
 
-    /// A piece to begin with a peer that has `pieces`: among the rarest it has, at random.
+    /// A piece to begin with a peer that has `pieces`: among the rarest it has, at random; or the
+    /// first it has.
     pub(crate) fn pick(
         &mut self,
         pieces: &Pieces,
@@ -192,6 +196,8 @@ impl Picker {
         self.sort();
         match pieces {
             Pieces::Nothing => None,
+            Pieces::All if self.sequential => first_common(&self.listed, &self.listed),
+            Pieces::Some(set) if self.sequential => first_common(set.as_bytes(), &self.listed),
             Pieces::All => {
                 let rarest = self.bounds.windows(2).find(|bound| bound[0] < bound[1])?;
                 Some(PieceIndex::new(self.order[rng.usize(rarest[0] as usize..rarest[1] as usize)]))
@@ -250,14 +256,10 @@ impl Picker {
         let bits = set.as_bytes();
         let start = cursor.byte.min(bits.len());
         for (from, to) in [(start, bits.len()), (0, start)] {
-            let both = bits.get(from..to)?.chunks(8).zip(self.listed.get(from..to)?.chunks(8));
-            for (at, (a, b)) in both.enumerate() {
-                let common = word(a) & word(b);
-                if common != 0 {
-                    cursor.byte = from + at * 8;
-                    let piece = cursor.byte * 8 + common.leading_zeros() as usize;
-                    return u32::try_from(piece).ok().map(PieceIndex::new);
-                }
+            let found = first_common(bits.get(from..to)?, self.listed.get(from..to)?);
+            if let Some(at) = found {
+                cursor.byte = from + at.as_usize() / 64 * 8;
+                return u32::try_from(from * 8 + at.as_usize()).ok().map(PieceIndex::new);
             }
         }
         None
@@ -331,6 +333,13 @@ impl Picker {
 fn len(order: &[u32]) -> u32 {
     // A torrent has far fewer than 2^32 pieces.
     u32::try_from(order.len()).unwrap_or(u32::MAX)
+}
+
+/// The first bit that is set in both.
+fn first_common(a: &[u8], b: &[u8]) -> Option<PieceIndex> {
+    let words = a.chunks(8).zip(b.chunks(8)).map(|(a, b)| word(a) & word(b));
+    let (at, common) = words.enumerate().find(|(_, common)| *common != 0)?;
+    u32::try_from(at * 64 + common.leading_zeros() as usize).ok().map(PieceIndex::new)
 }
 
 /// Up to eight bytes as the big-endian word they begin.

@@ -63,14 +63,17 @@ impl Pieces {
         matches!(self, Self::All)
     }
 
-    /// How many of these pieces are not in `have`.
-    pub(crate) fn missing_from(&self, have: &PieceSet) -> u32 {
+    /// How many of these pieces are not in `settled`.
+    pub(crate) fn missing_from(&self, settled: &PieceSet) -> u32 {
         match self {
             Self::Nothing => 0,
-            Self::All => have.len() - have.count(),
-            Self::Some(set) => {
-                set.as_bytes().iter().zip(have.as_bytes()).map(|(a, b)| (a & !b).count_ones()).sum()
-            }
+            Self::All => settled.len() - settled.count(),
+            Self::Some(set) => set
+                .as_bytes()
+                .iter()
+                .zip(settled.as_bytes())
+                .map(|(a, b)| (a & !b).count_ones())
+                .sum(),
         }
     }
 }

@@ -14,8 +14,11 @@ pub struct Stats {
     pub pieces: u32,
     /// Pieces that are verified and stored.
     pub pieces_have: u32,
-    /// Bytes of the torrent that are not verified yet: a tracker's `left`.
+    /// Bytes of wanted pieces that are not verified yet.
     pub left: u64,
+    /// Bytes of all pieces, wanted or not, that are not verified: a tracker's `left`, since only who
+    /// has everything is a seed to it.
+    pub missing: u64,
     /// Payload bytes received, whatever became of them.
     pub downloaded: u64,
     /// Payload bytes that left for peers.

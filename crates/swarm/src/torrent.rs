@@ -46,8 +46,12 @@ pub struct Torrent {
     config: Config,
     layout: Layout,
     have: PieceSet,
-    /// Bytes not verified yet.
+    /// What is had or not wanted: nothing of it is to be fetched.
+    settled: PieceSet,
+    /// Bytes not settled yet.
     left: u64,
+    /// Bytes not verified yet.
+    missing: u64,
     /// `None` when there is nothing left to pick.
     picker: Option<Picker>,
     partials: Partials,
@@ -94,9 +98,16 @@ impl Torrent {
     pub fn new(config: Config, phase: Phase, rng_seed: u64) -> Self {
         let Phase::Pieces(layout, have) = phase;
         let rng = fastrand::Rng::with_seed(rng_seed);
-        let left = have.iter_missing().map(|piece| u64::from(layout.piece_len(piece))).sum();
+        let lacking = |set: &PieceSet| {
+            set.iter_missing().map(|piece| u64::from(layout.piece_len(piece))).sum::<u64>()
+        };
+        let mut settled = have.clone();
+        for piece in config.wanted.iter().flat_map(PieceSet::iter_missing) {
+            settled.insert(piece);
+        }
+        let (left, missing) = (lacking(&settled), lacking(&have));
         Self {
-            picker: (!have.is_full()).then(|| Picker::new(&have)),
+            picker: (!settled.is_full()).then(|| Picker::new(&settled, config.sequential)),
             partials: Partials::new(layout.clone()),
             end_game: EndGame::default(),
             bans: Bans::default(),
@@ -126,7 +137,9 @@ impl Torrent {
             config,
             layout,
             have,
+            settled,
             left,
+            missing,
         }
     }
 
@@ -205,6 +218,7 @@ impl Torrent {
             pieces: self.layout.piece_count(),
             pieces_have: self.have.count(),
             left: self.left,
+            missing: self.missing,
             downloaded: self.down.total(),
             uploaded: self.up.total(),
             wasted: self.wasted.total(),
@@ -241,7 +255,7 @@ impl Torrent {
     }
 
     fn is_complete(&self) -> bool {
-        self.have.is_full()
+        self.settled.is_full()
     }
 
     fn disk(&mut self, now: Instant, done: DiskDone) {

@@ -5,7 +5,7 @@ mod lab;
 use std::time::Duration;
 
 use lab::{BLOCK, Lab};
-use metainfo::PieceIndex;
+use metainfo::{PieceIndex, PieceSet};
 use swarm::{CloseReason, Control, DiskDone, DiskJob, Event, Input, Limit, limits};
 use wire::{Message, Payload, Request};
 
@@ -238,6 +238,71 @@ fn begun_pieces_come_first() {
         lab.give(peers[1], block);
     }
     assert!(lab.torrent.stats().partial_pieces <= before + 1);
+}
+
+#[test]
+fn in_sequence_pieces_are_begun_from_the_first() {
+    let mut config = swarm::Config::new(lab::OUR_ID);
+    config.sequential = true;
+    let mut lab = Lab::with(200, false, config);
+    let some = lab.giver(2, &[150, 70, 9, 3]);
+    let all: Vec<u32> = (0..200).collect();
+    let seed = lab.giver(4, &all);
+    let mut begun: [Vec<u32>; 2] = [Vec::new(), Vec::new()];
+    for _ in 0..200 {
+        for (peer, begun) in [some, seed].into_iter().zip(&mut begun) {
+            for block in lab.asked(peer) {
+                begun.push(block.piece().get());
+                lab.give(peer, block);
+            }
+        }
+        let done: Vec<u32> = (lab.jobs().iter())
+            .filter_map(|job| match job {
+                DiskJob::Check { piece, .. } => Some(piece.get()),
+                _ => None,
+            })
+            .collect();
+        for piece in done {
+            lab.checked(piece, true);
+        }
+    }
+    assert!(lab.torrent.have().is_full());
+    for mut begun in begun {
+        begun.dedup();
+        assert!(begun.is_sorted(), "{begun:?}");
+    }
+}
+
+#[test]
+fn only_wanted_pieces_are_fetched() {
+    let mut wanted = PieceSet::new_empty(4);
+    wanted.insert(PieceIndex::new(1));
+    let mut config = swarm::Config::new(lab::OUR_ID);
+    config.wanted = Some(wanted);
+    let mut lab = Lab::with(4, false, config);
+    let piece_len = 4 * u64::from(BLOCK);
+    let stats = lab.torrent.stats();
+    assert_eq!((stats.left, stats.missing), (piece_len, 4 * piece_len));
+
+    let useless = lab.giver(2, &[0, 2, 3]);
+    assert!(!lab.sent(useless).contains(&Message::Interested));
+    let seed = lab.giver(4, &[0, 1, 2, 3]);
+    let asked = lab.asked(seed);
+    assert_eq!(asked.len(), 4);
+    assert!(asked.iter().all(|block| block.piece().get() == 1), "{asked:?}");
+    for block in asked {
+        lab.give(seed, block);
+    }
+    lab.checked(1, true);
+
+    assert!(lab.events().contains(&Event::Completed));
+    assert_eq!(lab.closes(), [(seed, CloseReason::BothSeeds)]);
+    let stats = lab.torrent.stats();
+    assert_eq!((stats.left, stats.missing, stats.pieces_have), (0, 3 * piece_len, 1));
+    // Who lacks the piece is still served.
+    assert!(lab.sent(useless).contains(&Message::Have(1)));
+    lab.input(Input::Disk(DiskDone::Lost { piece: PieceIndex::new(1) }));
+    assert_eq!(lab.torrent.stats().left, piece_len);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What the disk threads do when nothing goes wrong.
 //! Faults are next door.
 
+use std::fs;
+
 use metainfo::PieceIndex;
 use proptest::prelude::*;
 use storage::{Allocation, Backend, Checked, Config, Done, ErrorKind, Job, TorrentId, What};
@@ -359,4 +361,30 @@ proptest! {
             fixture.assert_files();
         });
     }
+}
+
+#[test]
+fn what_is_not_wanted_takes_no_room() {
+    // Pieces of 16: 0 and 1 of the first file, 2 of all three, 3 to 5 of the last, which is wanted.
+    let fixture = Fixture::new(16, &[40, 3, 50]);
+    let spec = fixture.spec.clone().with_selection(|file| file == 2);
+    let wanted: Vec<u32> = spec.wanted_pieces().unwrap().iter().map(PieceIndex::get).collect();
+    assert_eq!(wanted, [2, 3, 4, 5]);
+    let threads = Threads::start(Backend::Positional);
+    assert_eq!(storage::room(&spec).unwrap().needed, 50);
+    threads.disk.open(T, &spec).unwrap();
+    let order = wanted.into_iter().map(PieceIndex::new);
+    threads.download(&fixture, order);
+    threads.close(T);
+    assert_eq!(fs::read(fixture.path(2)).unwrap(), fixture.file(2));
+    // Neighbours hold what they share with it and holes.
+    let mut first = fixture.file(0).to_vec();
+    first[..32].fill(0);
+    assert_eq!(fs::read(fixture.path(0)).unwrap(), first);
+    assert_eq!(fs::read(fixture.path(1)).unwrap(), fixture.file(1));
+
+    let options = storage::Options::default();
+    let none = |_: storage::Progress| {};
+    let found = storage::verify(&fixture.spec, &options, &none, &false.into()).unwrap().whole;
+    assert_eq!(found.iter().map(PieceIndex::get).collect::<Vec<_>>(), [2, 3, 4, 5]);
 }

@@ -47,7 +47,7 @@ struct Both {
 impl Both {
     fn new(total: u32, have: &PieceSet) -> Self {
         let rng = fastrand::Rng::with_seed(5);
-        let picker = Picker::new(have);
+        let picker = Picker::new(have, false);
         Self { picker, rng, total, peers: Vec::new(), begun: have.iter().collect() }
     }
 
@@ -181,7 +181,7 @@ fn an_entry_is_eight_bytes() {
 fn a_peer_with_few_pieces_of_many_finds_them_all() {
     let total = 100_000;
     let mut rng = fastrand::Rng::with_seed(1);
-    let mut picker = Picker::new(&PieceSet::new_empty(total));
+    let mut picker = Picker::new(&PieceSet::new_empty(total), false);
     let mut set = PieceSet::new_empty(total);
     for piece in [0, 7, 8, 63, 64, 65, 50_000, 99_999] {
         set.insert(PieceIndex::new(piece));
@@ -206,7 +206,7 @@ fn a_peer_with_few_pieces_of_many_finds_them_all() {
 fn equals_are_picked_at_random() {
     let first = |seed| {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut picker = Picker::new(&PieceSet::new_empty(1_000));
+        let mut picker = Picker::new(&PieceSet::new_empty(1_000), false);
         picker.pick(&Pieces::All, &mut Cursor::default(), &mut rng)
     };
     let firsts: std::collections::BTreeSet<_> = (0..50).map(first).collect();

@@ -96,7 +96,7 @@ impl Torrent {
         if let Some(picker) = &mut self.picker {
             picker.add(piece);
         }
-        if !self.have.contains(piece) {
+        if !self.settled.contains(piece) {
             peer.wanted += 1;
             peer.cursor.wake();
             self.update_interest(key);
@@ -110,7 +110,7 @@ impl Torrent {
             .map_err(|_| CloseReason::BadBitfield)?;
         let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
         peer.pieces = Pieces::from_set(set);
-        peer.wanted = peer.pieces.missing_from(&self.have);
+        peer.wanted = peer.pieces.missing_from(&self.settled);
         self.count(key);
         self.update_interest(key);
         self.not_two_seeds(key)
@@ -134,7 +134,7 @@ impl Torrent {
         new.into_iter().try_for_each(|piece| self.peer_has(now, key, piece.get()))
     }
 
-    /// Two peers that have everything have nothing to say to each other.
+    /// A peer that has everything and we, who want nothing more, have nothing to say to each other.
     fn not_two_seeds(&self, key: PeerKey) -> Result<(), CloseReason> {
         match self.peers.get(&key) {
             Some(peer) if peer.pieces.is_all() && self.is_complete() => Err(CloseReason::BothSeeds),

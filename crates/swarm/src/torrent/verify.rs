@@ -16,7 +16,10 @@ impl Torrent {
         if self.partials.remove(piece).is_none() || !self.have.insert(piece) {
             return;
         }
-        self.left = self.left.saturating_sub(self.piece_bytes(piece));
+        let bytes = self.piece_bytes(piece);
+        self.missing = self.missing.saturating_sub(bytes);
+        self.left = self.left.saturating_sub(bytes);
+        self.settled.insert(piece);
         self.event(Event::PieceVerified { piece });
         for who in self.bans.verified(piece, digests) {
             self.convict(now, who);
@@ -95,11 +98,16 @@ impl Torrent {
         if !self.have.remove(piece) {
             return;
         }
+        self.missing += self.piece_bytes(piece);
+        if self.config.wanted.as_ref().is_some_and(|wanted| !wanted.contains(piece)) {
+            return;
+        }
         self.left += self.piece_bytes(piece);
+        self.settled.remove(piece);
         if let Some(picker) = &mut self.picker {
             picker.put_back(piece);
         } else {
-            self.picker = Some(Picker::new(&self.have));
+            self.picker = Some(Picker::new(&self.settled, self.config.sequential));
             let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
             for key in keys {
                 self.count(key);
