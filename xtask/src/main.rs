@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 
+mod bench;
 mod ci;
 mod e2e;
 mod real;
@@ -32,6 +33,8 @@ enum Command {
     Tidy,
     /// Run the main job: a seed and three leechers, or (--real) every client we did not write
     E2e(e2e::Arguments),
+    /// Measure pieces beside every other client that is installed, and beside a yardstick
+    Bench(bench::Arguments),
     /// Run everything that has to be green before a change lands
     Ci(ci::Arguments),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Tidy => tidy::run(),
         Command::E2e(arguments) => e2e::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Ci(arguments) => ci::run(&arguments),
     };
     match result {

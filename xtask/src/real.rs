@@ -8,7 +8,7 @@ mod aria2;
 mod case;
 mod client;
 mod libtorrent;
-mod net;
+pub(crate) mod net;
 mod opentracker;
 mod pieces;
 mod qbittorrent;

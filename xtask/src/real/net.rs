@@ -21,7 +21,7 @@ const THEIR_IP: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 
 /// Runs this very command again, with `more` arguments, in a new network namespace. Returns only if
 /// that fails.
-pub(super) fn enter(more: &[&OsStr]) -> Result<()> {
+pub(crate) fn enter(more: &[&OsStr]) -> Result<()> {
     let root = rustix::process::geteuid().is_root();
     let mut command = Command::new("unshare");
     // Without root, a user namespace gives the right to make a network namespace.
