@@ -8,6 +8,7 @@
 mod bench;
 mod ci;
 mod e2e;
+mod faults;
 mod real;
 mod table;
 mod tidy;
@@ -33,6 +34,8 @@ enum Command {
     Tidy,
     /// Run the main job: a seed and three leechers, or (--real) every client we did not write
     E2e(e2e::Arguments),
+    /// Kill it, lie to it, take its disk away: what must hold whatever happens
+    Faults(faults::Arguments),
     /// Measure pieces beside every other client that is installed, and beside a yardstick
     Bench(bench::Arguments),
     /// Run everything that has to be green before a change lands
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Tidy => tidy::run(),
         Command::E2e(arguments) => e2e::run(&arguments),
+        Command::Faults(arguments) => faults::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Ci(arguments) => ci::run(&arguments),
     };
