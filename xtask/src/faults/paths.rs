@@ -128,7 +128,9 @@ impl Nasty {
             out.extend(b"5:filesl");
             for path in &self.files {
                 out.extend(format!("d6:lengthi{FILE_LEN}e4:pathl").bytes());
-                path.iter().for_each(|part| string(&mut out, part));
+                for part in path {
+                    string(&mut out, part);
+                }
                 out.extend(b"ee");
             }
             out.push(b'e');

@@ -71,7 +71,7 @@ fn behaviours(canary: SocketAddr) -> Vec<(&'static str, Behaviour)> {
     }
     crowd.push(b'e');
     vec![
-        ("silent", Box::new(|_| pause_for(Duration::from_mins(1)))),
+        ("silent", Box::new(silent)),
         ("dripping", Box::new(drip)),
         (
             "endless head",
@@ -98,9 +98,9 @@ fn behaviours(canary: SocketAddr) -> Vec<(&'static str, Behaviour)> {
     ]
 }
 
-fn pause_for(time: Duration) -> std::io::Result<()> {
-    thread::sleep(time);
-    Ok(())
+/// Says nothing until the client hangs up.
+fn silent(stream: &mut TcpStream) -> std::io::Result<()> {
+    stream.read(&mut [0]).map(drop)
 }
 
 /// One byte a second.
