@@ -29,18 +29,21 @@ pub fn pieces_cli() -> Result<PathBuf> {
     Ok(built.clone()?)
 }
 
-/// Builds the binary of `package` and returns its path. Compiler messages go to stderr.
-pub fn build(package: &str, profile: Profile) -> Result<PathBuf> {
+/// Builds the program `name` of this workspace and returns its path. Compiler messages go to stderr.
+///
+/// No package is named, so cargo builds it with the features that the whole workspace asks for, and
+/// what `cargo test --workspace` compiled is used again.
+pub fn build(name: &str, profile: Profile) -> Result<PathBuf> {
     let mut cargo = Command::new(cargo());
     cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     cargo.args(["build", "--quiet", "--message-format=json-render-diagnostics"]);
-    cargo.args(["--package", package, "--bin", package]);
+    cargo.args(["--bin", name]);
     if profile == Profile::Release {
         cargo.arg("--release");
     }
     let output = cargo.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
-        return Err(format!("{package} does not build").into());
+        return Err(format!("{name} does not build").into());
     }
     let messages = String::from_utf8(output.stdout)?;
     for message in messages.lines() {
@@ -49,7 +52,7 @@ pub fn build(package: &str, profile: Profile) -> Result<PathBuf> {
             return Ok(PathBuf::from(path));
         }
     }
-    Err(format!("cargo did not say where it put {package}").into())
+    Err(format!("cargo did not say where it put {name}").into())
 }
 
 /// The cargo that runs us, or the one in the search path.

@@ -84,8 +84,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.binary.is_some() || arguments.stand_in.is_some() {
         return net::enter(&[]);
     }
-    println!("building  pieces-cli (release)");
-    let binary = binary::build("pieces-cli", Profile::Release)?;
+    println!("building  pieces-cli");
+    let binary = binary::build("pieces-cli", Profile::Dev)?;
     net::enter(&["--binary".as_ref(), binary.as_os_str()])
 }
 
