@@ -79,8 +79,10 @@ pub const OPTIMISTIC_TURN: Duration = Duration::from_secs(30);
 /// nothing.
 pub const SLOT_TURN: Duration = Duration::from_secs(30);
 
-/// Requests of one peer that are kept, waiting.
-pub const MAX_QUEUE: usize = 512;
+/// Requests of one peer that are kept, waiting: 24 KiB of memory. A peer that can't know our limit
+/// asks for what it expects to get in ten seconds (transmission, 602 requests in one burst), and
+/// BEP 3 has no word to refuse one, so dropping honest requests would leave both ends waiting.
+pub const MAX_QUEUE: usize = 2_000;
 
 /// Payload bytes of one peer that are being read or wait in its socket's queue.
 pub const UPLOAD_BUFFER: u64 = 1024 * 1024;
