@@ -87,7 +87,8 @@ fn each_violation_closes_for_its_own_reason() {
 fn a_flood_of_requests_holds_no_more_than_its_queue_and_buffer() {
     let mut lab = Lab::new(12, true);
     let peer = lab.taker(2);
-    for n in 0..3_000 {
+    // More than the queue and all patience together.
+    for n in 0..6_000 {
         lab.request(peer, n % 12, 0, 2 * BLOCK);
         let stats = lab.torrent.stats();
         assert!(stats.upload_buffered <= limits::UPLOAD_BUFFER);
