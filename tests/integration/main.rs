@@ -5,6 +5,7 @@
 mod download;
 mod hostile;
 mod kit;
+mod options;
 mod seed;
 mod show;
 mod stage;

@@ -6,6 +6,7 @@ mod values;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
@@ -86,16 +87,45 @@ pub(crate) enum Command {
 
 /// `pieces-cli download`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Download {
-    /// The torrent file
-    pub(crate) torrent: PathBuf,
+    /// The torrent files; - for one on stdin
+    #[arg(required = true, value_name = "TORRENT")]
+    pub(crate) torrents: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) network: Network,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    /// Fetch only these files: numbers as in 1-3,7 (show lists the files; the first is 1), or a glob
+    /// (repeatable)
+    ///
+    /// A glob without a slash is held against each file's name, one with a slash against its path in
+    /// the torrent. A file that shares a piece with a chosen one is created with holes, and gets the
+    /// bytes of that piece alone.
+    #[arg(long = "select", value_name = "FILES")]
+    pub(crate) selections: Vec<String>,
+    /// Fetch pieces from the first to the last
+    #[arg(long)]
+    pub(crate) sequential: bool,
     /// Go on seeding when the download is done, until stopped
     #[arg(long)]
     pub(crate) seed: bool,
+    /// Go on seeding until so many times the size was uploaded, as in 1.5
+    #[arg(long, value_name = "R", value_parser = values::ratio)]
+    pub(crate) seed_ratio: Option<f64>,
+    /// Go on seeding for this long: seconds, or as in 30m, 2h, 1d
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub(crate) seed_time: Option<Duration>,
+    /// Run this program when a torrent is complete; PIECES_* variables say which (see docs/json.md)
+    ///
+    /// It is run as it stands, without a shell and without arguments.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) on_complete: Option<PathBuf>,
+    /// One JSON object a line on stdout for whatever happens (see docs/json.md)
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Leave holes in files until their pieces come, instead of taking all room up front
     #[arg(long)]
     pub(crate) sparse: bool,
@@ -113,6 +143,23 @@ pub(crate) struct Seed {
     pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) network: Network,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+/// How much of the line to take.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_field_names, reason = "named as the flags are")]
+pub(crate) struct Limits {
+    /// Most bytes a second to download, over all torrents, as in 800K or 1.5M (K is 1024)
+    #[arg(long, value_name = "RATE", value_parser = values::rate)]
+    pub(crate) max_download: Option<u64>,
+    /// Most bytes a second to upload, over all torrents
+    #[arg(long, value_name = "RATE", value_parser = values::rate)]
+    pub(crate) max_upload: Option<u64>,
+    /// Most peers of a torrent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_peers: Option<u32>,
 }
 
 /// Where data lives.

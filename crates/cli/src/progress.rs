@@ -62,9 +62,12 @@ impl Progress {
         self.show(|name, _| format!("{name}  {work} {percent}%"));
     }
 
-    /// Shows how the torrent stands.
-    pub(crate) fn update(&mut self, now: &Snapshot) {
-        self.show(|name, width| line(name, now, width));
+    /// Shows how torrents stand, summed up where they are several.
+    pub(crate) fn update(&mut self, now: &[Snapshot]) {
+        if !now.is_empty() {
+            let sum = Sum::of(now);
+            self.show(|name, width| line(name, &sum, width));
+        }
     }
 
     /// Writes one line that stays, above the live one.
@@ -125,20 +128,47 @@ const MIN_BAR: usize = 10;
 /// A bar wider than this is not easier to read.
 const MAX_BAR: usize = 40;
 
+/// How torrents stand together.
+struct Sum {
+    have: u64,
+    total: u64,
+    down: u64,
+    up: u64,
+    peers: usize,
+    /// What the one that is busiest does.
+    state: State,
+}
+
+impl Sum {
+    fn of(all: &[Snapshot]) -> Self {
+        let busy = |state| all.iter().any(|now| now.state == state);
+        let states = [State::Downloading, State::Seeding];
+        Self {
+            have: all.iter().map(Snapshot::have_bytes).sum(),
+            total: all.iter().map(|now| now.total_bytes).sum(),
+            down: all.iter().map(|now| now.stats.download_rate).sum(),
+            up: all.iter().map(|now| now.stats.upload_rate).sum(),
+            peers: all.iter().map(|now| now.stats.peers).sum(),
+            state: states.into_iter().find(|state| busy(*state)).unwrap_or(State::Stopping),
+        }
+    }
+}
+
 /// One line of at most `width` columns: name, percent, a bar if there is room, bytes, rates, peers,
 /// time left.
-fn line(name: &str, now: &Snapshot, width: usize) -> String {
-    let (have, total) = (now.have_bytes(), now.total_bytes);
+fn line(name: &str, now: &Sum, width: usize) -> String {
+    let (have, total) = (now.have, now.total);
+    let eta = (total - have.min(total)).checked_div(now.down).map(Duration::from_secs);
     let mut figures = format!(
         "{}/{}  ↓ {}  ↑ {}  {} {}",
         text::bytes(have),
         text::bytes(total),
-        text::rate(now.stats.download_rate),
-        text::rate(now.stats.upload_rate),
-        now.stats.peers,
-        if now.stats.peers == 1 { "peer" } else { "peers" },
+        text::rate(now.down),
+        text::rate(now.up),
+        now.peers,
+        if now.peers == 1 { "peer" } else { "peers" },
     );
-    match (now.state, now.eta()) {
+    match (now.state, eta) {
         (State::Downloading, Some(eta)) => {
             figures.push_str("  ETA ");
             figures.push_str(&text::duration(eta));

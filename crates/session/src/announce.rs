@@ -31,7 +31,7 @@ impl Announcer {
     /// Makes the announces that are due. `stats` is asked only if there are any.
     pub(crate) fn run(&mut self, now: Instant, stats: impl Fn() -> Stats) {
         while let Some(ask) = self.tiers.poll(now) {
-            let Stats { left, downloaded, uploaded, .. } = stats();
+            let Stats { missing: left, downloaded, uploaded, .. } = stats();
             let announce = Announce {
                 url: ask.url.clone(),
                 info_hash: *self.entry.info_hash.as_bytes(),

@@ -1,5 +1,6 @@
 //! What a session and each of its torrents are told at the start. Plain data, with defaults.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -65,6 +66,11 @@ pub struct AddOptions {
     pub dir: PathBuf,
     /// Peers to connect to besides those that trackers name.
     pub peers: Vec<SocketAddr>,
+    /// The files to fetch, by index; `None` is all of them. Of a file that is not among them nothing
+    /// is stored but the bytes of pieces that belong to one that is.
+    pub files: Option<BTreeSet<usize>>,
+    /// Fetch pieces from the first to the last, and not the rarest first.
+    pub sequential: bool,
     /// Hash everything that is on disk, whatever the resume state claims.
     pub verify: bool,
     /// Refuse to start, and touch nothing on disk, unless every piece is there already.

@@ -35,6 +35,8 @@ pub(crate) struct Driver {
     pub(crate) id: TorrentId,
     pub(crate) entry: Entry,
     pub(crate) layout: Layout,
+    /// Bytes of the pieces that are wanted.
+    pub(crate) total_bytes: u64,
     pub(crate) swarm: swarm::Torrent,
     pub(crate) announcer: Announcer,
     /// Where resume state is kept; `None` where none is.
@@ -300,7 +302,10 @@ impl Driver {
             swarm::Event::Completed => {
                 if self.state == State::Downloading {
                     self.state = State::Seeding;
-                    self.announcer.tiers().complete(now);
+                    // Who does not want everything does not become a seed to trackers.
+                    if self.swarm.have().is_full() {
+                        self.announcer.tiers().complete(now);
+                    }
                 }
                 self.tell(Event::Complete { torrent });
             }
@@ -339,10 +344,11 @@ impl Driver {
             torrent: self.id,
             state: self.state,
             have: self.swarm.have().clone(),
-            total_bytes: self.layout.total_len(),
+            total_bytes: self.total_bytes,
             stats: self.swarm.stats(),
             peers: self.swarm.peers(),
             trackers: trackers.map(TrackerSnapshot::from).collect(),
+            limited: self.shared.download_limit.is_some(),
         }
     }
 

@@ -26,10 +26,14 @@ pub enum Event {
     Ready {
         /// Which torrent.
         torrent: TorrentId,
-        /// Pieces that are verified on disk.
+        /// Wanted pieces that are verified on disk.
         have: u32,
-        /// Pieces of the torrent.
+        /// Wanted pieces.
         total: u32,
+        /// Bytes of wanted pieces that are verified on disk.
+        have_bytes: u64,
+        /// Bytes of wanted pieces.
+        total_bytes: u64,
     },
     /// A piece passed its hash and is written.
     Piece {
@@ -72,7 +76,7 @@ pub enum Event {
         /// What went wrong, perhaps in the tracker's own words.
         error: String,
     },
-    /// Every piece is verified and written.
+    /// Every wanted piece is verified and written.
     Complete {
         /// Which torrent.
         torrent: TorrentId,
@@ -100,7 +104,7 @@ pub struct Snapshot {
     pub state: State,
     /// The pieces that are verified on disk.
     pub have: PieceSet,
-    /// Bytes of the torrent.
+    /// Bytes of the pieces that are wanted.
     pub total_bytes: u64,
     /// Counters and rates.
     pub stats: Stats,
@@ -108,10 +112,12 @@ pub struct Snapshot {
     pub peers: Vec<PeerStats>,
     /// Every tracker, in the order it is asked.
     pub trackers: Vec<TrackerSnapshot>,
+    /// Whether a limit is set on what is downloaded.
+    pub limited: bool,
 }
 
 impl Snapshot {
-    /// Bytes of the torrent that are verified on disk.
+    /// Bytes of wanted pieces that are verified on disk.
     pub fn have_bytes(&self) -> u64 {
         self.total_bytes.saturating_sub(self.stats.left)
     }
@@ -131,7 +137,7 @@ pub enum State {
     Checking,
     /// Fetching pieces.
     Downloading,
-    /// Every piece is here; serving.
+    /// Every wanted piece is here; serving.
     Seeding,
     /// Saying good-bye.
     Stopping,

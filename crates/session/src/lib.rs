@@ -15,10 +15,12 @@ mod open;
 mod resume;
 mod session;
 mod shared;
+mod stall;
 
 pub use config::{AddOptions, Config, DEFAULT_PORTS};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Snapshot, State, TrackerSnapshot};
 pub use session::Session;
+pub use stall::Stall;
 pub use storage::{Allocation, Backend, TorrentId};
 pub use swarm::{PeerStats, Stats};

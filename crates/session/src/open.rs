@@ -33,6 +33,7 @@ pub(crate) struct Opening {
     pub(crate) peers: Vec<SocketAddr>,
     /// Where the resume state is, if any is kept.
     pub(crate) place: Option<Place>,
+    pub(crate) sequential: bool,
     pub(crate) verify: bool,
     pub(crate) require_complete: bool,
     pub(crate) seed: u64,
@@ -101,7 +102,8 @@ impl Opening {
         let progress = |Progress { checked, total, .. }| {
             self.tell(Event::Checking { torrent: self.id, done: checked, total });
         };
-        let mut unknown = PieceSet::new_full(trusted.len());
+        let wanted = self.spec.wanted_pieces().cloned();
+        let mut unknown = wanted.unwrap_or_else(|| PieceSet::new_full(trusted.len()));
         for piece in trusted.iter() {
             unknown.remove(piece);
         }
@@ -116,14 +118,22 @@ impl Opening {
     }
 
     fn driver(&self, Found { trusted, have }: Found) -> Driver {
-        let (found, total) = (have.count(), have.len());
+        let all = PieceSet::new_full(have.len());
+        let wanted = self.spec.wanted_pieces().unwrap_or(&all);
+        let whole = || wanted.iter().filter(|piece| have.contains(*piece));
+        let piece_len = |piece| u64::from(self.layout.piece_len(piece));
+        let (found, total) = (u32::try_from(whole().count()).unwrap_or(u32::MAX), wanted.count());
+        let have_bytes = whole().map(piece_len).sum();
+        let total_bytes = wanted.iter().map(piece_len).sum();
         let mut rng = fastrand::Rng::with_seed(self.seed);
         let mut config = swarm::Config::new(self.entry.peer_id);
         config.max_peers = self.config.max_peers;
+        config.wanted = self.spec.wanted_pieces().cloned();
+        config.sequential = self.sequential;
         config.download_limit.clone_from(&self.shared.download_limit);
         config.upload_limit.clone_from(&self.shared.upload_limit);
         config.own_addrs = vec![self.shared.listen];
-        let state = if have.is_full() { State::Seeding } else { State::Downloading };
+        let state = if found == total { State::Seeding } else { State::Downloading };
         let now = Instant::now();
         let durable = self.place.clone().map(|place| {
             let (shared, mailbox) = (self.shared.clone(), self.entry.mailbox.clone());
@@ -132,11 +142,12 @@ impl Opening {
         let mut swarm = Torrent::new(config, Phase::Pieces(self.layout.clone(), have), rng.u64(..));
         swarm.handle(now, Input::Found { addrs: self.peers.clone(), source: Source::Given });
         let tiers = tracker::Tiers::new(&self.tiers, rng.u64(..), now);
-        self.tell(Event::Ready { torrent: self.id, have: found, total });
+        self.tell(Event::Ready { torrent: self.id, have: found, total, have_bytes, total_bytes });
         Driver {
             id: self.id,
             entry: self.entry.clone(),
             layout: self.layout.clone(),
+            total_bytes,
             swarm,
             announcer: Announcer::new(tiers, self.entry.clone(), self.shared.clone()),
             durable,

@@ -111,7 +111,11 @@ impl Session {
         let (Some(info_hash), Some(layout)) = (torrent.info_hash(), torrent.layout()) else {
             return Err(ErrorKind::V2Only.into());
         };
-        let spec = storage::Spec::new(&options.dir, torrent)?.with_allocation(options.allocation);
+        let mut spec =
+            storage::Spec::new(&options.dir, torrent)?.with_allocation(options.allocation);
+        if let Some(files) = &options.files {
+            spec = spec.with_selection(|file| files.contains(&file));
+        }
         let id = TorrentId(self.next_id.fetch_add(1, Ordering::Relaxed));
         let (mailbox, mail) = mpsc::unbounded_channel();
         let entry = Entry { info_hash, peer_id: self.peer_id, mailbox };
@@ -131,6 +135,7 @@ impl Session {
             tiers: torrent.tiers().to_vec(),
             peers: options.peers,
             place,
+            sequential: options.sequential,
             verify: options.verify,
             require_complete: options.require_complete,
             seed: self.random(),
@@ -163,6 +168,15 @@ impl Session {
             opening.cancel.store(true, Ordering::Relaxed);
         }
         self.shared.registry.broadcast(|| Mail::Stop);
+    }
+
+    /// Begins to stop one torrent, as [`stop`](Self::stop) does all.
+    pub fn stop_one(&self, id: TorrentId) {
+        let openings = self.openings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opening) = openings.iter().find(|opening| opening.id == id) {
+            opening.cancel.store(true, Ordering::Relaxed);
+        }
+        self.shared.registry.send(id, Mail::Stop);
     }
 
     fn random(&self) -> u64 {

@@ -135,7 +135,7 @@ impl Registry {
     }
 
     /// Mail for one torrent; dropped if it has ended.
-    fn send(&self, id: TorrentId, mail: Mail) {
+    pub(crate) fn send(&self, id: TorrentId, mail: Mail) {
         if let Some(entry) = self.lock().entries.get(&id) {
             let _ = entry.mailbox.send(mail);
         }

@@ -45,8 +45,9 @@ impl Candidates {
         candidates
     }
 
+    /// How many are or may be dialed: neither ourselves nor banned.
     pub(crate) fn len(&self) -> usize {
-        self.known.len()
+        self.known.values().filter(|known| !matches!(known.state, State::Never)).count()
     }
 
     pub(crate) fn half_open(&self) -> usize {

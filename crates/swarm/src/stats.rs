@@ -41,7 +41,7 @@ pub struct Stats {
     pub unchoked: usize,
     /// Dials under way.
     pub half_open: usize,
-    /// Addresses known.
+    /// Addresses known, without our own and banned ones.
     pub candidates: usize,
     /// Pieces begun and not verified yet.
     pub partial_pieces: usize,

@@ -1,5 +1,7 @@
-//! Reading the values of options that are more than words: sizes, dates. Never reads the
+//! Reading the values of options that are more than words: sizes, rates, times. Never reads the
 //! environment or the clock.
+
+use std::time::Duration;
 
 use metainfo::{BLOCK_LEN, MAX_PIECE_LENGTH};
 
@@ -18,9 +20,70 @@ pub(super) fn piece_size(text: &str) -> Result<u32, String> {
     })
 }
 
+/// Bytes a second: a number, perhaps with a fraction, and `K`, `M` or `G` for powers of 1024.
+pub(super) fn rate(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (&text[..text.len() - 1], 1_u64 << 10),
+        Some(b'm' | b'M') => (&text[..text.len() - 1], 1 << 20),
+        Some(b'g' | b'G') => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| {
+        let plain = !text.is_empty() && text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit());
+        plain.then(|| text.parse::<u64>().ok()).flatten()
+    };
+    let parts = digits(whole).zip(digits(fraction)).and_then(|(whole, part)| {
+        let scale = 10_u64.pow(u32::try_from(fraction.len()).ok()?);
+        whole.checked_mul(unit)?.checked_add(part * unit / scale)
+    });
+    parts.filter(|rate| *rate > 0).ok_or_else(|| "a rate is needed, as in 800K or 1.5M".into())
+}
+
+/// A time: seconds, or a whole number of minutes, hours or days as in `30m`, `2h`, `1d`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.as_bytes().last() {
+        Some(b's') => (&text[..text.len() - 1], 1),
+        Some(b'm') => (&text[..text.len() - 1], 60),
+        Some(b'h') => (&text[..text.len() - 1], 3_600),
+        Some(b'd') => (&text[..text.len() - 1], 86_400),
+        _ => (text, 1),
+    };
+    let seconds = number.parse::<u32>().ok().map(|number| u64::from(number) * unit);
+    seconds.map(Duration::from_secs).ok_or_else(|| "a time is needed, as in 90, 30m or 2h".into())
+}
+
+/// A share ratio: a number from 0 up.
+pub(super) fn ratio(text: &str) -> Result<f64, String> {
+    let ratio = text.parse::<f64>().ok().filter(|ratio| ratio.is_finite() && *ratio >= 0.0);
+    ratio.ok_or_else(|| "a number is needed, as in 1.5".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rates_have_fractions_and_units() {
+        assert_eq!(rate("1"), Ok(1));
+        assert_eq!(rate("800K"), Ok(800 << 10));
+        assert_eq!(rate("1.5M"), Ok(3 << 19));
+        assert_eq!(rate("0.25g"), Ok(1 << 28));
+        for bad in ["", "0", "K", ".5M", "1.", "1.5.5", "-1", "+1", "1e3", "1T", "9999999999G", "é"]
+        {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2h"), Ok(Duration::from_hours(2)));
+        for bad in ["", "m", "1.5h", "-1", "1y", "é"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert!(ratio("-1").is_err() && ratio("nan").is_err() && ratio("1.5") == Ok(1.5));
+    }
 
     #[test]
     fn piece_sizes_are_powers_of_two_with_a_unit() {

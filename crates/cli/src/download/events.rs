@@ -1,0 +1,38 @@
+//! `--json`: one object a line on stdout for whatever happens to a torrent. docs/json.md describes
+//! them. Never writes for people.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use crate::output::JSON_FORMAT;
+
+/// Where the events of a call go.
+#[derive(Clone, Copy)]
+pub(super) struct Events {
+    on: bool,
+}
+
+impl Events {
+    pub(super) fn new(on: bool) -> Self {
+        Self { on }
+    }
+
+    pub(super) fn are_on(self) -> bool {
+        self.on
+    }
+
+    /// Writes an event of the torrent with this info-hash; `facts` is an object.
+    pub(super) fn tell(self, torrent: &str, event: &str, facts: Value) {
+        if !self.on {
+            return;
+        }
+        let mut line = json!({ "format": JSON_FORMAT, "event": event, "torrent": torrent });
+        if let (Value::Object(line), Value::Object(facts)) = (&mut line, facts) {
+            line.extend(facts);
+        }
+        let mut out = io::stdout().lock();
+        // A reader that went away wants no more events; the download goes on.
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    }
+}

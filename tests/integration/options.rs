@@ -1,0 +1,228 @@
+//! The options of `pieces-cli download`, each used once against scripted peers.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use testkit::PATIENCE;
+use testkit::cli::Cli;
+use testkit::message::Message;
+use testkit::peer::{Handshake, Peer};
+use testkit::process::Stream;
+use testkit::seed::Seed;
+use testkit::torrent::Builder;
+
+use crate::stage::Stage;
+
+fn seeded() -> (Stage, Seed) {
+    seeded_with(Stage::new())
+}
+
+fn seeded_with(stage: Stage) -> (Stage, Seed) {
+    let seed = Seed::start(&stage.torrent, "seed").unwrap();
+    stage.tracker.add_peer(stage.torrent.info_hash(), seed.addr());
+    (stage, seed)
+}
+
+/// Files of 100,000 bytes and one of 10, in pieces of 16 KiB; the second starts in piece 6.
+fn three_files() -> Builder {
+    Builder::new("three").file("a.bin", 100_000).file("b.txt", 10).file("c.bin", 100_000)
+}
+
+#[test]
+fn only_selected_files_are_fetched() {
+    let (stage, seed) = seeded_with(Stage::with(three_files().piece_length(16 << 10).build()));
+    let dir = stage.dir("target");
+    let download = Cli::download(&stage.file, &dir).unwrap().args(["--select", "1"]);
+    let download = download.start().unwrap();
+    download.wait_success(PATIENCE).unwrap();
+
+    stage.torrent.compare_where(&dir, |file| file.path == ["a.bin"]).unwrap();
+    assert_eq!(seed.sent().into_keys().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6]);
+    // Its neighbours in piece 6: one is in it as a whole, one in part, at the cost of one block.
+    stage.torrent.compare_where(&dir, |file| file.path == ["b.txt"]).unwrap();
+    let neighbour = fs::metadata(dir.join("three/c.bin")).unwrap();
+    assert_eq!(neighbour.len(), 100_000);
+    assert!(neighbour.blocks() * 512 < 50_000, "{} blocks", neighbour.blocks());
+    // Trackers must not take us for a seed.
+    let announces = stage.tracker.announces();
+    assert!(announces.iter().all(|announce| announce.event != "completed"));
+    let left = stage.torrent.len() - 7 * (16 << 10);
+    assert_eq!(stage.tracker.wait_event("stopped").unwrap().left, left);
+
+    // The rest is fetched when it is wanted, and what is here is not fetched again.
+    let rest = Cli::download(&stage.file, &dir).unwrap().start().unwrap();
+    rest.wait_success(PATIENCE).unwrap();
+    stage.torrent.compare(&dir).unwrap();
+    assert!(seed.sent().values().all(|times| *times == 1), "{:?}", seed.sent());
+}
+
+#[test]
+fn globs_select_and_far_files_are_not_created() {
+    let torrent = three_files().file("d.bin", 100_000).piece_length(16 << 10).build();
+    let (stage, _seed) = seeded_with(Stage::with(torrent));
+    let dir = stage.dir("target");
+    let download = Cli::download(&stage.file, &dir).unwrap().args(["--select", "*.txt"]);
+    download.start().unwrap().wait_success(PATIENCE).unwrap();
+    stage.torrent.compare_where(&dir, |file| file.path == ["b.txt"]).unwrap();
+    assert!(!dir.join("three/d.bin").exists());
+
+    let nothing = Cli::download(&stage.file, &dir).unwrap().args(["--select", "9"]);
+    let nothing = nothing.start().unwrap();
+    assert_eq!(nothing.wait_exit(PATIENCE).unwrap().code(), Some(28), "{}", nothing.log());
+}
+
+#[test]
+fn pieces_may_come_in_sequence() {
+    let stage = Stage::new();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let note = Arc::clone(&order);
+    let spoil = Box::new(move |piece, _, _: &mut Vec<u8>| note.lock().unwrap().push(piece));
+    let seed = Seed::spoiling(&stage.torrent, "seed", spoil).unwrap();
+    stage.tracker.add_peer(stage.torrent.info_hash(), seed.addr());
+    let dir = stage.dir("target");
+    let download = Cli::download(&stage.file, &dir).unwrap().args(["--sequential"]);
+    download.args(["--max-peers", "1"]).start().unwrap().wait_success(PATIENCE).unwrap();
+    assert!(order.lock().unwrap().is_sorted(), "{order:?}");
+}
+
+#[test]
+fn the_download_limit_holds() {
+    let (stage, _seed) = seeded();
+    let dir = stage.dir("target");
+    let download = Cli::download(&stage.file, &dir).unwrap().args(["--max-download", "200K"]);
+    let download = download.start().unwrap();
+    download.wait_success(PATIENCE).unwrap();
+    // A million bytes at 204,800 a second are 4.9 s.
+    let took = download.elapsed();
+    assert!(took > Duration::from_millis(4_500), "{took:?}");
+    stage.torrent.compare(&dir).unwrap();
+}
+
+/// Fetches blocks of 16 KiB, of pieces from 0 up, from the program under test.
+fn leech(stage: &Stage, blocks: u32) {
+    let ours = Handshake::new(stage.torrent.info_hash(), "leech");
+    let (mut peer, _) = Peer::dial(stage.reachable(), &ours).unwrap();
+    peer.send(&Message::Interested).unwrap();
+    peer.expect(|message| (*message == Message::Unchoke).then_some(())).unwrap();
+    for piece in 0..blocks {
+        peer.send(&Message::Request { piece, offset: 0, len: 16 << 10 }).unwrap();
+        peer.expect(|message| matches!(message, Message::Piece { .. }).then_some(())).unwrap();
+    }
+}
+
+#[test]
+fn it_seeds_up_to_a_ratio() {
+    let stage = Stage::new();
+    let dir = stage.full_dir("target");
+    let options = ["--seed-ratio", "0.15", "--max-upload", "1M"];
+    let download = Cli::download(&stage.file, &dir).unwrap().args(options).start().unwrap();
+    // 10 blocks are 163,840 of a million bytes.
+    leech(&stage, 10);
+    download.wait_success(PATIENCE).unwrap();
+}
+
+#[test]
+fn it_seeds_for_a_time() {
+    let stage = Stage::new();
+    let dir = stage.full_dir("target");
+    let download = Cli::download(&stage.file, &dir).unwrap().args(["--seed-time", "2"]);
+    let download = download.start().unwrap();
+    leech(&stage, 1);
+    download.wait_success(PATIENCE).unwrap();
+    assert!(download.elapsed() >= Duration::from_secs(2));
+}
+
+#[test]
+fn several_torrents_end_with_the_first_failure() {
+    let (stage, _seed) = seeded();
+    let (other, _other_seed) = seeded_with(Stage::with(three_files().build()));
+    let dir = stage.dir("target");
+    let download = Cli::download(&stage.file, &dir).unwrap().arg(&other.file).start().unwrap();
+    download.wait_success(PATIENCE).unwrap();
+    stage.torrent.compare(&dir).unwrap();
+    other.torrent.compare(&dir).unwrap();
+    let said = download.output(Stream::Stdout);
+    let complete = |name: &str| said.lines().any(|line| line.starts_with(name));
+    assert!(complete("a torrent: complete") && complete("three: complete"), "{said}");
+
+    let dir = stage.dir("blocked");
+    fs::create_dir_all(dir.join("three/a.bin")).unwrap();
+    let download = Cli::download(&other.file, &dir).unwrap().arg(&stage.file).start().unwrap();
+    let status = download.wait_exit(PATIENCE).unwrap();
+    assert_eq!(status.code(), Some(17), "{}", download.log());
+    stage.torrent.compare(&dir).unwrap();
+}
+
+#[test]
+fn a_download_that_does_not_move_says_why() {
+    let stage = Stage::new();
+    let dir = stage.dir("target");
+    let download = Cli::download(&stage.file, &dir).unwrap().arg("--json").start().unwrap();
+    download
+        .wait_line(PATIENCE, |line| line.contains("stalled: the trackers know no").then_some(()))
+        .unwrap();
+    let stalled = download.wait_line(PATIENCE, |line| {
+        serde_json::from_str::<Value>(line).ok().filter(|event| event["event"] == "stalled")
+    });
+    assert_eq!(stalled.unwrap()["reason"], "no_peers");
+    download.terminate();
+    assert_eq!(download.wait_exit(PATIENCE).unwrap().code(), Some(7));
+}
+
+#[test]
+fn events_are_lines_of_json() {
+    let (stage, _seed) = seeded();
+    let dir = stage.dir("target");
+    let download = Cli::download(&stage.file, &dir).unwrap().arg("--json").start().unwrap();
+    download.wait_success(PATIENCE).unwrap();
+    let said = download.output(Stream::Stdout);
+    let events: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let hash = stage.torrent.info_hash_hex();
+    assert!(events.iter().all(|event| event["format"] == 1 && event["torrent"] == hash.as_str()));
+    let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(kinds[..2], ["added", "ready"]);
+    assert_eq!(kinds.iter().filter(|kind| **kind == "piece").count(), 31);
+    assert_eq!(kinds.last(), Some(&"complete"));
+    assert_eq!(events[0]["total_length"], 1_000_000);
+
+    fs::write(dir.join("a torrent/one byte"), "").unwrap();
+    fs::remove_file(dir.join("a torrent/the rest.iso")).unwrap();
+    fs::create_dir(dir.join("a torrent/the rest.iso")).unwrap();
+    let download = Cli::download(&stage.file, &dir).unwrap().arg("--json").start().unwrap();
+    assert_eq!(download.wait_exit(PATIENCE).unwrap().code(), Some(17), "{}", download.log());
+    let said = download.output(Stream::Stdout);
+    let last: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["event"], &last["exit_code"]), (&"error".into(), &17.into()));
+}
+
+fn script(path: &Path, body: &str) {
+    fs::write(path, format!("#!/bin/sh\n{body}\n")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_program_is_told_of_completion() {
+    let (stage, _seed) = seeded();
+    let dir = stage.dir("target");
+    let program = stage.dir("bin").join("tell it");
+    script(&program, "env | grep ^PIECES_ > \"$PIECES_DIR/told\"; echo heard; exit 3");
+    let download = Cli::download(&stage.file, &dir).unwrap().arg("--on-complete").arg(&program);
+    let download = download.start().unwrap();
+    // Its failure is not the download's.
+    download.wait_success(PATIENCE).unwrap();
+    assert!(download.log().contains("tell it: exit status: 3"), "{}", download.log());
+    assert!(!download.output(Stream::Stdout).contains("heard"));
+    let told = fs::read_to_string(dir.join("told")).unwrap();
+    let fact = |name: &str| {
+        told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
+    };
+    assert_eq!(fact("PIECES_NAME"), "a torrent");
+    assert_eq!(fact("PIECES_BYTES"), "1000000");
+    assert_eq!(fact("PIECES_INFO_HASH"), stage.torrent.info_hash_hex());
+    assert_eq!(fact("PIECES_DIR"), dir.to_str().unwrap());
+    assert_eq!(fact("PIECES_PATH"), dir.join("a torrent").to_str().unwrap());
+}
