@@ -28,14 +28,19 @@ session = lt.session({
     "in_enc_policy": 2,
     "out_enc_policy": 2,
     "alert_mask": lt.alert.category_t.error_notification
-    | lt.alert.category_t.status_notification,
+    | lt.alert.category_t.status_notification
+    | lt.alert.category_t.storage_notification,
 })
 handle = session.add_torrent({"ti": lt.torrent_info(torrent), "save_path": folder})
 done = False
 while not done:
     session.wait_for_alert(1000)
     for alert in session.pop_alerts():
-        finished = isinstance(alert, lt.torrent_finished_alert)
-        done = done or (finished and task != "seed")
-# What was written is in the page cache, and nothing is to be saved.
+        if task == "seed":
+            continue
+        if isinstance(alert, lt.torrent_finished_alert):
+            # Some blocks may be on their way to the page cache still.
+            handle.flush_cache()
+        done = done or isinstance(alert, lt.cache_flushed_alert)
+# Nothing is to be saved.
 os._exit(0)
