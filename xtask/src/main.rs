@@ -9,6 +9,7 @@ mod bench;
 mod ci;
 mod e2e;
 mod faults;
+mod man;
 mod real;
 mod table;
 mod tidy;
@@ -38,6 +39,8 @@ enum Command {
     Faults(faults::Arguments),
     /// Measure pieces beside every other client that is installed, and beside a yardstick
     Bench(bench::Arguments),
+    /// Write the man pages of `pieces-cli` below the target folder, and say where
+    Man,
     /// Run everything that has to be green before a change lands
     Ci(ci::Arguments),
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::Faults(arguments) => faults::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Man => man::run(),
         Command::Ci(arguments) => ci::run(&arguments),
     };
     match result {

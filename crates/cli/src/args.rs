@@ -10,13 +10,31 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-pub(crate) use inspect::{Announce, Bencode, BencodeCommand, Completions, Magnet, MagnetCommand};
+pub(crate) use inspect::{
+    Announce, Bencode, BencodeCommand, Completions, Magnet, MagnetCommand, Man,
+};
 pub(crate) use inspect::{Scrape, Show, Verify};
 pub(crate) use make::{Changes, Create, Edit};
+
+/// What the exit codes mean, for help and the man page; [`crate::exit::Code`] holds them.
+const EXIT_CODES: &str = "Exit codes:
+   0  done; also a seed that the user stopped
+   1  anything that is not below
+   3  a file, folder or URL that was named does not exist
+   6  the network: an address that can't be bound, a source or tracker that does not answer
+   7  stopped by Ctrl-C or SIGTERM before everything was there
+   9  the disk is full
+  17  reading or writing a file failed
+  25  not valid bencode
+  26  not a valid torrent, or v2 only where that is not spoken yet
+  27  not a valid magnet URI
+  28  an option or argument that can't be used
+  32  data on disk does not match its hashes, or is missing";
 
 /// Download, seed, make and inspect torrents.
 #[derive(Debug, Parser)]
 #[command(name = "pieces-cli", version, propagate_version = true, subcommand_required = true)]
+#[command(after_long_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -83,13 +101,16 @@ pub(crate) enum Command {
     #[command(after_help = "Example: pieces-cli completions bash \
                             > ~/.local/share/bash-completion/completions/pieces-cli")]
     Completions(Completions),
+    /// Write the man pages of all commands into a folder
+    #[command(hide = true, after_help = "Example: pieces-cli man ~/.local/share/man/man1")]
+    Man(Man),
 }
 
 /// `pieces-cli download`.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Download {
-    /// The torrent files; - for one on stdin
+    /// The torrent files, or http(s) URLs of them; - for one on stdin
     #[arg(required = true, value_name = "TORRENT")]
     pub(crate) torrents: Vec<PathBuf>,
     #[command(flatten)]

@@ -9,6 +9,7 @@ mod create;
 mod download;
 mod edit;
 mod exit;
+mod fetch;
 mod logging;
 mod magnet;
 mod output;
@@ -61,6 +62,8 @@ fn run(command: &Command, quiet: bool) -> Result<(), Failure> {
             clap_complete::generate(args.shell, &mut Cli::command(), "pieces-cli", &mut script);
             output::text(|out| out.write_all(&script))
         }
+        Command::Man(args) => clap_mangen::generate_to(Cli::command(), &args.folder)
+            .map_err(|error| Failure::io(&args.folder, &error)),
     }
 }
 

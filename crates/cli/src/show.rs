@@ -163,12 +163,16 @@ fn describe(torrent: &Metainfo, out: &mut dyn Write) -> io::Result<()> {
     }
     let on_disk = torrent.files().iter().filter(|file| file.kind() == FileKind::Regular).count();
     line("files", &on_disk.to_string())?;
-    for file in torrent.files() {
+    // The numbers that `--select` takes.
+    let listed = torrent.files().iter().filter(|file| file.kind() != FileKind::Padding);
+    let width = listed.clone().count().to_string().len();
+    for (number, file) in (1_usize..).zip(listed) {
         let path = text::escape(file.path_str());
         match file.kind() {
-            FileKind::Regular => write!(out, "  {:>10}  {path}", text::bytes(file.length()))?,
-            FileKind::Symlink => write!(out, "  {:>10}  {path} (link, not created)", "")?,
-            _ => continue,
+            FileKind::Symlink => {
+                write!(out, "  {number:>width$}  {:>10}  {path} (link, not created)", "")?;
+            }
+            _ => write!(out, "  {number:>width$}  {:>10}  {path}", text::bytes(file.length()))?,
         }
         if let Some(original) = file.renamed_from() {
             write!(out, "  (the torrent calls it {})", text::escape(original))?;

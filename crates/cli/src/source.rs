@@ -1,5 +1,5 @@
-//! Reading what the user named: a torrent file, stdin or a magnet URI, with an exit code for each
-//! way that can fail. Never fetches anything.
+//! Reading what the user named: a torrent file, its URL, stdin or a magnet URI, with an exit code
+//! for each way that can fail. Never keeps what it read.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,7 +8,7 @@ use std::path::Path;
 use metainfo::{ErrorKind, MAX_TORRENT_LEN, Magnet, Metainfo};
 
 use crate::exit::{Code, Failure};
-use crate::text;
+use crate::{fetch, text};
 
 /// What names a torrent.
 pub(crate) enum Source {
@@ -61,13 +61,16 @@ pub(crate) fn torrent_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     })
 }
 
-/// The bytes of a file or of stdin (`-`); `None` if there are more than `limit`.
+/// The bytes of a file, of what a URL answers, or of stdin (`-`); `None` if there are more than
+/// `limit`.
 pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Failure> {
     let failed = |error| Failure::io(path, &error);
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     if is_stdin(path) {
         io::stdin().take(most).read_to_end(&mut bytes).map_err(failed)?;
+    } else if let Some(url) = path.to_str().filter(|text| fetch::is_url(text)) {
+        bytes = fetch::get(url, most)?;
     } else {
         File::open(path).map_err(failed)?.take(most).read_to_end(&mut bytes).map_err(failed)?;
     }

@@ -31,9 +31,13 @@ pub fn room(spec: &Spec) -> Result<Room, Error> {
 }
 
 /// Bytes that this user can still write to the file system of `folder`, which need not exist yet:
-/// its nearest existing parent counts.
+/// its nearest existing parent counts. A file system that counts no blocks (`/proc`, some in user
+/// space) says nothing about its room, so it is not held against it.
 pub fn free_space(folder: &Path) -> Result<u64, Error> {
     let stat = file_system(folder)?;
+    if stat.f_blocks == 0 {
+        return Ok(u64::MAX);
+    }
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 

@@ -112,6 +112,13 @@ pub(crate) enum BencodeCommand {
     },
 }
 
+/// `pieces-cli man`.
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The folder for the pages, which must exist
+    pub(crate) folder: PathBuf,
+}
+
 /// `pieces-cli completions`.
 #[derive(Debug, Args)]
 pub(crate) struct Completions {

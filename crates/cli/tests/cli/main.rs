@@ -6,6 +6,7 @@
 mod bencode;
 mod create;
 mod edit;
+mod fetch;
 mod kit;
 mod magnet;
 mod show;

@@ -1,6 +1,6 @@
 //! The command line itself: help, wrong options, completions, output that nobody reads.
 
-use crate::kit::run;
+use crate::kit::{Stage, run};
 
 #[test]
 fn wrong_options_are_told_in_one_line() {
@@ -40,4 +40,33 @@ fn completions_know_the_commands() {
         let script = run(["completions", shell]).success();
         assert!(script.contains("bencode") && script.contains("tracker"), "{shell}");
     }
+}
+
+#[test]
+fn help_man_page_and_readme_list_the_same_exit_codes() {
+    let help = run(["--help"]).success();
+    let listed = help.split("Exit codes:").nth(1).unwrap();
+    let codes: Vec<(&str, &str)> =
+        listed.lines().filter_map(|line| line.trim().split_once("  ")).collect();
+    assert_eq!(codes.len(), 12, "{help}");
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
+    let readme = readme.unwrap();
+    let pages = Stage::new();
+    run(["man".as_ref(), pages.folder().as_os_str()]).success();
+    let page = std::fs::read_to_string(pages.path("pieces-cli.1")).unwrap();
+    for (code, meaning) in codes {
+        assert!(readme.contains(&format!("| {code} | {meaning} |")), "{code} {meaning}");
+        assert!(page.contains(&meaning.replace('\'', "\\*(Aq").replace('-', "\\-")), "{page}");
+    }
+}
+
+#[test]
+fn every_command_has_a_man_page() {
+    let pages = Stage::new();
+    run(["man".as_ref(), pages.folder().as_os_str()]).success();
+    for command in ["download", "seed", "create", "magnet-show", "bencode-check"] {
+        let page = std::fs::read_to_string(pages.path(&format!("pieces-cli-{command}.1"))).unwrap();
+        assert!(page.contains("Example"), "{command}: {page}");
+    }
+    run(["man", &pages.path("absent")]).refused(3, "absent");
 }

@@ -214,3 +214,10 @@ fn files_that_may_only_be_read_can_be_seeded() {
         assert!(threads.read(&fixture, PieceIndex::new(1)) == fixture.piece(PieceIndex::new(1)));
     });
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_system_that_counts_no_blocks_is_not_called_full() {
+    let free = storage::free_space(std::path::Path::new("/proc/self")).unwrap();
+    assert_eq!(free, u64::MAX);
+}
