@@ -102,6 +102,11 @@ pub const PATIENCE: u64 = 2_000;
 /// How much of that credit comes back a second.
 pub const PATIENCE_PER_SECOND: u64 = 20;
 
+/// Changes of a peer's interest that each piece it has and each piece we have pay for. A piece that
+/// either end gains can give interest or take it away, so twice is honest; the rest is room for
+/// clients that think twice. Beyond that a change has no cause.
+pub const INTEREST_PER_PIECE: u64 = 4;
+
 /// What a message that brings nothing costs of [`PATIENCE`].
 pub mod cost {
     /// A keep-alive: 2,000 at once, then 20 a second.
@@ -113,7 +118,8 @@ pub mod cost {
     /// A request while choked (it crosses our choke), of a piece we lack, or beyond
     /// [`super::MAX_QUEUE`]: dropped.
     pub const REQUEST_DROPPED: u64 = 1;
-    /// Interested or not interested, though nothing changed.
+    /// Interested or not interested, though nothing changed, or more often than pieces came
+    /// ([`super::INTEREST_PER_PIECE`]).
     pub const INTEREST_AGAIN: u64 = 1;
     /// Choke, unchoke: 50 at once, then one in two seconds. Each can
     /// make us send a whole window of requests.

@@ -40,6 +40,8 @@ pub(crate) struct Peer {
     pub(crate) am_interested: bool,
     pub(crate) peer_choking: bool,
     pub(crate) peer_interested: bool,
+    /// How often it changed its interest.
+    pub(crate) interest_changes: u64,
 
     pub(crate) pipeline: Pipeline,
     /// Waits for its turn to be asked for blocks.
@@ -76,6 +78,7 @@ impl Peer {
             am_interested: false,
             peer_choking: true,
             peer_interested: false,
+            interest_changes: 0,
             pipeline: Pipeline::new(now),
             wants_refill: false,
             uploads: Uploads::default(),

@@ -113,16 +113,34 @@ fn patience_comes_back() {
 }
 
 #[test]
-fn real_changes_of_interest_are_free() {
-    let mut lab = Lab::new(12, true);
+fn changes_of_interest_that_pieces_cause_are_free() {
+    let mut lab = Lab::new(10_000, true);
     let peer = lab.connect(2);
-    for _ in 0..10_000 {
+    for piece in 0..10_000 {
         lab.say(peer, Message::Interested);
         lab.say(peer, Message::NotInterested);
+        lab.say(peer, Message::Have(piece));
     }
-    assert_eq!(lab.closes(), []);
+    // A seed is let go for that alone.
+    assert_eq!(lab.closes(), [(peer, CloseReason::BothSeeds)]);
     // And they make no storm of our own.
     assert_eq!(lab.sent(peer).iter().filter(|m| **m == Message::Unchoke).count(), 1);
+}
+
+#[test]
+fn changes_of_interest_without_end_close_the_peer() {
+    let mut lab = Lab::new(12, true);
+    let peer = lab.connect(2);
+    // What our pieces pay for, and all patience.
+    for _ in 0..limits::INTEREST_PER_PIECE * 12 + limits::PATIENCE {
+        assert_eq!(lab.torrent.stats().peers, 1);
+        lab.say(peer, Message::Interested);
+        lab.say(peer, Message::NotInterested);
+        if lab.torrent.stats().peers == 0 {
+            break;
+        }
+    }
+    assert_eq!(lab.closes(), [(peer, CloseReason::StateFlood)]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::Torrent;
 use crate::border::{Action, DiskJob, PeerKey};
 use crate::choker::Contender;
 use crate::close::CloseReason;
-use crate::limits::{UPLOAD_BUFFER_ALL, cost};
+use crate::limits::{INTEREST_PER_PIECE, UPLOAD_BUFFER_ALL, cost};
 
 impl Torrent {
     pub(super) fn request(
@@ -102,7 +102,7 @@ impl Torrent {
     }
 
     /// Interest really changes as often as pieces come, which may be very often; saying the same
-    /// again is chatter. An unchoked peer that loses interest keeps its slot until the next round,
+    /// again, or changing it without any piece to cause that, is chatter. An unchoked peer that loses interest keeps its slot until the next round,
     /// so that this makes no chokes and unchokes.
     pub(super) fn peer_interest(
         &mut self,
@@ -115,6 +115,12 @@ impl Torrent {
             return self.charge(now, key, cost::INTEREST_AGAIN, CloseReason::StateFlood);
         }
         self.fill_slots |= interested;
+        peer.interest_changes += 1;
+        let theirs = peer.pieces.count(self.layout.piece_count());
+        let pieces = u64::from(theirs) + u64::from(self.have.count());
+        if peer.interest_changes > pieces * INTEREST_PER_PIECE {
+            return self.charge(now, key, cost::INTEREST_AGAIN, CloseReason::StateFlood);
+        }
         Ok(())
     }
 
