@@ -22,6 +22,7 @@ mod host;
 mod kill;
 mod liars;
 mod paths;
+mod starve;
 mod torn;
 mod tracker;
 
@@ -43,6 +44,7 @@ const CAMPAIGNS: &[Campaign] = &[
     ("liars", liars::run),
     ("tracker", tracker::run),
     ("paths", paths::run),
+    ("starve", starve::run),
 ];
 
 const COLUMNS: &[(&str, Align)] =

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use metainfo::Layout;
 use swarm::{Origin, PeerKey};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::net::{Handle, channel};
 
 use crate::mail::{Entry, Mail};
@@ -26,8 +26,8 @@ pub(crate) fn dial(addr: SocketAddr, entry: Entry, shared: &Arc<Shared>) {
     let shared = shared.clone();
     tokio::spawn(async move {
         let mail = match try_dial(addr, &entry, &shared).await {
-            Ok((stream, theirs)) => {
-                Mail::Connected { stream, addr, origin: Origin::Dialed, theirs }
+            Ok((stream, place, theirs)) => {
+                Mail::Connected { stream, place, addr, origin: Origin::Dialed, theirs }
             }
             Err(reason) => Mail::DialFailed { addr, reason },
         };
@@ -40,12 +40,14 @@ async fn try_dial(
     addr: SocketAddr,
     entry: &Entry,
     shared: &Shared,
-) -> Result<(TcpStream, wire::Handshake), String> {
+) -> Result<(TcpStream, OwnedSemaphorePermit, wire::Handshake), String> {
     let _permit = shared.dials.acquire().await.map_err(|closed| closed.to_string())?;
+    let place = shared.connections.clone().acquire_owned().await;
+    let place = place.map_err(|closed| closed.to_string())?;
     let connected = wire::net::connect(addr, shared.bind).await;
     let mut stream = connected.map_err(|error| format!("cannot connect: {error}"))?;
     let theirs = wire::net::outgoing(&mut stream, entry.handshake()).await;
-    Ok((stream, theirs.map_err(|reason| reason.to_string())?))
+    Ok((stream, place, theirs.map_err(|reason| reason.to_string())?))
 }
 
 /// Accepts connections until the session ends.
@@ -53,12 +55,14 @@ pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     let room = Arc::new(Semaphore::new(MAX_INCOMING));
     loop {
         let Ok(permit) = room.clone().acquire_owned().await else { return };
+        // Without a place the rest waits in the system's queue, which costs no descriptor.
+        let Ok(place) = shared.connections.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, addr)) => {
                 let shared = shared.clone();
                 tokio::spawn(async move {
                     let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
-                    receive(stream, addr, &shared).await;
+                    receive(stream, place, addr, &shared).await;
                     drop(permit);
                 });
             }
@@ -71,7 +75,12 @@ pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// Shakes hands with a peer that came to us and passes it to the torrent it asks for.
-async fn receive(mut stream: TcpStream, addr: SocketAddr, shared: &Shared) {
+async fn receive(
+    mut stream: TcpStream,
+    place: OwnedSemaphorePermit,
+    addr: SocketAddr,
+    shared: &Shared,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         log::debug!("{addr}: cannot set TCP_NODELAY: {error}");
         return;
@@ -85,7 +94,7 @@ async fn receive(mut stream: TcpStream, addr: SocketAddr, shared: &Shared) {
         Ok(theirs) => {
             if let Some(entry) = wanted {
                 let origin = Origin::Incoming;
-                let _ = entry.mailbox.send(Mail::Connected { stream, addr, origin, theirs });
+                let _ = entry.mailbox.send(Mail::Connected { stream, place, addr, origin, theirs });
             }
         }
         Err(reason) => log::debug!("{addr}: incoming handshake: {reason}"),
@@ -95,7 +104,7 @@ async fn receive(mut stream: TcpStream, addr: SocketAddr, shared: &Shared) {
 /// Starts the task that runs a connection. Its batches, and its end, go to the torrent's mailbox.
 pub(crate) fn spawn(
     peer: PeerKey,
-    stream: TcpStream,
+    (stream, place): (TcpStream, OwnedSemaphorePermit),
     entry: &Entry,
     shared: &Shared,
     layout: &Layout,
@@ -110,6 +119,7 @@ pub(crate) fn spawn(
             Err(_) => ControlFlow::Break(()),
         };
         let reason = wire::net::run(stream, inbox, sink, config).await;
+        drop(place);
         let _ = mailbox.send(Mail::Closed { peer, reason });
     });
     handle

@@ -15,7 +15,7 @@ use metainfo::{Block, Layout};
 use storage::{Done, Job, TorrentId, What};
 use swarm::{Action, Control, DiskDone, DiskJob, Input, PeerKey, Source};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use wire::net::{Batch, Handle};
 use wire::{Handshake, Message, Payload};
 
@@ -121,8 +121,8 @@ impl Driver {
                     self.take_done(now, done);
                 }
             }
-            Mail::Connected { stream, addr, origin, theirs } => {
-                let peer = self.adopt(stream);
+            Mail::Connected { stream, place, addr, origin, theirs } => {
+                let peer = self.adopt(stream, place);
                 let Handshake { peer_id, reserved, .. } = theirs;
                 log::debug!("{addr}: connected, {origin:?}, peer id {peer_id}");
                 self.swarm.handle(now, Input::Connected { peer, addr, origin, peer_id, reserved });
@@ -226,10 +226,10 @@ impl Driver {
     }
 
     /// Starts the connection's task and gives it a name.
-    fn adopt(&mut self, stream: TcpStream) -> PeerKey {
+    fn adopt(&mut self, stream: TcpStream, place: OwnedSemaphorePermit) -> PeerKey {
         self.work.last_key += 1;
         let peer = PeerKey(self.work.last_key);
-        let handle = connect::spawn(peer, stream, &self.entry, &self.shared, &self.layout);
+        let handle = connect::spawn(peer, (stream, place), &self.entry, &self.shared, &self.layout);
         self.work.peers.insert(peer, Peer { handle, outbox: Vec::new() });
         peer
     }

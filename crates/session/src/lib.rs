@@ -6,6 +6,7 @@
 mod announce;
 mod config;
 mod connect;
+mod descriptors;
 mod driver;
 mod durable;
 mod error;

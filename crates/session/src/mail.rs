@@ -8,7 +8,7 @@ use metainfo::InfoHash;
 use storage::Done;
 use swarm::{Origin, PeerKey};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use wire::net::{Batch, CloseReason};
 use wire::{Handshake, Payload, PeerId};
 
@@ -17,7 +17,14 @@ use crate::event::Snapshot;
 /// Something that happened to a torrent.
 pub(crate) enum Mail {
     /// A handshake is complete in both directions.
-    Connected { stream: TcpStream, addr: SocketAddr, origin: Origin, theirs: Handshake },
+    Connected {
+        stream: TcpStream,
+        /// Its place among all connections, to be kept as long as the stream.
+        place: OwnedSemaphorePermit,
+        addr: SocketAddr,
+        origin: Origin,
+        theirs: Handshake,
+    },
     /// A dial came to nothing.
     DialFailed { addr: SocketAddr, reason: String },
     /// What a peer sent since its last batch.

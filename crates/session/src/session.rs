@@ -13,11 +13,12 @@ use metainfo::Metainfo;
 use storage::{Disk, TorrentId};
 use swarm::Limit;
 use tokio::runtime;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use wire::PeerId;
 
 use crate::config::{AddOptions, Config};
 use crate::connect;
+use crate::descriptors;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Snapshot};
 use crate::mail::{Entry, Mail};
@@ -58,6 +59,8 @@ impl Session {
         let mut rng = config.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let registry = Arc::new(Registry::default());
         let deliver = registry.clone();
+        // Before the disk looks at the limit.
+        let connections = Arc::new(Semaphore::new(descriptors::for_connections()));
         let mut disk = storage::Config::default();
         disk.backend = config.backend;
         let trackers = tracker::Config { bind: config.bind, ..tracker::Config::default() };
@@ -70,6 +73,7 @@ impl Session {
             download_limit: config.download_limit.map(Limit::new),
             upload_limit: config.upload_limit.map(Limit::new),
             dials: Shared::half_open(),
+            connections,
             registry,
             bind: config.bind,
             listen: addr,

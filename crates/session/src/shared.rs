@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) download_limit: Option<Limit>,
     pub(crate) upload_limit: Option<Limit>,
     pub(crate) dials: Semaphore,
+    /// Places for connections, handshakes included: descriptors that are left for them.
+    pub(crate) connections: Arc<Semaphore>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) bind: Option<IpAddr>,
     pub(crate) listen: SocketAddr,

@@ -1,0 +1,34 @@
+//! How many file descriptors the process may have, and how many of them peers get. Never opens or
+//! closes one.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// As many as are ever asked for: a thousand torrents with their peers and files.
+const ENOUGH: u64 = 65_536;
+
+/// Below this a busy torrent feels the limit, so the user hears of it.
+const FEW: u64 = 256;
+
+/// Raises the soft limit as far as the hard one lets us, since 1,024 is a default of old and few
+/// systems need it, and gives how many connections there may be at a time: half of what there is.
+/// Storage takes a quarter for files at most; the rest is for trackers and everything short-lived.
+pub(crate) fn for_connections() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    let reach = limit.maximum.unwrap_or(ENOUGH).min(ENOUGH);
+    if limit.current.is_some_and(|current| current < reach) {
+        let raised = Rlimit { current: Some(reach), maximum: limit.maximum };
+        match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => limit = raised,
+            Err(error) => log::debug!("the limit of open files stays as it is: {error}"),
+        }
+    }
+    let current = limit.current.unwrap_or(ENOUGH).min(ENOUGH);
+    let connections = current / 2;
+    if current < FEW {
+        log::warn!(
+            "only {current} files and connections may be open at a time (ulimit -n), so there will \
+             be no more than {connections} peers"
+        );
+    }
+    usize::try_from(connections).unwrap_or(usize::MAX).max(1)
+}
