@@ -1,5 +1,5 @@
 //! Info-hashes: the names torrents go by, as bytes and as hex.
-//! This file never computes one; that is done where the info dictionary is read.
+//! This file never looks for the info dictionary that one is of.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,6 +21,11 @@ pub struct InfoHash([u8; 20]);
 pub struct InfoHashV2([u8; 32]);
 
 impl InfoHash {
+    /// The info-hash of these bytes of an info dictionary.
+    pub fn of(info: &[u8]) -> Self {
+        Self(sha1_smol::Sha1::from(info).digest().bytes())
+    }
+
     /// The 20 bytes, as they go into a handshake.
     pub fn as_bytes(&self) -> &[u8; 20] {
         &self.0

@@ -152,6 +152,11 @@ impl Layout {
         Ok(Self { piece_length, piece_count, total_len: end, ends: ends.into() })
     }
 
+    /// No pieces and no files: what stands for the geometry of a torrent until it is known.
+    pub fn empty() -> Self {
+        Self { piece_length: BLOCK_LEN, piece_count: 0, total_len: 0, ends: Arc::default() }
+    }
+
     /// Bytes in all files, padding files included.
     pub fn total_len(&self) -> u64 {
         self.total_len

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use data_encoding::BASE32;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use crate::create::outer;
 use crate::error::{Error, ErrorKind};
 use crate::hash::{InfoHash, InfoHashV2};
 use crate::metainfo::Metainfo;
@@ -104,6 +105,26 @@ impl Magnet {
             peers: Vec::new(),
             select: Vec::new(),
         }
+    }
+
+    /// The torrent file that this URI and the bytes of an info dictionary make, each tracker in a tier
+    /// of its own. The dictionary comes from strangers, so it is held against the info-hash first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadHash`] when it is not the info dictionary of this torrent,
+    /// [`ErrorKind::Bencode`] when it is, but nothing that can stand in a torrent file.
+    pub fn torrent_file(&self, info: &[u8]) -> Result<Vec<u8>, Error> {
+        if self.info_hash != Some(InfoHash::of(info)) {
+            return Err(Error::new(ErrorKind::BadHash, "the metadata has another info-hash"));
+        }
+        let document = bencode::decode_lenient(info)
+            .map_err(|error| Error::new(ErrorKind::Bencode, format!("metadata: {error}")))?;
+        let tiers: Vec<Vec<String>> = self.trackers.iter().map(|url| vec![url.clone()]).collect();
+        Ok(bencode::encode_dict(|torrent| {
+            outer::trackers(torrent, &tiers);
+            outer::web_seeds(torrent, &self.web_seeds);
+            torrent.verbatim("info", document.root());
+        }))
     }
 
     /// One `xt`. Topics of other networks are skipped.

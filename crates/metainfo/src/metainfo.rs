@@ -1,6 +1,8 @@
 //! `Metainfo`: what a torrent file says, checked.
 //! It only answers; reading one is `read`, making one is `build`.
 
+use std::sync::Arc;
+
 use crate::error::Error;
 use crate::file::{File, FileKind};
 use crate::hash::{InfoHash, InfoHashV2};
@@ -21,6 +23,7 @@ pub const MAX_TORRENT_LEN: usize = 64 * 1024 * 1024;
 /// What was accepted although it is odd is in [`warnings`](Self::warnings).
 #[derive(Debug, Clone)]
 pub struct Metainfo {
+    pub(crate) info: Arc<[u8]>,
     pub(crate) name: String,
     pub(crate) info_hash: Option<InfoHash>,
     pub(crate) info_hash_v2: Option<InfoHashV2>,
@@ -105,6 +108,12 @@ impl Metainfo {
     /// The version 2 info-hash; `None` for a v1-only torrent.
     pub fn info_hash_v2(&self) -> Option<InfoHashV2> {
         self.info_hash_v2
+    }
+
+    /// The very bytes of `info`, which the info-hashes are over: what peers that only have a magnet
+    /// URI are given (BEP 9).
+    pub fn info_bytes(&self) -> &Arc<[u8]> {
+        &self.info
     }
 
     /// Which of the formats it is written in.

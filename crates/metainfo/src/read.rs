@@ -47,13 +47,14 @@ pub(crate) fn torrent(bytes: &[u8]) -> Result<Metainfo, Error> {
     let version = version(info)?;
     let piece_length = piece_length(info)?;
     let name = name(info, &mut warnings)?;
-    let content = content(top, info, version, &name, piece_length)?;
+    let content = content(top, info, version, (&name, piece_length), &mut warnings)?;
     let files = files::finish(content.files, &mut warnings);
     let outer = outer::read(top, &mut warnings);
 
     Ok(Metainfo {
+        info: info_value.raw().into(),
         name,
-        info_hash: (version != Version::V2).then(|| info_hash(info_value)),
+        info_hash: (version != Version::V2).then(|| InfoHash::of(info_value.raw())),
         info_hash_v2: (version != Version::V1).then(|| info_hash_v2(info_value)),
         piece_length,
         piece_count: content.piece_count,
@@ -73,10 +74,6 @@ pub(crate) fn torrent(bytes: &[u8]) -> Result<Metainfo, Error> {
     })
 }
 
-fn info_hash(info: Value<'_>) -> InfoHash {
-    sha1_smol::Sha1::from(info.raw()).digest().bytes().into()
-}
-
 fn info_hash_v2(info: Value<'_>) -> InfoHashV2 {
     <[u8; 32]>::from(Sha256::digest(info.raw())).into()
 }
@@ -94,8 +91,8 @@ fn content(
     top: Fields<'_>,
     info: Fields<'_>,
     version: Version,
-    name: &str,
-    piece_length: u32,
+    (name, piece_length): (&str, u32),
+    warnings: &mut Warnings,
 ) -> Result<Content, Error> {
     if version == Version::V2 {
         let v2 = v2::read(info, name, piece_length, false)?;
@@ -112,8 +109,13 @@ fn content(
     if version == Version::Hybrid {
         let v2 = v2::read(info, name, piece_length, v1.multi_file)?;
         hybrid::check(info, &v1, &v2)?;
-        // The layers are checked all the same: a torrent that lies in one half is not trusted.
-        layers::read(top, &v2, piece_length)?;
+        if layers::are_left_out(top, &v2) {
+            // As after a magnet URI: peers give `info` alone, and its version 1 half is complete.
+            warnings.add(|| "no piece layers: only its version 1 half can be used".into());
+        } else {
+            // They are checked all the same: a torrent that lies in one half is not trusted.
+            layers::read(top, &v2, piece_length)?;
+        }
     }
     Ok(Content {
         files: v1.files,

@@ -104,6 +104,34 @@ fn faults_are_named() {
     }
 }
 
+#[test]
+fn with_its_metadata_it_is_a_torrent() {
+    let info = b"d6:lengthi1e4:name1:x12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
+    let hash = InfoHash::of(info);
+    let uri = format!("magnet:?xt=urn:btih:{hash}&tr=udp://a&tr=http://b&ws=http://w/&dn=y");
+    let magnet = Magnet::parse(&uri).unwrap();
+    let file = magnet.torrent_file(info).unwrap();
+    let torrent = Metainfo::from_bytes(&file).unwrap();
+    assert!(torrent.warnings().is_empty(), "{:?}", torrent.warnings());
+    assert_eq!(torrent.info_hash(), Some(hash));
+    assert_eq!(&torrent.info_bytes()[..], info);
+    assert_eq!(torrent.tiers(), [["udp://a"], ["http://b"]]);
+    assert_eq!(torrent.web_seeds(), ["http://w/"]);
+    assert_eq!(torrent.name(), "x");
+}
+
+#[test]
+fn metadata_of_something_else_is_refused() {
+    let refusal = |magnet: &Magnet, info: &[u8]| magnet.torrent_file(info).unwrap_err().kind();
+    let magnet = Magnet::parse(&format!("magnet:?xt=urn:btih:{HEX}")).unwrap();
+    assert_eq!(refusal(&magnet, b"de"), ErrorKind::BadHash);
+    // The hash of what is no bencode, or is followed by more, is easily had.
+    for odd in [&b"x"[..], b"dede", b""] {
+        let magnet = Magnet { info_hash: Some(InfoHash::of(odd)), ..Magnet::default() };
+        assert_eq!(refusal(&magnet, odd), ErrorKind::Bencode);
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read(

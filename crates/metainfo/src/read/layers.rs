@@ -32,6 +32,11 @@ pub(super) fn read(top: Fields<'_>, v2: &V2, piece_length: u32) -> Result<Vec<Pi
     Ok(pieces)
 }
 
+/// Whether there are no layers at all, though files have some.
+pub(super) fn are_left_out(top: Fields<'_>, v2: &V2) -> bool {
+    top.get(LAYERS).is_none() && v2.files.iter().any(|file| file.pieces > 1)
+}
+
 /// All layers by the root they claim to have. (A lookup in the dictionary itself would go through
 /// all of it for each file.)
 fn by_root(top: Fields<'_>) -> Result<BTreeMap<&[u8], Layer<'_>>, Error> {

@@ -225,6 +225,20 @@ fn hybrid(from: &str, to: &str) -> Vec<u8> {
 }
 
 #[test]
+fn a_hybrid_without_any_layers_is_its_version_1_half() {
+    let files = vec![NewFile { path: vec!["a".into()], length: 40_000, executable: false }];
+    let plan = Plan::folder(Version::Hybrid, "t", 16_384, files).unwrap();
+    let hashes = [[b'2'; 32]; 3];
+    let bytes = plan.encode(&[*b"11111111111111111111"; 3], &hashes, &Extras::default()).unwrap();
+    let whole = torrent(&bytes).unwrap();
+    assert!(whole.warnings().is_empty());
+    let alone = [b"d4:info", &whole.info_bytes()[..], b"e"].concat();
+    let half = torrent(&alone).unwrap();
+    assert_eq!(half.info_hash(), whole.info_hash());
+    assert_eq!(half.warnings(), ["no piece layers: only its version 1 half can be used"]);
+}
+
+#[test]
 fn hybrid_halves_must_agree() {
     let good = torrent(&hybrid("", "")).unwrap();
     assert_eq!(good.version(), Version::Hybrid);
