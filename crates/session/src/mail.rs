@@ -10,7 +10,7 @@ use swarm::{Origin, PeerKey};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use wire::net::{Batch, CloseReason};
-use wire::{Handshake, Payload, PeerId};
+use wire::{Handshake, Payload, PeerId, Reserved};
 
 use crate::event::Snapshot;
 
@@ -57,6 +57,10 @@ pub(crate) struct Entry {
 impl Entry {
     /// Our half of the handshake.
     pub(crate) fn handshake(&self) -> Handshake {
-        Handshake { reserved: [0; 8], info_hash: *self.info_hash.as_bytes(), peer_id: self.peer_id }
+        Handshake {
+            reserved: Reserved::NONE,
+            info_hash: *self.info_hash.as_bytes(),
+            peer_id: self.peer_id,
+        }
     }
 }

@@ -48,7 +48,7 @@ impl Bench {
             addr,
             origin: Origin::Incoming,
             peer_id: PeerId([number; 20]),
-            reserved: [0; 8],
+            reserved: wire::Reserved::NONE,
         };
         self.torrent.handle(self.now, connected);
         if let Some(set) = set {

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use metainfo::{Block, Layout, PieceIndex, PieceSet};
-use wire::{Message, Payload, PeerId};
+use wire::{Message, Payload, PeerId, Reserved};
 
 use crate::close::CloseReason;
 use crate::limit::Limit;
@@ -112,8 +112,8 @@ pub enum Input {
         origin: Origin,
         /// The peer id of its handshake.
         peer_id: PeerId,
-        /// The reserved bits of its handshake.
-        reserved: [u8; 8],
+        /// Which extensions its handshake names.
+        reserved: Reserved,
     },
     /// A dial ended without a handshake: refused, timed out, wrong info-hash.
     DialFailed {

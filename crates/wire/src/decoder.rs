@@ -4,6 +4,7 @@
 use std::io::IoSliceMut;
 
 use crate::error::Error;
+use crate::extension;
 use crate::limits::{MAX_BITFIELD_LEN, MAX_BLOCK_LEN, MAX_MESSAGE_LEN};
 use crate::message::{Message, Request, id};
 use crate::payload::Payload;
@@ -43,10 +44,17 @@ enum State {
     Head,
     /// Within a block of `len` bytes. Without a payload until its first byte is there.
     Block { piece: u32, offset: u32, len: usize, filled: usize, payload: Option<Payload> },
-    /// Within a bitfield. It grows as its bytes arrive.
-    Bitfield { bits: Vec<u8>, len: usize },
+    /// Within the `len` bytes of a bitfield or an extended message. They grow as they arrive.
+    Bytes { of: Bytes, bytes: Vec<u8>, len: usize },
     /// Within a message that we do not know.
     Skip { left: usize },
+}
+
+/// What a message's bytes will be.
+#[derive(Clone, Copy)]
+enum Bytes {
+    Bitfield,
+    Extended { id: u8 },
 }
 
 impl Decoder {
@@ -102,16 +110,20 @@ impl Decoder {
                     }
                 }
                 State::Block { .. } => return Ok(self.block()),
-                State::Bitfield { bits, len } => {
-                    let missing = *len - bits.len();
+                State::Bytes { of, bytes, len } => {
+                    let missing = *len - bytes.len();
                     let staged = take(&self.staging[..], &mut self.start, self.end, missing);
-                    bits.extend_from_slice(staged);
-                    if bits.len() < *len {
+                    bytes.extend_from_slice(staged);
+                    if bytes.len() < *len {
                         return Ok(None);
                     }
-                    let bits = std::mem::take(bits).into_boxed_slice();
+                    let bytes = std::mem::take(bytes).into_boxed_slice();
+                    let message = match *of {
+                        Bytes::Bitfield => Message::Bitfield(bytes),
+                        Bytes::Extended { id } => Message::Extended { id, payload: bytes },
+                    };
                     self.state = State::Head;
-                    return Ok(Some(Message::Bitfield(bits)));
+                    return Ok(Some(message));
                 }
                 State::Skip { left } => {
                     *left -= take(&self.staging[..], &mut self.start, self.end, *left).len();
@@ -194,12 +206,18 @@ impl Decoder {
         let Some((&id, fields)) = after.split_first() else { return Ok(None) };
         let body_len = len as usize - 1;
         let possible = match id {
-            id::CHOKE | id::UNCHOKE | id::INTERESTED | id::NOT_INTERESTED => body_len == 0,
-            id::HAVE => body_len == 4,
+            id::CHOKE
+            | id::UNCHOKE
+            | id::INTERESTED
+            | id::NOT_INTERESTED
+            | id::HAVE_ALL
+            | id::HAVE_NONE => body_len == 0,
+            id::HAVE | id::SUGGEST | id::ALLOWED_FAST => body_len == 4,
             id::PORT => body_len == 2,
-            id::REQUEST | id::CANCEL => body_len == 12,
+            id::REQUEST | id::CANCEL | id::REJECT => body_len == 12,
             id::BITFIELD => body_len <= self.bitfield_limit,
             id::PIECE => body_len > 8 && body_len <= 8 + MAX_BLOCK_LEN,
+            id::EXTENDED => body_len > 0,
             _ => true,
         };
         if !possible {
@@ -210,7 +228,15 @@ impl Decoder {
             id::UNCHOKE => Message::Unchoke,
             id::INTERESTED => Message::Interested,
             id::NOT_INTERESTED => Message::NotInterested,
-            id::HAVE | id::REQUEST | id::CANCEL | id::PORT => {
+            id::HAVE_ALL => Message::HaveAll,
+            id::HAVE_NONE => Message::HaveNone,
+            id::HAVE
+            | id::REQUEST
+            | id::CANCEL
+            | id::PORT
+            | id::SUGGEST
+            | id::REJECT
+            | id::ALLOWED_FAST => {
                 let Some(fields) = fields.get(..body_len) else { return Ok(None) };
                 fixed(id, fields)
             }
@@ -225,17 +251,35 @@ impl Decoder {
             }
             id::BITFIELD => {
                 self.start += 5;
-                let bitfield = State::Bitfield { bits: Vec::new(), len: body_len };
+                let of = Bytes::Bitfield;
+                let bitfield = State::Bytes { of, bytes: Vec::new(), len: body_len };
                 return Ok(Some(Head::Before(bitfield)));
             }
-            _ => {
-                self.start += 5;
-                self.skipped = self.skipped.saturating_add(1);
-                return Ok(Some(Head::Before(State::Skip { left: body_len })));
+            id::EXTENDED => {
+                let Some(&id) = fields.first() else { return Ok(None) };
+                let payload_len = body_len - 1;
+                let Some(max_len) = extension::max_len(id) else {
+                    return Ok(Some(self.skip(body_len)));
+                };
+                if payload_len > max_len {
+                    return Err(Error::wrong_length(id::EXTENDED, len));
+                }
+                self.start += 6;
+                let of = Bytes::Extended { id };
+                let extended = State::Bytes { of, bytes: Vec::new(), len: payload_len };
+                return Ok(Some(Head::Before(extended)));
             }
+            _ => return Ok(Some(self.skip(body_len))),
         };
         self.start += 5 + body_len;
         Ok(Some(Head::Whole(message)))
+    }
+
+    /// Passes over a message of `body_len` bytes after its id, which we did not ask for and can't read.
+    fn skip(&mut self, body_len: usize) -> Head {
+        self.start += 5;
+        self.skipped = self.skipped.saturating_add(1);
+        Head::Before(State::Skip { left: body_len })
     }
 
     /// Moves staged bytes into the block, and gives the message if that made it whole.
@@ -298,6 +342,9 @@ fn fixed(id: u8, fields: &[u8]) -> Message {
         id::HAVE => Message::Have(number(0)),
         id::REQUEST => Message::Request(request()),
         id::CANCEL => Message::Cancel(request()),
+        id::SUGGEST => Message::Suggest(number(0)),
+        id::REJECT => Message::Reject(request()),
+        id::ALLOWED_FAST => Message::AllowedFast(number(0)),
         _ => Message::Port(fields.first_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes))),
     }
 }

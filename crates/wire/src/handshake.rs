@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::peer_id::PeerId;
+use crate::reserved::Reserved;
 
 /// The length of an encoded handshake in bytes.
 pub const HANDSHAKE_LEN: usize = 68;
@@ -12,8 +13,8 @@ const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 /// What each side says first (BEP 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Handshake {
-    /// Eight bytes of flags for protocol extensions, as they are on the wire.
-    pub reserved: [u8; 8],
+    /// Which protocol extensions the sender speaks.
+    pub reserved: Reserved,
     /// The torrent that is meant: SHA-1 of its info dictionary, or the first 20 bytes of its SHA-256 (BEP 52).
     pub info_hash: [u8; 20],
     /// Who speaks.
@@ -25,7 +26,8 @@ impl Handshake {
     pub fn encode(&self) -> [u8; HANDSHAKE_LEN] {
         let mut bytes = [0; HANDSHAKE_LEN];
         let mut rest = bytes.as_mut_slice();
-        for part in [PROTOCOL.as_slice(), &self.reserved, &self.info_hash, self.peer_id.as_bytes()]
+        for part in
+            [PROTOCOL.as_slice(), &self.reserved.0, &self.info_hash, self.peer_id.as_bytes()]
         {
             let (here, after) = rest.split_at_mut(part.len());
             here.copy_from_slice(part);
@@ -42,8 +44,9 @@ impl Handshake {
         if !bytes.starts_with(PROTOCOL) {
             return Err(Error::handshake(ErrorKind::NotBitTorrent));
         }
-        let mut handshake = Self { reserved: [0; 8], info_hash: [0; 20], peer_id: PeerId([0; 20]) };
-        handshake.reserved.copy_from_slice(&bytes[20..28]);
+        let mut handshake =
+            Self { reserved: Reserved::NONE, info_hash: [0; 20], peer_id: PeerId([0; 20]) };
+        handshake.reserved.0.copy_from_slice(&bytes[20..28]);
         handshake.info_hash.copy_from_slice(&bytes[28..48]);
         handshake.peer_id.0.copy_from_slice(&bytes[48..68]);
         Ok(handshake)
@@ -56,7 +59,7 @@ mod tests {
 
     fn sample() -> Handshake {
         Handshake {
-            reserved: [0, 0, 0, 0, 0, 0x10, 0, 5],
+            reserved: Reserved([0, 0, 0, 0, 0, 0x10, 0, 5]),
             info_hash: std::array::from_fn(|i| i as u8),
             peer_id: PeerId(*b"-PC0100-abcdefghijkl"),
         }
@@ -67,7 +70,7 @@ mod tests {
         let bytes = sample().encode();
         assert_eq!(bytes[0], 19);
         assert_eq!(&bytes[1..20], b"BitTorrent protocol");
-        assert_eq!(bytes[20..28], sample().reserved);
+        assert_eq!(bytes[20..28], sample().reserved.0);
         assert_eq!(bytes[28..48], sample().info_hash);
         assert_eq!(&bytes[48..], b"-PC0100-abcdefghijkl");
         assert_eq!(Handshake::decode(&bytes), Ok(sample()));

@@ -8,6 +8,7 @@
 
 mod decoder;
 mod error;
+pub mod extension;
 mod handshake;
 pub mod limits;
 mod message;
@@ -16,6 +17,7 @@ pub mod net;
 mod payload;
 mod peer_id;
 mod pool;
+mod reserved;
 mod send_queue;
 
 pub use decoder::Decoder;
@@ -25,4 +27,5 @@ pub use message::{Message, Request};
 pub use payload::Payload;
 pub use peer_id::PeerId;
 pub use pool::{Pool, Take};
+pub use reserved::Reserved;
 pub use send_queue::{MAX_SLICES, SendQueue};

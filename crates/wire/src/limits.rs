@@ -15,6 +15,27 @@ pub const MAX_MESSAGE_LEN: u32 = 1024 * 1024;
 /// The longest bitfield, in bytes, while the torrent's own size is unknown: one bit for each of 2,097,152 pieces.
 pub const MAX_BITFIELD_LEN: usize = 2_097_152 / 8;
 
+/// The longest extended handshake, in bytes (BEP 10). Clients send a few hundred; room for a dictionary of extensions
+/// that nobody has thought of yet.
+pub const MAX_EXTENDED_HANDSHAKE_LEN: usize = 16 * 1024;
+
+/// The length in bytes of every piece of the metadata but the last (BEP 9).
+pub const METADATA_PIECE_LEN: usize = 16 * 1024;
+
+/// The longest `ut_metadata` message, in bytes: a piece of the metadata and the dictionary before it.
+pub const MAX_METADATA_MESSAGE_LEN: usize = METADATA_PIECE_LEN + 1024;
+
+/// The longest `ut_pex` message, in bytes: more than 2,000 IPv4 contacts, where 50 are usual and 200 the most that common
+/// clients send at first (BEP 11).
+pub const MAX_PEX_LEN: usize = 16 * 1024;
+
+/// The most contacts of one `ut_pex` message that are taken as added, and as dropped. BEP 11 asks for no more than 50,
+/// except in the first message.
+pub const MAX_PEX_CONTACTS: usize = 200;
+
+/// The longest client name and version that is kept of an extended handshake, in characters.
+pub const MAX_CLIENT_LEN: usize = 64;
+
 /// How long a connection may take to be made. A host that is there answers within a round trip or two.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 

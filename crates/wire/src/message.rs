@@ -1,10 +1,10 @@
-//! Owns the messages of BEP 3 and how they are written. Reading them from a stream is the decoder's; what they mean is
+//! Owns the messages of BEP 3, BEP 6 and BEP 10 and how they are written. Reading them from a stream is the decoder's; what they mean is
 //! not decided here.
 
 use crate::limits::{MAX_BLOCK_LEN, MAX_MESSAGE_LEN};
 use crate::payload::Payload;
 
-/// Message ids of BEP 3.
+/// Message ids of BEP 3, BEP 5, BEP 6 and BEP 10.
 pub(crate) mod id {
     pub(crate) const CHOKE: u8 = 0;
     pub(crate) const UNCHOKE: u8 = 1;
@@ -16,6 +16,12 @@ pub(crate) mod id {
     pub(crate) const PIECE: u8 = 7;
     pub(crate) const CANCEL: u8 = 8;
     pub(crate) const PORT: u8 = 9;
+    pub(crate) const SUGGEST: u8 = 13;
+    pub(crate) const HAVE_ALL: u8 = 14;
+    pub(crate) const HAVE_NONE: u8 = 15;
+    pub(crate) const REJECT: u8 = 16;
+    pub(crate) const ALLOWED_FAST: u8 = 17;
+    pub(crate) const EXTENDED: u8 = 20;
 }
 
 /// How people call the message with this id.
@@ -31,11 +37,17 @@ pub(crate) fn name(id: u8) -> &'static str {
         id::PIECE => "piece",
         id::CANCEL => "cancel",
         id::PORT => "port",
+        id::SUGGEST => "suggest",
+        id::HAVE_ALL => "have all",
+        id::HAVE_NONE => "have none",
+        id::REJECT => "reject",
+        id::ALLOWED_FAST => "allowed fast",
+        id::EXTENDED => "extended",
         _ => "unknown",
     }
 }
 
-/// The block that a request or a cancel speaks of. Raw numbers from the wire: nothing says yet that the torrent has it.
+/// The block that a request, a cancel or a reject speaks of. Raw numbers from the wire: nothing says yet that the torrent has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Request {
     /// Number of the piece.
@@ -79,6 +91,23 @@ pub enum Message {
     Cancel(Request),
     /// The UDP port of the sender's DHT node (BEP 5).
     Port(u16),
+    /// The receiver might like to download the piece of this number (BEP 6).
+    Suggest(u32),
+    /// The sender has every piece; in place of a bitfield (BEP 6).
+    HaveAll,
+    /// The sender has no piece; in place of a bitfield (BEP 6).
+    HaveNone,
+    /// The sender will not answer this request (BEP 6).
+    Reject(Request),
+    /// The sender answers requests of the piece of this number even while it chokes the receiver (BEP 6).
+    AllowedFast(u32),
+    /// A message of the extension protocol (BEP 10); [`extension`](crate::extension) reads and writes payloads.
+    Extended {
+        /// What the message is, by a number that its receiver chose; 0 is the extended handshake.
+        id: u8,
+        /// All that follows the number.
+        payload: Box<[u8]>,
+    },
 }
 
 /// The longest fixed part of a message: length, id, and the three numbers of a request.
@@ -138,14 +167,26 @@ impl Message {
                 head.put(&port.to_be_bytes());
                 head
             }
+            Self::Suggest(piece) => Head::new(id::SUGGEST, &[*piece], 0),
+            Self::HaveAll => Head::new(id::HAVE_ALL, &[], 0),
+            Self::HaveNone => Head::new(id::HAVE_NONE, &[], 0),
+            Self::Reject(r) => Head::new(id::REJECT, &[r.piece, r.offset, r.len], 0),
+            Self::AllowedFast(piece) => Head::new(id::ALLOWED_FAST, &[*piece], 0),
+            Self::Extended { id, payload } => {
+                let mut head = Head::new(id::EXTENDED, &[], 1 + payload.len());
+                head.put(&[*id]);
+                head
+            }
         }
     }
 
-    /// The part after the head: the bits of a bitfield, the bytes of a block, nothing for all others.
+    /// The part after the head: the bits of a bitfield, the bytes of a block, the payload of an extended message, nothing
+    /// for all others.
     pub(crate) fn body(&self) -> &[u8] {
         match self {
             Self::Bitfield(bits) => bits,
             Self::Piece { payload, .. } => payload,
+            Self::Extended { payload, .. } => payload,
             _ => &[],
         }
     }
@@ -174,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_written_as_bep_3_says() {
+    fn every_kind_is_written_as_its_bep_says() {
         let request = Request { piece: 1, offset: 0x4000, len: 0x0102_0304 };
         let payload = Payload::detached(b"xyz".to_vec());
         let cases: Vec<(Message, &[u8])> = vec![
@@ -192,6 +233,13 @@ mod tests {
                 b"\0\0\0\x0c\x07\0\0\0\x02\0\0\x80\0xyz",
             ),
             (Message::Port(6881), b"\0\0\0\x03\x09\x1a\xe1"),
+            (Message::Suggest(0x0a0b_0c0d), b"\0\0\0\x05\x0d\x0a\x0b\x0c\x0d"),
+            (Message::HaveAll, b"\0\0\0\x01\x0e"),
+            (Message::HaveNone, b"\0\0\0\x01\x0f"),
+            (Message::Reject(request), b"\0\0\0\x0d\x10\0\0\0\x01\0\0\x40\0\x01\x02\x03\x04"),
+            (Message::AllowedFast(0x0a0b_0c0d), b"\0\0\0\x05\x11\x0a\x0b\x0c\x0d"),
+            (Message::Extended { id: 3, payload: Box::from(*b"de") }, b"\0\0\0\x04\x14\x03de"),
+            (Message::Extended { id: 0, payload: Box::default() }, b"\0\0\0\x02\x14\0"),
         ];
         for (message, bytes) in cases {
             assert_eq!(encoded(&message), bytes, "{message:?}");

@@ -67,15 +67,12 @@ impl SendQueue {
                 let request = Request { piece, offset, len };
                 self.segments.push_back(Segment::Block { request, head, payload, sent: 0 });
             }
-            Message::Bitfield(bits) => {
-                self.push_control(head.as_bytes());
-                self.push_control(&bits);
-            }
             other => {
                 if other == Message::Choke {
                     removed = self.remove_blocks(|_| true);
                 }
                 self.push_control(head.as_bytes());
+                self.push_control(other.body());
             }
         }
         removed

@@ -11,7 +11,7 @@ use swarm::{
     Action, Checked, CloseReason, Config, DiskDone, DiskJob, Event, Input, Origin, PeerKey, Phase,
     Source, Torrent,
 };
-use wire::{Message, Payload, PeerId, Request};
+use wire::{Message, Payload, PeerId, Request, Reserved};
 
 pub(crate) const BLOCK: u32 = metainfo::BLOCK_LEN;
 /// Greater than the ids of even peers and smaller than those of odd ones.
@@ -71,7 +71,7 @@ impl Lab {
         self.keys += 1;
         let peer = PeerKey(self.keys);
         let addr = Self::addr(number);
-        self.input(Input::Connected { peer, addr, origin, peer_id: id, reserved: [0; 8] });
+        self.input(Input::Connected { peer, addr, origin, peer_id: id, reserved: Reserved::NONE });
         peer
     }
 

@@ -399,7 +399,7 @@ impl World {
             addr,
             origin,
             peer_id,
-            reserved: [0; 8],
+            reserved: wire::Reserved::NONE,
         };
         self.input(from, connected(key, addr, Origin::Dialed, theirs));
         self.input(to, connected(to_key, source, Origin::Incoming, ours));

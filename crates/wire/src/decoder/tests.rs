@@ -4,7 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::extension::Extension;
 use crate::limits::BLOCK_LEN;
+
+/// The extended messages that we take have the numbers from 0 to this.
+const LAST_EXTENDED_ID: u8 = Extension::ALL.len() as u8;
 
 fn decoder() -> Decoder {
     Decoder::new(Pool::new(1 << 20))
@@ -45,16 +49,25 @@ fn any_message() -> impl Strategy<Value = Message> {
         || any::<(u32, u32, u32)>().prop_map(|(piece, offset, len)| Request { piece, offset, len });
     let block = (any::<(u32, u32, u8)>(), 1..=MAX_BLOCK_LEN);
     prop_oneof![
-        (0..5)
+        (0..7)
             .prop_map(|kind| match kind {
                 0 => Message::KeepAlive,
                 1 => Message::Choke,
                 2 => Message::Unchoke,
                 3 => Message::Interested,
+                4 => Message::HaveAll,
+                5 => Message::HaveNone,
                 _ => Message::NotInterested,
             })
             .boxed(),
         any::<u32>().prop_map(Message::Have).boxed(),
+        any::<u32>().prop_map(Message::Suggest).boxed(),
+        any::<u32>().prop_map(Message::AllowedFast).boxed(),
+        request().prop_map(Message::Reject).boxed(),
+        (0..=LAST_EXTENDED_ID)
+            .prop_flat_map(|id| (Just(id), 0..=extension::max_len(id).expect("one of ours")))
+            .prop_map(|(id, len)| Message::Extended { id, payload: vec![id; len].into() })
+            .boxed(),
         any::<u16>().prop_map(Message::Port).boxed(),
         request().prop_map(Message::Request).boxed(),
         request().prop_map(Message::Cancel).boxed(),
@@ -143,6 +156,13 @@ fn every_wrong_length_is_refused_before_its_body_arrives() {
         (9, id::PIECE, WrongLength),
         (longest_block + 1, id::PIECE, WrongLength),
         (1 + 100 + 1, id::BITFIELD, WrongLength),
+        (2, id::HAVE_ALL, WrongLength),
+        (2, id::HAVE_NONE, WrongLength),
+        (4, id::SUGGEST, WrongLength),
+        (6, id::ALLOWED_FAST, WrongLength),
+        (12, id::REJECT, WrongLength),
+        (14, id::REJECT, WrongLength),
+        (1, id::EXTENDED, WrongLength),
         (MAX_MESSAGE_LEN + 1, id::PIECE, MessageTooLong),
         (MAX_MESSAGE_LEN + 1, 20, MessageTooLong),
         (u32::MAX, id::BITFIELD, MessageTooLong),
@@ -160,6 +180,35 @@ fn every_wrong_length_is_refused_before_its_body_arrives() {
 }
 
 #[test]
+fn an_extended_message_is_held_to_the_limit_of_its_kind() {
+    for id in 0..=LAST_EXTENDED_ID {
+        let max = extension::max_len(id).unwrap();
+        let messages = [Message::Extended { id, payload: vec![b'x'; max].into() }];
+        let stream = encode(&messages);
+        assert_eq!(decode_split(&stream, [3, 700]), messages);
+
+        let mut decoder = decoder();
+        decoder.feed(&u32::try_from(2 + max + 1).unwrap().to_be_bytes());
+        decoder.feed(&[id::EXTENDED]);
+        assert_eq!(decoder.next_message(), Ok(None), "which kind it is must still come");
+        decoder.feed(&[id]);
+        assert_eq!(decoder.next_message().map_err(|e| e.kind()), Err(ErrorKind::WrongLength));
+    }
+}
+
+#[test]
+fn an_extended_message_takes_memory_as_it_arrives() {
+    let mut decoder = decoder();
+    let max = extension::max_len(0).unwrap();
+    decoder.feed(&u32::try_from(2 + max).unwrap().to_be_bytes());
+    decoder.feed(&[id::EXTENDED, 0, b'd']);
+    assert_eq!(decoder.next_message(), Ok(None));
+    assert!(decoder.is_mid_message());
+    let State::Bytes { bytes, .. } = &decoder.state else { panic!("within the message") };
+    assert!(bytes.capacity() < 100, "{} bytes held for one", bytes.capacity());
+}
+
+#[test]
 fn the_longest_and_shortest_of_each_kind_pass() {
     for len in [1, BLOCK_LEN, MAX_BLOCK_LEN] {
         let payload = Payload::detached(vec![9; len]);
@@ -173,10 +222,11 @@ fn the_longest_and_shortest_of_each_kind_pass() {
 #[test]
 fn unknown_messages_are_skipped_and_counted() {
     let mut stream = Vec::new();
-    for (id, len) in [(20_u8, 1_u32), (20, 70_000), (255, MAX_MESSAGE_LEN)] {
+    for (id, len) in [(21_u8, 1_u32), (id::EXTENDED, 70_000), (255, MAX_MESSAGE_LEN)] {
         stream.extend(len.to_be_bytes());
         stream.push(id);
-        stream.resize(stream.len() + len as usize - 1, 7);
+        // Of the extended message these are the number too, and none that we gave out.
+        stream.resize(stream.len() + len as usize - 1, 77);
         Message::Have(len).encode(&mut stream);
     }
     let mut decoder = decoder();

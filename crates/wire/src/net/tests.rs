@@ -116,5 +116,9 @@ fn block(piece: u32, len: usize) -> Message {
 }
 
 fn hello(torrent: u8, name: u8) -> Handshake {
-    Handshake { reserved: [0; 8], info_hash: [torrent; 20], peer_id: PeerId([name; 20]) }
+    Handshake {
+        reserved: crate::Reserved::NONE,
+        info_hash: [torrent; 20],
+        peer_id: PeerId([name; 20]),
+    }
 }

@@ -37,7 +37,7 @@ proptest! {
 
     #[test]
     fn any_partial_writes_give_the_same_stream(
-        script in proptest::collection::vec((0..4_u8, 1..3000_usize, 1..5000_usize), 1..60),
+        script in proptest::collection::vec((0..5_u8, 1..3000_usize, 1..5000_usize), 1..60),
     ) {
         let (mut queue, mut out, mut expected) = (SendQueue::new(), Vec::new(), Vec::new());
         let (mut drained, mut pushed) = (0, 0);
@@ -46,6 +46,7 @@ proptest! {
                 0 => { pushed += len; piece(number, len) }
                 1 => Message::Bitfield(vec![number as u8; len].into()),
                 2 => Message::KeepAlive,
+                3 => Message::Extended { id: 1, payload: vec![number as u8; len].into() },
                 _ => Message::Have(number),
             };
             message.encode(&mut expected);

@@ -50,7 +50,9 @@ async fn a_peer_that_only_keeps_alive_stays_and_bothers_nobody() {
 async fn a_message_that_drips_is_not_waited_for() {
     let block = encode(&[block(0, BLOCK_LEN)]);
     let bitfield = encode(&[Message::Bitfield([1; 900].into())]);
-    for begin in [&block[..13], &block[..5000], &bitfield[..5], &[0, 0, 100, 0, 20]] {
+    for begin in
+        [&block[..13], &block[..5000], &bitfield[..5], &[0, 0, 100, 0, 21], &[0, 0, 40, 0, 20]]
+    {
         let mut pair = connected(10_000, 10_000);
         pair.peer.write_all(begin).await.unwrap();
         let begun = Instant::now();
