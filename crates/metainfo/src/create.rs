@@ -53,7 +53,7 @@ pub struct Extras {
 /// The files of a new torrent in their final order, and what has to be hashed.
 ///
 /// Version 1 lays the files end to end. Version 2 and hybrid torrents begin each file with a
-/// piece, so padding lies between them (in a version 2 torrent only in the plan). Hash the
+/// piece, so padding follows each (in a version 2 torrent only in the plan). Hash the
 /// pieces of [`layout`](Self::layout): for SHA-1 all bytes, with zeros for padding; for merkle
 /// roots the [`merkle_root`](crate::merkle_root) of [`width`](Self::width) over the SHA-256 of each
 /// 16 KiB block, without padding. Then [`encode`](Self::encode).
@@ -228,21 +228,24 @@ impl Plan {
     }
 }
 
-/// Puts padding before each file that would not begin with a piece.
+/// Puts padding after each file that does not end with a piece, the last one included, so that
+/// each file begins with one. A file alone gets none: the single-file form could not say so, and
+/// libtorrent does the same, whose info-hashes ours are to be equal to.
 fn padded(files: Vec<Planned>, piece_length: u32) -> Vec<Planned> {
+    if files.len() < 2 {
+        return files;
+    }
     let piece_length = u64::from(piece_length);
     let mut aligned = Vec::with_capacity(files.len());
-    let mut into_piece = 0;
     for planned in files {
-        if planned.file.length > 0 && into_piece > 0 {
-            let length = piece_length - into_piece;
+        let beyond = planned.file.length % piece_length;
+        aligned.push(planned);
+        if beyond > 0 {
+            let length = piece_length - beyond;
             let path = vec![".pad".to_owned(), length.to_string()];
             let file = NewFile { path, length, executable: false };
             aligned.push(Planned { source: None, file });
-            into_piece = 0;
         }
-        into_piece = (into_piece + planned.file.length % piece_length) % piece_length;
-        aligned.push(planned);
     }
     aligned
 }

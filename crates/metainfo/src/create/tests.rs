@@ -100,11 +100,28 @@ fn everything_is_read_back() {
         assert_eq!(seen, [("t/d/b", 70_000), ("t/empty", 0), ("t/z", 3)]);
         let padding =
             torrent.files().iter().filter(|file| file.kind() == FileKind::Padding).count();
-        assert_eq!(padding, usize::from(version == Version::Hybrid));
+        assert_eq!(padding, if version == Version::Hybrid { 2 } else { 0 });
         let pieces = if version == Version::V1 { 3 } else { 4 };
         assert_eq!(torrent.piece_count(), pieces);
         assert_eq!(torrent.layout().is_some(), version != Version::V2);
     }
+}
+
+#[test]
+fn padding_follows_each_file_that_does_not_fill_its_piece() {
+    let padding = |files: &[(&str, u64)]| {
+        let files = files.iter().map(|(path, length)| file(path, *length)).collect();
+        let plan = Plan::folder(Version::Hybrid, "t", 16_384, files).unwrap();
+        let name = |planned: &Planned| planned.file.path.join("/");
+        plan.files.iter().map(name).collect::<Vec<_>>()
+    };
+    // Also before an empty file, and at the end: the order and number of files are in the hash.
+    assert_eq!(
+        padding(&[("a", 16_384), ("b", 16_000), ("c", 0), ("d", 1)]),
+        ["a", "b", ".pad/384", "c", "d", ".pad/16383"]
+    );
+    assert_eq!(padding(&[("a", 1), ("b", 0)]), ["a", ".pad/16383", "b"]);
+    assert_eq!(padding(&[("a", 1)]), ["a"]);
 }
 
 #[test]
