@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Verify, quiet: bool) -> Result<(), Failure> {
     let torrent = source::torrent(&args.torrent)?;
     let dir = &args.target.dir;
     dir.metadata().map_err(|error| Failure::io(dir, &error))?;
-    let spec = Spec::new(dir, &torrent).map_err(|error| {
+    let spec = Spec::to_verify(dir, &torrent).map_err(|error| {
         let failure = Failure::storage(&error);
         Failure::new(failure.code(), format!("{}: {failure}", source::shown(&args.torrent)))
     })?;
@@ -116,13 +116,15 @@ impl<'a> Report<'a> {
             damaged: runs(&damaged),
             missing: runs(&missing),
         };
+        // The spec may have padding that the torrent does not list, so pair what is on disk.
+        let on_disk = spec.files().iter().zip(&found.files).enumerate();
+        let on_disk = on_disk.filter(|(_, (file, _))| file.on_disk);
         let files: Vec<FileReport<'_>> = torrent
             .files()
             .iter()
-            .enumerate()
-            .zip(&found.files)
-            .filter(|((_, file), _)| file.kind() == FileKind::Regular)
-            .map(|((index, file), state)| {
+            .filter(|file| file.kind() == FileKind::Regular)
+            .zip(on_disk)
+            .map(|(file, (index, (_, state)))| {
                 let pieces = layout.file_pieces(index);
                 let whole = pieces
                     .clone()

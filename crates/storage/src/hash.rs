@@ -58,7 +58,7 @@ pub fn hash_plan(
 ) -> Result<Hashes, Error> {
     let wanted = match plan.version() {
         Version::V1 => Wanted::SHA1,
-        Version::V2 => Wanted { sha1: false, leaves: true },
+        Version::V2 => Wanted::LEAVES,
         Version::Hybrid => Wanted { sha1: true, leaves: true },
     };
     let subject = Subject { layout: plan.layout(), wanted, width: &|piece| plan.width(piece) };

@@ -65,6 +65,8 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// What version 1 needs.
     pub(crate) const SHA1: Self = Self { sha1: true, leaves: false };
+    /// What version 2 needs.
+    pub(crate) const LEAVES: Self = Self { sha1: false, leaves: true };
 }
 
 /// The hashes of a piece, as far as they were wanted.

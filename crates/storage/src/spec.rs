@@ -22,8 +22,23 @@ struct Shared {
     root: PathBuf,
     files: Vec<FileSpec>,
     layout: Layout,
-    expected: Vec<[u8; 20]>,
+    expected: Hashes,
     selection: Option<Selection>,
+}
+
+/// What pieces must hash to, in order.
+#[derive(Debug, Clone)]
+enum Hashes {
+    Sha1(Vec<[u8; 20]>),
+    Merkle(Vec<Tree>),
+}
+
+/// What a version 2 piece must hash to (BEP 52): see [`metainfo::merkle_root`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tree {
+    pub(crate) root: [u8; 32],
+    /// Leaves, those beyond the file's end included.
+    pub(crate) width: u32,
 }
 
 /// Which part of a torrent is wanted.
@@ -69,16 +84,41 @@ impl Spec {
             Some((layout.clone(), expected?))
         });
         let Some((layout, expected)) = hashed else {
-            return Err(Error::plain(
-                ErrorKind::Unsupported,
-                "torrents of version 2 alone can't be stored yet",
-            ));
+            return Err(unsupported());
         };
-        let file = |file: &metainfo::File| FileSpec {
-            path: file.path().to_owned(),
-            on_disk: file.kind() == FileKind::Regular,
+        let files = torrent.files().iter().map(FileSpec::of).collect();
+        Self::from_parts(root, files, layout, expected)
+    }
+
+    /// The same for [`verify`](crate::verify()) alone, which can do more than can be stored yet:
+    /// torrents of version 2 alone too. Each of their files begins with a piece, so in this spec
+    /// padding that is never on disk stands behind those that do not end with one.
+    ///
+    /// # Errors
+    /// As [`from_parts`](Self::from_parts).
+    pub fn to_verify(root: impl Into<PathBuf>, torrent: &Metainfo) -> Result<Self, Error> {
+        if torrent.layout().is_some() {
+            return Self::new(root, torrent);
+        }
+        let piece_length = u64::from(torrent.piece_length());
+        let (mut files, mut lengths) = (Vec::new(), Vec::new());
+        for file in torrent.files() {
+            files.push(FileSpec::of(file));
+            lengths.push(file.length());
+            let beyond = file.length() % piece_length.max(1);
+            if beyond > 0 {
+                files.push(FileSpec { path: PathBuf::new(), on_disk: false });
+                lengths.push(piece_length - beyond);
+            }
+        }
+        let layout = Layout::new(torrent.piece_length(), &lengths)
+            .map_err(|error| Error::plain(ErrorKind::Unsupported, error.to_string()))?;
+        let tree = |piece| match torrent.expected(piece) {
+            Some(Expected::Merkle { root, width }) => Some(Tree { root, width }),
+            _ => None,
         };
-        Self::from_parts(root, torrent.files().iter().map(file).collect(), layout, expected)
+        let trees: Option<Vec<Tree>> = layout.pieces().map(tree).collect();
+        Self::of_hashes(root.into(), files, layout, Hashes::Merkle(trees.ok_or_else(mismatch)?))
     }
 
     /// Files in the order of `layout`, to be stored below `root`, and the SHA-1 of each piece.
@@ -92,11 +132,21 @@ impl Spec {
         layout: Layout,
         expected: Vec<[u8; 20]>,
     ) -> Result<Self, Error> {
-        if files.len() != layout.file_count() || expected.len() != layout.piece_count() as usize {
-            return Err(Error::plain(
-                ErrorKind::Unsupported,
-                "the torrent's files, pieces and hashes do not match",
-            ));
+        Self::of_hashes(root.into(), files, layout, Hashes::Sha1(expected))
+    }
+
+    fn of_hashes(
+        root: PathBuf,
+        files: Vec<FileSpec>,
+        layout: Layout,
+        expected: Hashes,
+    ) -> Result<Self, Error> {
+        let hashes = match &expected {
+            Hashes::Sha1(hashes) => hashes.len(),
+            Hashes::Merkle(trees) => trees.len(),
+        };
+        if files.len() != layout.file_count() || hashes != layout.piece_count() as usize {
+            return Err(mismatch());
         }
         for file in files.iter().filter(|file| file.on_disk) {
             let plain = |part| matches!(part, std::path::Component::Normal(_));
@@ -108,7 +158,7 @@ impl Spec {
                 ));
             }
         }
-        let shared = Shared { root: root.into(), files, layout, expected, selection: None };
+        let shared = Shared { root, files, layout, expected, selection: None };
         Ok(Self { shared: Arc::new(shared), allocation: Allocation::default() })
     }
 
@@ -173,8 +223,41 @@ impl Spec {
         self.allocation
     }
 
-    /// The hash `piece` must have; `None` for a piece the torrent does not have.
+    /// The SHA-1 `piece` must have; `None` for a piece the torrent does not have, and in a torrent
+    /// of version 2 alone.
     pub fn expected(&self, piece: PieceIndex) -> Option<&[u8; 20]> {
-        self.shared.expected.get(piece.as_usize())
+        match &self.shared.expected {
+            Hashes::Sha1(hashes) => hashes.get(piece.as_usize()),
+            Hashes::Merkle(_) => None,
+        }
     }
+
+    /// The tree `piece` must have, in a torrent of version 2 alone.
+    pub(crate) fn tree(&self, piece: PieceIndex) -> Option<&Tree> {
+        match &self.shared.expected {
+            Hashes::Sha1(_) => None,
+            Hashes::Merkle(trees) => trees.get(piece.as_usize()),
+        }
+    }
+
+    /// Whether pieces are hashed as trees: then it can be verified and not be stored.
+    pub(crate) fn is_merkle(&self) -> bool {
+        matches!(self.shared.expected, Hashes::Merkle(_))
+    }
+}
+
+impl FileSpec {
+    fn of(file: &metainfo::File) -> Self {
+        Self { path: file.path().to_owned(), on_disk: file.kind() == FileKind::Regular }
+    }
+}
+
+/// The answer to a torrent of version 2 alone where only version 1 will do.
+pub(crate) fn unsupported() -> Error {
+    Error::plain(ErrorKind::Unsupported, "torrents of version 2 alone can't be stored yet")
+}
+
+fn mismatch() -> Error {
+    let message = "the torrent's files, pieces and hashes do not match";
+    Error::plain(ErrorKind::Unsupported, message)
 }

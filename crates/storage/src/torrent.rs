@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind};
 use crate::files::{FileCache, FileId, Files, Stamp};
 use crate::paths::{Access, Root};
 use crate::room::{check_names, free_space, survey, unallocated};
-use crate::spec::{Allocation, Spec};
+use crate::spec::{Allocation, Spec, unsupported};
 use crate::sys;
 use crate::watch::Watch;
 
@@ -46,6 +46,9 @@ impl Torrent {
     ///
     /// A file that is long enough already is left as it is; one that is too long is never cut.
     pub(crate) fn open(spec: &Spec, cache: Arc<FileCache>) -> Result<Self, Error> {
+        if spec.is_merkle() {
+            return Err(unsupported());
+        }
         check_names(spec)?;
         let stats = survey(spec)?;
         if spec.allocation() == Allocation::Full {

@@ -4,14 +4,14 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
-use metainfo::{Layout, PieceIndex, PieceSet};
+use metainfo::{Layout, PieceIndex, PieceSet, merkle_root};
 use rustix::fs::{FileType, Stat};
 
 use crate::backend::Backend;
 use crate::error::{Error, ErrorKind};
 use crate::files::{Files, Stamp};
 use crate::paths::Root;
-use crate::scan::{Digest, Progress, Scan, Wanted};
+use crate::scan::{Digest, Hashed, Progress, Scan, Wanted};
 use crate::span::ReadError;
 use crate::spec::{FileSpec, Spec};
 
@@ -34,7 +34,7 @@ pub struct Options<'a> {
 pub struct Verified {
     /// The pieces asked for that are whole.
     pub whole: PieceSet,
-    /// The state of each file on disk, in the torrent's order.
+    /// The state of each of the spec's files, in its order.
     pub files: Vec<FileState>,
 }
 
@@ -92,12 +92,13 @@ pub fn verify(
     let files = Files::read_only(spec.clone());
     let found = Mutex::new((PieceSet::new_empty(layout.piece_count()), Vec::new()));
     let judge = |piece: PieceIndex, digest: Digest| {
+        let right = digest.map(|hashed| is_right(spec, piece, &hashed));
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        match digest {
-            Ok(hashed) if spec.expected(piece) == Some(&hashed.sha1) => {
+        match right {
+            Ok(true) => {
                 found.0.insert(piece);
             }
-            Ok(_) => {}
+            Ok(false) => {}
             Err(failure) => found.1.push(failure),
         }
     };
@@ -106,7 +107,7 @@ pub fn verify(
         backend: options.backend,
         threads: options.threads,
         pieces: &present,
-        wanted: Wanted::SHA1,
+        wanted: if spec.is_merkle() { Wanted::LEAVES } else { Wanted::SHA1 },
         progress: Progress { checked, total },
         report: progress,
         cancel,
@@ -119,6 +120,13 @@ pub fn verify(
         }
     }
     Ok(Verified { whole, files: states })
+}
+
+fn is_right(spec: &Spec, piece: PieceIndex, hashed: &Hashed) -> bool {
+    match spec.tree(piece) {
+        Some(tree) => merkle_root(&hashed.leaves, tree.width) == tree.root,
+        None => spec.expected(piece) == Some(&hashed.sha1),
+    }
 }
 
 fn states(spec: &Spec) -> Result<Vec<FileState>, Error> {

@@ -42,6 +42,35 @@ fn each_kind_of_damage_is_told_apart() {
 }
 
 #[test]
+fn version_2_alone_is_verified_by_its_trees() {
+    let stage = Stage::new();
+    stage.photos();
+    let big = pattern(300_000);
+    stage.write("photos/big", &big);
+    let (torrent, dir) = (stage.path("t"), stage.folder().to_str().unwrap().to_owned());
+    let photos = stage.path("photos");
+    run(["create", &photos, "--v2", "-o", &torrent, "--piece-size", "64K"]).success();
+    let whole = run(["verify", &torrent, "-d", &dir]).success();
+    assert_eq!(whole, "photos: whole, 5 files and 8 pieces\n");
+    // Pieces: a/1.jpg 0, b/2.jpg 1, big 2-6, c.txt 7. The last byte of one, a hole in another.
+    let mut damaged = big.clone();
+    damaged[299_999] ^= 1;
+    stage.write("photos/big", &damaged);
+    stage.write("photos/c.txt", b"hell");
+    let found = run(["verify", &torrent, "-d", &dir, "--json"]);
+    let report = found.json();
+    assert_eq!(
+        report["pieces"],
+        json!({"count": 8, "whole": 6, "damaged": [[6, 6]], "missing": [[7, 7]]})
+    );
+    let states: Vec<_> = report["files"].as_array().unwrap().iter().map(|f| &f["state"]).collect();
+    assert_eq!(states, ["whole", "whole", "damaged", "short", "whole"]);
+    assert_eq!(report["info_hash"], json!(null));
+    found.failed(32, "2 of 5 files and 2 of 8 pieces are not whole");
+    run(["-q", "download", &torrent, "-d", &dir, "--port", "0"]).refused(26, "v2 only");
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_not_damage() {
     let stage = Stage::new();
     let file = stage.write("f", b"content");
