@@ -27,7 +27,10 @@ const STEPS: &[Step] = &[
 ];
 
 /// What `--long` adds.
-const LONG_STEPS: &[Step] = &[("tests --release", &["test", "--workspace", "--release"], &[])];
+const LONG_STEPS: &[Step] = &[
+    ("tests --release", &["test", "--workspace", "--release"], &[]),
+    ("e2e --long", &["xtask", "e2e", "--real", "--long", "--only", "announces,made"], &[]),
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -1,13 +1,15 @@
 //! `cargo xtask e2e --real`: pieces and every client we did not write, one as the only seed and the
-//! other as the only leecher, in both directions.
+//! other as the only leecher, in both directions; then what it announces and what it makes.
 //!
 //! Owns the matrix and what it demands. Never sends a packet outside the machine: the whole lab runs
 //! in network namespaces of its own ([`net`]).
 
+mod announces;
 mod aria2;
 mod case;
 mod client;
 mod libtorrent;
+mod made;
 pub(crate) mod net;
 mod opentracker;
 mod pieces;
@@ -29,6 +31,9 @@ use client::Client;
 
 const PIECES: &str = "pieces";
 const OPENTRACKER: &str = "opentracker";
+/// What `--only` can name besides clients.
+const ANNOUNCES: &str = "announces";
+const MADE: &str = "made";
 
 const COLUMNS: &[(&str, Align)] = &[
     ("seed", Align::Left(13)),
@@ -45,12 +50,15 @@ pub(crate) struct Arguments {
     /// With --real: clients whose absence is a failure (`opentracker` can be named too)
     #[arg(long, value_delimiter = ',', value_name = "NAME", requires = "real")]
     require: Vec<String>,
-    /// With --real: only cases with these clients
+    /// With --real: only cases with these clients, `announces`, or `made` (what create makes)
     #[arg(long, value_delimiter = ',', value_name = "NAME", requires = "real")]
     only: Vec<String>,
     /// With --real: another client in place of pieces, to find out whether the lab is to blame
     #[arg(long, value_name = "NAME", requires = "real")]
     stand_in: Option<String>,
+    /// With --real: also what takes long
+    #[arg(long, requires = "real")]
+    long: bool,
     /// With --real: this pieces-cli instead of the one of this tree
     #[arg(long, value_name = "PATH", requires = "real")]
     binary: Option<PathBuf>,
@@ -74,8 +82,9 @@ fn others() -> Vec<Box<dyn Client>> {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let names: Vec<&str> = others().iter().map(|client| client.name()).collect();
     let mut asked = arguments.require.iter().chain(&arguments.only).chain(&arguments.stand_in);
-    if let Some(wrong) = asked.find(|name| *name != OPENTRACKER && !names.contains(&name.as_str()))
-    {
+    let others = [OPENTRACKER, ANNOUNCES, MADE];
+    let known = |name: &str| others.contains(&name) || names.contains(&name);
+    if let Some(wrong) = asked.find(|name| !known(name)) {
         return Err(format!("no client is called {wrong}; there are {}", names.join(", ")).into());
     }
     if arguments.inside {
@@ -134,6 +143,14 @@ fn matrix(arguments: &Arguments) -> Result<()> {
             }
         }
     }
+    if let (Some(binary), None) = (&arguments.binary, &arguments.stand_in) {
+        if wanted(ANNOUNCES) {
+            tally.add(announces::run(binary, &network));
+        }
+        if wanted(MADE) && libtorrent::Libtorrent.version().is_some() {
+            tally.add(made::run(binary, arguments.long)?);
+        }
+    }
     println!();
     for failure in &tally.failures {
         println!("{failure}\n");
@@ -147,7 +164,7 @@ fn matrix(arguments: &Arguments) -> Result<()> {
     if failed > 0 {
         return Err(format!("{failed} of {total} cases failed, {took} s in all").into());
     }
-    println!("{total} of {total} cases identical, {took} s in all");
+    println!("{total} of {total} cases as they should be, {took} s in all");
     Ok(())
 }
 
@@ -159,6 +176,11 @@ struct Tally {
 }
 
 impl Tally {
+    fn add(&mut self, (passed, failures): (usize, Vec<String>)) {
+        self.passed += passed;
+        self.failures.extend(failures);
+    }
+
     fn run(&mut self, case: &Case<'_>, network: &net::Network, table: &Table) {
         let number = u16::try_from(self.passed + self.failures.len()).unwrap_or(u16::MAX);
         let bytes = grouped(Torrent::len(case.torrent));

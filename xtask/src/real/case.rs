@@ -12,7 +12,7 @@ use testkit::torrent::{File, Torrent};
 
 use super::client::{Client, Job};
 use super::net::Network;
-use super::opentracker::Tracker;
+use super::opentracker::{Scheme, Tracker};
 use crate::Result;
 
 /// transmission alone takes up to 20 s to begin.
@@ -90,7 +90,7 @@ impl Case<'_> {
             fs::create_dir(dir)?;
         }
         self.torrent.write_files(&seed_dir)?;
-        let torrent = self.torrent.save(&folder, &[&Tracker::url(network.ours.ip)])?;
+        let torrent = self.torrent.save(&folder, &[&Scheme::Http.url(network.ours.ip)])?;
         // pieces is always on our side of the cable, the other client on theirs.
         let (near, far) = (&network.ours, &network.theirs);
         let (seed_host, leech_host) = if self.seed_is_near { (near, far) } else { (far, near) };

@@ -8,7 +8,7 @@ use super::client::{Client, Job};
 use crate::Result;
 
 /// Debian's `python3-libtorrent` is seen by Debian's Python only.
-const PYTHON: &str = "/usr/bin/python3";
+pub(super) const PYTHON: &str = "/usr/bin/python3";
 
 const SCRIPT: &str = include_str!("libtorrent.py");
 

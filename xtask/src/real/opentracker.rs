@@ -34,6 +34,28 @@ pub(super) fn version() -> String {
     format!("opentracker {}", version.unwrap_or_default()).trim_end().to_owned()
 }
 
+/// How the tracker is asked.
+#[derive(Clone, Copy)]
+pub(super) enum Scheme {
+    Http,
+    Udp,
+}
+
+impl Scheme {
+    /// As it stands in a URL.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Udp => "udp",
+        }
+    }
+
+    /// What belongs into `announce`.
+    pub(super) fn url(self, ip: Ipv4Addr) -> String {
+        format!("{}://{ip}:{PORT}/announce", self.name())
+    }
+}
+
 /// A running tracker.
 pub(super) enum Tracker {
     Open { process: Process, addr: SocketAddr, info_hash: [u8; 20] },
@@ -59,11 +81,6 @@ impl Tracker {
         command.args(["-i", &ip, "-p", &port, "-P", &port, "-w", "whitelist", "-d"]).arg(dir);
         let process = Process::start("opentracker", &mut command)?;
         Ok(Self::Open { process, addr, info_hash })
-    }
-
-    /// What belongs into `announce`.
-    pub(super) fn url(ip: Ipv4Addr) -> String {
-        format!("http://{ip}:{PORT}/announce")
     }
 
     /// How many are in the swarm, asked by scraping (BEP 48); `None` while it does not answer.
