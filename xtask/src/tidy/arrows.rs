@@ -17,6 +17,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("piecehash", &["tokio"]),
     ("metainfo", &["tokio"]),
     ("tracker", &["tokio"]),
+    ("dht", &["tokio"]),
     ("wire", &["tokio"]),
     ("swarm", &["tokio"]),
     ("storage", &["tokio"]),
