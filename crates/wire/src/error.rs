@@ -18,6 +18,13 @@ pub enum ErrorKind {
     NotBitTorrent,
     /// The handshake names a torrent other than the one we asked for, or one we do not have.
     WrongInfoHash,
+    /// The peer's side of the encryption handshake is not one: a pad or initial payload too long, a hash or constant that
+    /// does not come, a public key that keeps no secret.
+    BadEncryption,
+    /// The peer offers, or chose, no way of sending that we agree to.
+    NoCommonMethod,
+    /// The peer speaks in the clear, and we require encryption.
+    Unencrypted,
     /// A message claims to be longer than any may be.
     MessageTooLong,
     /// A message's length is not one its kind can have.
@@ -52,6 +59,13 @@ impl fmt::Display for Error {
             ErrorKind::WrongInfoHash => {
                 f.write_str("the peer's handshake names another torrent than expected")
             }
+            ErrorKind::BadEncryption => {
+                f.write_str("the peer's encryption handshake makes no sense")
+            }
+            ErrorKind::NoCommonMethod => {
+                f.write_str("the peer and we agree to no method of encryption")
+            }
+            ErrorKind::Unencrypted => f.write_str("the peer does not encrypt, which is required"),
             ErrorKind::MessageTooLong => {
                 let max = crate::limits::MAX_MESSAGE_LEN;
                 write!(f, "the peer announced a message of {} bytes, more than {max}", self.len)

@@ -12,6 +12,8 @@ pub mod extension;
 mod handshake;
 pub mod limits;
 mod message;
+#[cfg(feature = "mse")]
+pub mod mse;
 #[cfg(feature = "net")]
 pub mod net;
 mod payload;

@@ -79,3 +79,10 @@ pub const USELESS_BURST: u64 = 1000;
 /// ... and how many more each second. Extensions that we do not know send a few a minute; a peer beyond this only keeps
 /// us busy.
 pub const USELESS_PER_SECOND: u64 = 10;
+
+/// The longest pad in an encryption handshake, in bytes: what its description allows.
+pub const MAX_PAD_LEN: usize = 512;
+
+/// The longest payload that may come within an encryption handshake, in bytes. Clients put their 68 bytes of handshake
+/// there; this leaves room for the messages after it.
+pub const MAX_INITIAL_LEN: usize = 4096;
