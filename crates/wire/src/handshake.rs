@@ -8,7 +8,7 @@ use crate::reserved::Reserved;
 pub const HANDSHAKE_LEN: usize = 68;
 
 /// What every handshake begins with: the length of the protocol's name, and the name.
-const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
+pub(crate) const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
 
 /// What each side says first (BEP 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

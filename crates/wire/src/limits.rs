@@ -86,3 +86,10 @@ pub const MAX_PAD_LEN: usize = 512;
 /// The longest payload that may come within an encryption handshake, in bytes. Clients put their 68 bytes of handshake
 /// there; this leaves room for the messages after it.
 pub const MAX_INITIAL_LEN: usize = 4096;
+
+/// The most bytes of one connection that are encrypted and not written: what one write of an encrypted stream carries.
+/// Four blocks, so that few system calls are made and the bytes are still in the cache when the kernel copies them.
+pub const SEALED_LEN: usize = 64 * 1024;
+
+/// How much of that memory a connection keeps while nothing waits in it: room for small messages, not for blocks.
+pub const SEALED_KEPT: usize = 1024;

@@ -5,6 +5,7 @@ use super::input::Input;
 use super::keys::{Secret, disguise};
 use super::{Allowed, Established, Keystreams, Method, Noise, ZEROS, fields};
 use crate::error::{Error, ErrorKind};
+use crate::handshake::PROTOCOL;
 use crate::limits::{MAX_INITIAL_LEN, MAX_PAD_LEN};
 
 /// The side that dials, and names the torrent.
@@ -85,6 +86,9 @@ impl Initiator {
     fn step(&mut self) -> Result<bool, Error> {
         let bad = || Error::handshake(ErrorKind::BadEncryption);
         let (next, goes_on) = match std::mem::replace(&mut self.state, State::Failed) {
+            State::Key if self.input.begins_with(PROTOCOL) => {
+                return Err(Error::handshake(ErrorKind::Unencrypted));
+            }
             State::Key => match self.input.take_array() {
                 None => (State::Key, false),
                 Some(theirs) => {

@@ -16,6 +16,10 @@ impl Input {
         self.bytes.extend_from_slice(bytes);
     }
 
+    pub(super) fn begins_with(&self, bytes: &[u8]) -> bool {
+        self.bytes.starts_with(bytes)
+    }
+
     /// The next `len` bytes, if they are here.
     pub(super) fn take(&mut self, len: usize) -> Option<Vec<u8>> {
         (self.bytes.len() >= len).then(|| self.bytes.drain(..len).collect())

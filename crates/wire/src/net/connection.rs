@@ -168,7 +168,11 @@ impl<T: Transport, S: FnMut(Batch) -> ControlFlow<()>> Connection<T, S> {
         if self.queue.bytes() > MAX_QUEUED {
             return Err(CloseReason::QueueFull);
         }
-        self.deadlines.waiting(now, self.counters.bytes_out, self.queue.bytes());
+        // If it is not done, it wakes us when the stream takes more.
+        let _ = self.transport.poll_flush(cx)?;
+        let unsent = self.transport.unsent();
+        let taken = self.counters.bytes_out.saturating_sub(unsent as u64);
+        self.deadlines.waiting(now, taken, self.queue.bytes() + unsent);
         Ok(writes == WRITES_PER_TURN && !self.queue.is_empty())
     }
 

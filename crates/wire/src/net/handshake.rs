@@ -10,9 +10,6 @@ use crate::error::ErrorKind;
 use crate::handshake::{HANDSHAKE_LEN, Handshake};
 use crate::limits::HANDSHAKE_DEADLINE;
 
-/// Where in a handshake the peer id begins: all before it is needed to answer.
-const PEER_ID_AT: usize = HANDSHAKE_LEN - 20;
-
 /// Shakes hands with a peer that we connected to, and gives what it said. It must name the torrent that we named.
 ///
 /// # Errors
@@ -21,17 +18,30 @@ pub async fn outgoing(
     transport: &mut impl Transport,
     ours: Handshake,
 ) -> Result<Handshake, CloseReason> {
-    within_deadline(async {
-        write_all(transport, &ours.encode()).await?;
-        let mut bytes = [0; HANDSHAKE_LEN];
-        read_exact(transport, &mut bytes).await?;
-        let theirs = Handshake::decode(&bytes)?;
-        if theirs.info_hash != ours.info_hash {
-            return Err(ErrorKind::WrongInfoHash.into());
-        }
-        Ok(theirs)
-    })
-    .await
+    within_deadline(greet(transport, ours)).await
+}
+
+/// [`outgoing`], without a deadline.
+pub(super) async fn greet(
+    transport: &mut impl Transport,
+    ours: Handshake,
+) -> Result<Handshake, CloseReason> {
+    write_all(transport, &ours.encode()).await?;
+    theirs(transport, ours).await
+}
+
+/// Reads what a peer answers to `ours`.
+pub(super) async fn theirs(
+    transport: &mut impl Transport,
+    ours: Handshake,
+) -> Result<Handshake, CloseReason> {
+    let mut bytes = [0; HANDSHAKE_LEN];
+    read_exact(transport, &mut bytes).await?;
+    let theirs = Handshake::decode(&bytes)?;
+    if theirs.info_hash != ours.info_hash {
+        return Err(ErrorKind::WrongInfoHash.into());
+    }
+    Ok(theirs)
 }
 
 /// Shakes hands with a peer that connected to us, and gives what it said. `resolve` gets the info-hash that the peer
@@ -46,22 +56,42 @@ pub async fn incoming(
     resolve: impl FnOnce([u8; 20]) -> Option<Handshake>,
 ) -> Result<Handshake, CloseReason> {
     within_deadline(async {
-        let mut bytes = [0; HANDSHAKE_LEN];
-        let (before_id, id) = bytes.split_at_mut(PEER_ID_AT);
-        read_exact(transport, before_id).await?;
-        let mut known = [0; HANDSHAKE_LEN];
-        known[..PEER_ID_AT].copy_from_slice(before_id);
-        let ours = resolve(Handshake::decode(&known)?.info_hash).ok_or(ErrorKind::WrongInfoHash)?;
-        write_all(transport, &ours.encode()).await?;
-        read_exact(transport, id).await?;
-        Ok(Handshake::decode(&bytes)?)
+        let begin = begin(transport).await?;
+        answer(transport, &begin, resolve).await
     })
     .await
 }
 
-async fn within_deadline(
-    exchange: impl Future<Output = Result<Handshake, CloseReason>>,
+/// The beginning of a peer's handshake: all that comes before its id.
+pub(super) type Begin = [u8; HANDSHAKE_LEN - 20];
+
+/// Reads that.
+pub(super) async fn begin(transport: &mut impl Transport) -> Result<Begin, CloseReason> {
+    let mut begin = [0; HANDSHAKE_LEN - 20];
+    read_exact(transport, &mut begin).await?;
+    Ok(begin)
+}
+
+/// Answers a peer whose handshake begins like this, and reads the rest of it.
+pub(super) async fn answer(
+    transport: &mut impl Transport,
+    begin: &Begin,
+    resolve: impl FnOnce([u8; 20]) -> Option<Handshake>,
 ) -> Result<Handshake, CloseReason> {
+    let mut bytes = [0; HANDSHAKE_LEN];
+    let (before_id, id) = bytes.split_at_mut(begin.len());
+    before_id.copy_from_slice(begin);
+    let mut known = [0; HANDSHAKE_LEN];
+    known[..begin.len()].copy_from_slice(begin);
+    let ours = resolve(Handshake::decode(&known)?.info_hash).ok_or(ErrorKind::WrongInfoHash)?;
+    write_all(transport, &ours.encode()).await?;
+    read_exact(transport, id).await?;
+    Ok(Handshake::decode(&bytes)?)
+}
+
+pub(super) async fn within_deadline<R>(
+    exchange: impl Future<Output = Result<R, CloseReason>>,
+) -> Result<R, CloseReason> {
     timeout(HANDSHAKE_DEADLINE, exchange).await.unwrap_or(Err(CloseReason::SlowHandshake))
 }
 
@@ -81,7 +111,11 @@ async fn read_exact(
     Ok(())
 }
 
-async fn write_all(transport: &mut impl Transport, mut bytes: &[u8]) -> Result<(), CloseReason> {
+/// Hands over all of `bytes`, and sees to it that they leave.
+pub(super) async fn write_all(
+    transport: &mut impl Transport,
+    mut bytes: &[u8],
+) -> Result<(), CloseReason> {
     while !bytes.is_empty() {
         let written =
             poll_fn(|cx| transport.poll_write_vectored(cx, &[IoSlice::new(bytes)])).await?;
@@ -90,5 +124,5 @@ async fn write_all(transport: &mut impl Transport, mut bytes: &[u8]) -> Result<(
         }
         bytes = bytes.get(written..).unwrap_or_default();
     }
-    Ok(())
+    Ok(poll_fn(|cx| transport.poll_flush(cx)).await?)
 }

@@ -18,16 +18,20 @@ mod close;
 mod connect;
 mod connection;
 mod deadlines;
+mod encryption;
 mod handshake;
 mod mailbox;
+mod stream;
 mod transport;
 
 pub use batch::Batch;
 pub use close::CloseReason;
 pub use connect::connect;
 pub use connection::{Config, run};
+pub use encryption::{Encryption, incoming_either, outgoing_encrypted};
 pub use handshake::{incoming, outgoing};
 pub use mailbox::{Counters, Handle, Mailbox, channel};
+pub use stream::Stream;
 pub use transport::Transport;
 
 #[cfg(test)]

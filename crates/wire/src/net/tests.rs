@@ -1,6 +1,7 @@
 //! Owns the kit of the network tests: a transport in memory that moves a few bytes at a time, and a peer to talk to.
 
 mod deadlines;
+mod encryption;
 mod flow;
 mod handshake;
 mod tcp;

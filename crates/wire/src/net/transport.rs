@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// A two-way byte stream. TCP is one; encryption and uTP are to be others.
+/// A two-way byte stream. TCP is one, an encrypted [`Stream`](super::Stream) over it another.
 pub trait Transport: Send {
     /// Reads what there is into `bufs`, in order. 0 means that the peer will send no more.
     fn poll_read_vectored(
@@ -21,6 +21,17 @@ pub trait Transport: Send {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>>;
+
+    /// Moves on what a write took and the stream did not take yet. Ready when nothing of that is left. A transport that
+    /// takes only what it passes on has nothing to do.
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// How many bytes wait for [`poll_flush`](Self::poll_flush).
+    fn unsent(&self) -> usize {
+        0
+    }
 }
 
 impl Transport for TcpStream {
