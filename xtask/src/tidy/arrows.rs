@@ -18,6 +18,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("metainfo", &["tokio"]),
     ("tracker", &["tokio"]),
     ("dht", &["tokio"]),
+    ("lsd", &["tokio"]),
     ("wire", &["tokio"]),
     ("swarm", &["tokio"]),
     ("storage", &["tokio"]),

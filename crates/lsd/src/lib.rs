@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+//!
+//! This file only names the modules: `message` is what a datagram says, `lsd` when to send one and
+//! what to believe, `limits` every number with its reason.
+
+pub mod limits;
+mod lsd;
+mod message;
+
+pub use lsd::{Action, Input, Lsd};
+pub use message::{Announce, Family};
