@@ -5,7 +5,6 @@
 //! its output.
 
 use std::env;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -34,8 +33,7 @@ pub fn pieces_cli() -> Result<PathBuf> {
 /// No package is named, so cargo builds it with the features that the whole workspace asks for, and
 /// what `cargo test --workspace` compiled is used again.
 pub fn build(name: &str, profile: Profile) -> Result<PathBuf> {
-    let mut cargo = Command::new(cargo());
-    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let mut cargo = cargo();
     cargo.args(["build", "--quiet", "--message-format=json-render-diagnostics"]);
     cargo.args(["--bin", name]);
     if profile == Profile::Release {
@@ -55,7 +53,19 @@ pub fn build(name: &str, profile: Profile) -> Result<PathBuf> {
     Err(format!("cargo did not say where it put {name}").into())
 }
 
-/// The cargo that runs us, or the one in the search path.
-pub fn cargo() -> OsString {
-    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+/// The cargo that runs us, or the one in the search path, in the workspace's folder.
+///
+/// It does not inherit what the cargo around us says of the package that we are. Build scripts ask for
+/// those variables, so for each other value cargo would build them, and all that depends on them, anew.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let ours = ["CARGO_BIN_", "CARGO_CRATE_", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_"];
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| ours.iter().any(|prefix| name.starts_with(prefix))) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo.env_remove("OUT_DIR");
+    cargo
 }

@@ -18,6 +18,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use testkit::binary::cargo;
 
 /// What went wrong, in words.
 type Result<T> = testkit::Result<T>;
@@ -67,11 +68,4 @@ fn main() -> ExitCode {
 fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
-}
-
-/// The cargo that runs us.
-fn cargo() -> std::process::Command {
-    let mut command = std::process::Command::new(testkit::binary::cargo());
-    command.current_dir(root());
-    command
 }
