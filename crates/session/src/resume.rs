@@ -25,7 +25,7 @@ const VERSION: i64 = 1;
 const DIGEST_LEN: usize = 20;
 
 /// The longest resume file that is read: the bitfield of the largest torrent is 256 KiB, the stamps
-/// of a million files 24 MiB.
+/// of a million files 28 MiB.
 const MAX_LEN: u64 = 32 << 20;
 
 /// After a run that could not say good-bye, files may have been written this long after the last

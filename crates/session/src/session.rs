@@ -40,6 +40,7 @@ pub struct Session {
     peer_id: PeerId,
     rng: Mutex<fastrand::Rng>,
     next_id: AtomicU64,
+    /// Torrents that are being opened, and perhaps some that were.
     openings: Mutex<Vec<Arc<Opening>>>,
     events: Sender<Event>,
     /// Ends the network thread when dropped.
@@ -149,11 +150,12 @@ impl Session {
             events: self.events.clone(),
             cancel: false.into(),
         });
-        self.openings.lock().unwrap_or_else(PoisonError::into_inner).push(opening.clone());
-        thread::Builder::new()
-            .name(format!("open-{}", id.0))
-            .spawn(move || opening.run(mail))
-            .map_err(|error| Error::from(ErrorKind::Start(error)))?;
+        self.remember(&opening);
+        let thread = thread::Builder::new().name(format!("open-{}", id.0));
+        if let Err(error) = thread.spawn(move || opening.run(mail)) {
+            self.shared.registry.remove(id);
+            return Err(ErrorKind::Start(error).into());
+        }
         Ok(id)
     }
 
@@ -181,6 +183,14 @@ impl Session {
             opening.cancel.store(true, Ordering::Relaxed);
         }
         self.shared.registry.send(id, Mail::Stop);
+    }
+
+    /// Keeps an opening where [`stop`](Self::stop) finds it, and lets go of those that are over.
+    fn remember(&self, opening: &Arc<Opening>) {
+        let mut openings = self.openings.lock().unwrap_or_else(PoisonError::into_inner);
+        // Its thread has dropped it.
+        openings.retain(|other| Arc::strong_count(other) > 1);
+        openings.push(opening.clone());
     }
 
     fn random(&self) -> u64 {

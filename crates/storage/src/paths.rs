@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, ope
 use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind};
-use crate::sys;
+use crate::sys::{self, FOLDER, LOOK};
 
 /// A target folder, held open.
 pub(crate) struct Root {
@@ -40,12 +40,6 @@ impl Access {
         }
     }
 }
-
-/// Enough to look files up below a folder, on systems that can open one for just that.
-#[cfg(target_os = "linux")]
-const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-#[cfg(not(target_os = "linux"))]
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl Root {
     /// Opens the target folder, which the user chose: links in its own path are followed.
@@ -101,8 +95,7 @@ impl Root {
     /// What is at the path now, with links resolved as far as [`file`](Self::file) resolves them.
     /// `None` if there is nothing.
     pub(crate) fn look(&self, relative: &Path) -> Result<Option<Stat>, Error> {
-        let flags = look_flags();
-        match self.open_below(relative, flags, Mode::empty()).and_then(fstat) {
+        match self.open_below(relative, LOOK, Mode::empty()).and_then(fstat) {
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(self.error("look at it", relative, errno)),
@@ -197,16 +190,6 @@ fn refuse_link(folder: &OwnedFd, name: &OsStr) -> rustix::io::Result<()> {
     let is_link = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink);
     if is_link { Err(Errno::LOOP) } else { Ok(()) }
-}
-
-#[cfg(target_os = "linux")]
-fn look_flags() -> OFlags {
-    OFlags::PATH | OFlags::CLOEXEC
-}
-
-#[cfg(not(target_os = "linux"))]
-fn look_flags() -> OFlags {
-    OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC
 }
 
 #[cfg(test)]

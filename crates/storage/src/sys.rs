@@ -8,6 +8,15 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
+/// Enough to look files up below a folder, on systems that can open one for just that.
+pub(crate) const FOLDER: OFlags = LOOK.union(OFlags::DIRECTORY);
+
+/// Enough to look at what is there, whatever it is.
+#[cfg(target_os = "linux")]
+pub(crate) const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+pub(crate) const LOOK: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
 /// Opens `path` below `root` in one call that refuses to follow a link out of it. `None` where
 /// the system (or its sandbox) has no such call.
 #[cfg(target_os = "linux")]
