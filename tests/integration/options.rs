@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -225,4 +226,23 @@ fn a_program_is_told_of_completion() {
     assert_eq!(fact("PIECES_INFO_HASH"), stage.torrent.info_hash_hex());
     assert_eq!(fact("PIECES_DIR"), dir.to_str().unwrap());
     assert_eq!(fact("PIECES_PATH"), dir.join("a torrent").to_str().unwrap());
+}
+
+#[test]
+fn a_program_that_runs_on_does_not_keep_us() {
+    let stage = Stage::new();
+    let dir = stage.full_dir("target");
+    let program = stage.dir("bin").join("slow");
+    script(&program, "echo running; read forever < \"$PIECES_DIR/fifo\"");
+    let fifo = dir.join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let download = Cli::download(&stage.file, &dir).unwrap().arg("--on-complete").arg(&program);
+    let download = download.start().unwrap();
+    download.wait_line(PATIENCE, |line| (line == "running").then_some(())).unwrap();
+    assert!(download.exit().is_none());
+    download.terminate();
+    // The download itself is done.
+    download.wait_success(PATIENCE).unwrap();
+    // Lets the program end.
+    drop(fs::File::options().write(true).open(&fifo).unwrap());
 }

@@ -1,11 +1,12 @@
 //! Leaving before the end, and who may not begin.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use testkit::PATIENCE;
 use testkit::cli::Cli;
 use testkit::message::Message;
 use testkit::peer::{Handshake, Peer};
+use testkit::process::Process;
 use testkit::seed::Seed;
 use testkit::tracker::Answer;
 
@@ -13,6 +14,9 @@ use crate::stage::Stage;
 
 /// What the program promises.
 const LEAVES_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long it waits at the least for a tracker that does not answer its good-bye.
+const GOOD_BYE: Duration = Duration::from_secs(3);
 
 #[test]
 fn a_stopped_download_goes_on_later() {
@@ -72,6 +76,48 @@ fn a_silent_tracker_delays_nothing() {
     // No longer than it would take to leave with a tracker that answers.
     download.start().unwrap().wait_success(LEAVES_WITHIN * 2).unwrap();
     stage.torrent.compare(&dir).unwrap();
+}
+
+/// A download whose tracker answered once and then fell silent.
+fn forsaken(stage: &Stage) -> Process {
+    stage.tracker.set_warning("a last word");
+    let download = Cli::download(&stage.file, &stage.dir("target")).unwrap().start().unwrap();
+    download.wait_line(PATIENCE, |line| line.contains("a last word").then_some(())).unwrap();
+    stage.tracker.set_answer(Answer::Silence);
+    download
+}
+
+#[test]
+fn a_tracker_that_falls_silent_holds_nobody_up_for_long() {
+    let stage = Stage::new();
+    let download = forsaken(&stage);
+    let asked = Instant::now();
+    download.terminate();
+    let status = download.wait_exit(LEAVES_WITHIN).unwrap();
+    assert_eq!(status.code(), Some(7), "{}", download.log());
+    stage.tracker.wait_event("stopped").unwrap();
+    assert!(asked.elapsed() >= GOOD_BYE, "{:?}", asked.elapsed());
+}
+
+#[test]
+fn the_second_interrupt_means_now() {
+    let stage = Stage::new();
+    let download = forsaken(&stage);
+    let asked = Instant::now();
+    download.interrupt();
+    download.wait_line(PATIENCE, |line| line.contains("once more").then_some(())).unwrap();
+    download.interrupt();
+    let status = download.wait_exit(PATIENCE).unwrap();
+    assert!(asked.elapsed() < GOOD_BYE, "{:?}", asked.elapsed());
+    assert_eq!(status.code(), Some(7), "{}", download.log());
+}
+
+#[test]
+fn nobody_seeds_from_a_folder_that_is_not_there() {
+    let stage = Stage::new();
+    let seed = Cli::seed(&stage.file, &stage.dir("here").join("not")).unwrap().start().unwrap();
+    assert_eq!(seed.wait_exit(PATIENCE).unwrap().code(), Some(3), "{}", seed.log());
+    assert!(seed.log().contains("here/not: No such file"), "{}", seed.log());
 }
 
 #[test]

@@ -204,6 +204,6 @@ pub(crate) struct Network {
     #[arg(long, value_name = "IP")]
     pub(crate) bind: Option<IpAddr>,
     /// A peer to connect to besides those that trackers name (repeatable)
-    #[arg(long = "peer", value_name = "IP:PORT")]
+    #[arg(long = "peer", value_name = "IP:PORT", value_parser = values::peer)]
     pub(crate) peers: Vec<SocketAddr>,
 }

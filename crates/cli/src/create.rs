@@ -167,10 +167,10 @@ fn refused(error: &metainfo::Error) -> Failure {
 fn tell(output: &Path, torrent: &[u8]) -> Result<(), Failure> {
     let torrent = Metainfo::from_bytes(torrent).map_err(|error| refused(&error))?;
     output::text(|out| {
-        let (total, pieces) = (text::bytes(torrent.total_len()), torrent.piece_count());
+        let total = text::bytes(torrent.total_len());
+        let pieces = text::count(torrent.piece_count(), "piece");
         let of = text::bytes(u64::from(torrent.piece_length()));
-        let unit = if pieces == 1 { "piece" } else { "pieces" };
-        writeln!(out, "{}: {total} in {pieces} {unit} of {of}", text::path(output))?;
+        writeln!(out, "{}: {total} in {pieces} of {of}", text::path(output))?;
         if let Some(hash) = torrent.info_hash() {
             writeln!(out, "info-hash     {hash}")?;
         }

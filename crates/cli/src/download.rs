@@ -50,12 +50,14 @@ pub(crate) fn download(args: &Download, quiet: bool) -> Result<(), Failure> {
         run.add(&torrent, options)?;
     }
     run.until_over(&signals);
-    run.finish()
+    run.finish(&signals)
 }
 
 /// Runs `seed`.
 pub(crate) fn seed(args: &Seed, quiet: bool) -> Result<(), Failure> {
     let torrent = source::torrent(&args.torrent)?;
+    let dir = &args.target.dir;
+    dir.metadata().map_err(|error| Failure::io(dir, &error))?;
     let mut options = options(&args.target, &args.network);
     options.require_complete = true;
     let signals = signals()?;
@@ -65,7 +67,7 @@ pub(crate) fn seed(args: &Seed, quiet: bool) -> Result<(), Failure> {
     let mut run = Run::new(session, torrent.name(), 1, quiet).leaving(seeding);
     run.add(&torrent, options)?;
     run.until_over(&signals);
-    run.finish()
+    run.finish(&signals)
 }
 
 fn options(target: &Target, network: &Network) -> AddOptions {

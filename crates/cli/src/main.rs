@@ -93,9 +93,8 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 /// The one line that says why a command failed.
-#[allow(clippy::print_stderr, reason = "this is where errors are told")]
 fn complain(message: &str) {
-    eprintln!("error: {message}");
+    progress::write_line(&format!("error: {message}"));
 }
 
 fn exit(code: Code) -> ExitCode {

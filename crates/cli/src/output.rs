@@ -1,6 +1,7 @@
 //! Writing results to stdout. A reader that went away (`| head`) ends the command quietly; any
 //! other failure is reported.
 
+use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
@@ -23,8 +24,41 @@ pub(crate) fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Resu
 
 /// Writes `value` as one indented JSON document.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    text(|out| {
-        serde_json::to_writer_pretty(&mut *out, value)?;
-        writeln!(out)
-    })
+    let json = serde_json::to_string_pretty(value);
+    text(|out| writeln!(out, "{}", safe_json(&json?)))
+}
+
+/// The same JSON with every character escaped that would control a terminal or turn the direction of
+/// text: JSON itself asks for that only below U+0020. Outside of strings there are none.
+pub(crate) fn safe_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for c in json.chars() {
+        if c == '\n' || !metainfo::is_unprintable(c) {
+            safe.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut units) {
+            // Writing to a String can't fail.
+            let _ = write!(safe, "\\u{unit:04x}");
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_says_the_same_without_controls() {
+        let words = "a\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\u{2028}\nünï😀\\";
+        let value = serde_json::json!({ words: [words] });
+        for json in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+            let safe = safe_json(&json);
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
+            assert!(safe.chars().all(|c| c == '\n' || !metainfo::is_unprintable(c)), "{safe:?}");
+            assert!(safe.contains("ünï😀"));
+        }
+    }
 }

@@ -127,6 +127,11 @@ const NAME_WIDTHS: (usize, usize) = (10, 40);
 const MIN_BAR: usize = 10;
 /// A bar wider than this is not easier to read.
 const MAX_BAR: usize = 40;
+/// Columns that the figures hardly ever exceed. A bar gets what they leave, whatever they are at the
+/// moment, so that it neither comes and goes nor changes its length.
+const FIGURES_WIDTH: usize = 66;
+/// What stands between two parts of the line.
+const GAP: &str = "  ";
 
 /// How torrents stand together.
 struct Sum {
@@ -155,40 +160,51 @@ impl Sum {
 }
 
 /// One line of at most `width` columns: name, percent, a bar if there is room, bytes, rates, peers,
-/// time left.
+/// time left. What is least worth knowing is left out where there is no room for all.
 fn line(name: &str, now: &Sum, width: usize) -> String {
-    let (have, total) = (now.have, now.total);
-    let eta = (total - have.min(total)).checked_div(now.down).map(Duration::from_secs);
-    let mut figures = format!(
-        "{}/{}  ↓ {}  ↑ {}  {} {}",
-        text::bytes(have),
-        text::bytes(total),
-        text::rate(now.down),
-        text::rate(now.up),
-        now.peers,
-        if now.peers == 1 { "peer" } else { "peers" },
-    );
-    match (now.state, eta) {
+    let percent = format!("{:>3}%", percent(now.have, now.total));
+    let figures = figures(now, width.saturating_sub(NAME_WIDTHS.0 + percent.len() + 2 * GAP.len()));
+    if width == usize::MAX {
+        return [name, &percent, &figures].join(GAP);
+    }
+    let beside = |parts: usize| width.saturating_sub(percent.len() + 2 * GAP.len() + parts);
+    let room = beside(measure_text_width(&figures));
+    let name = truncate_str(name, room.clamp(NAME_WIDTHS.0, NAME_WIDTHS.1), "…");
+    let room = beside(FIGURES_WIDTH + measure_text_width(&name) + GAP.len());
+    if room < MIN_BAR {
+        return [&name, percent.as_str(), &figures].join(GAP);
+    }
+    let bar = bar(now.have, now.total, room.min(MAX_BAR));
+    [&name, percent.as_str(), &bar, &figures].join(GAP)
+}
+
+/// Bytes, rates, peers and time left, or as much of that as `width` columns hold.
+fn figures(now: &Sum, width: usize) -> String {
+    let seeding = now.state == State::Seeding;
+    // The higher the first number, the sooner it is left out; 0 always stays.
+    let mut figures = vec![
+        (1, format!("{}/{}", text::bytes(now.have), text::bytes(now.total))),
+        (if seeding { 3 } else { 0 }, format!("↓ {}", text::rate(now.down))),
+        (if seeding { 0 } else { 3 }, format!("↑ {}", text::rate(now.up))),
+        (2, text::count(now.peers, "peer")),
+    ];
+    let left = now.total.saturating_sub(now.have);
+    match (now.state, left.checked_div(now.down)) {
         (State::Downloading, Some(eta)) => {
-            figures.push_str("  ETA ");
-            figures.push_str(&text::duration(eta));
+            figures.push((0, format!("ETA {}", text::duration(Duration::from_secs(eta)))));
         }
         (State::Downloading, None) => {}
-        (State::Seeding, _) => figures.push_str("  seeding"),
-        _ => figures.push_str("  stopping"),
+        (State::Seeding, _) => figures.push((0, "seeding".into())),
+        _ => figures.push((0, "stopping".into())),
     }
-    let percent = format!("{:>3}%", percent(have, total));
-    if width == usize::MAX {
-        return format!("{name}  {percent}  {figures}");
+    for least in (1..=3).rev() {
+        let texts = figures.iter().map(|(_, figure)| measure_text_width(figure) + GAP.len());
+        if texts.sum::<usize>() <= width.saturating_add(GAP.len()) {
+            break;
+        }
+        figures.retain(|(worth, _)| *worth != least);
     }
-    let fixed = measure_text_width(&figures) + measure_text_width(&percent) + 4;
-    let room = width.saturating_sub(fixed);
-    let name = truncate_str(name, room.clamp(NAME_WIDTHS.0, NAME_WIDTHS.1), "…");
-    let room = room.saturating_sub(measure_text_width(&name) + 2);
-    if room < MIN_BAR {
-        return format!("{name}  {percent}  {figures}");
-    }
-    format!("{name}  {percent}  {}  {figures}", bar(have, total, room.min(MAX_BAR)))
+    figures.into_iter().map(|(_, figure)| figure).collect::<Vec<_>>().join(GAP)
 }
 
 /// `width` columns, filled in proportion.
@@ -208,4 +224,44 @@ fn percent(done: u64, total: u64) -> u64 {
 fn share(done: u64, total: u64, whole: u64) -> u64 {
     let share = u128::from(done) * u128::from(whole);
     share.checked_div(u128::from(total)).map_or(whole, |n| u64::try_from(n).unwrap_or(whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(down: u64, up: u64) -> Sum {
+        let (have, total) = (123 << 20, 7_654 << 20);
+        Sum { have, total, down, up, peers: 123, state: State::Downloading }
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        for width in 30..200 {
+            for now in [sum(0, 0), sum(123 << 20, 123 << 20), sum(1 << 10, 0)] {
+                let line = line("a name that is rather long for a terminal", &now, width);
+                assert!(measure_text_width(&line) <= width.max(42), "{width}: {line}");
+                assert!(line.contains('↓'), "{width}: {line}");
+                assert_eq!(line.contains("ETA"), now.down > 0, "{width}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn eighty_columns_have_room_for_all() {
+        let line = line("debian.iso", &sum(12 << 20, 3 << 20), 80);
+        let wanted =
+            "debian.iso    1%  123 MiB/7.47 GiB  ↓ 12.0 MiB/s  ↑ 3.00 MiB/s  123 peers  ETA 10m27s";
+        assert_eq!(line, wanted.replace("  ↑ 3.00 MiB/s", ""));
+    }
+
+    #[test]
+    fn a_bar_does_not_come_and_go() {
+        let bar = |now, width| line("name", &now, width).matches(['█', '░']).count();
+        for width in 30..200 {
+            assert_eq!(bar(sum(0, 0), width), bar(sum(99 << 20, 99 << 20), width), "{width}");
+        }
+        assert_eq!(bar(sum(0, 0), 80), 0);
+        assert!(bar(sum(0, 0), 120) > 20);
+    }
 }

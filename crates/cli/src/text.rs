@@ -2,6 +2,7 @@
 //! writes to a stream itself.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +14,12 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
 /// A path, safe for a terminal.
 pub(crate) fn path(path: &Path) -> String {
     escape(&path.to_string_lossy()).into_owned()
+}
+
+/// So many of a kind: `1 file`, `3 files`.
+pub(crate) fn count<N: Display + PartialEq + From<u8>>(n: N, kind: &str) -> String {
+    let plural = if n == N::from(1) { "" } else { "s" };
+    format!("{n} {kind}{plural}")
 }
 
 /// `n` bytes with a binary unit and three significant digits: `1.21 GiB`.

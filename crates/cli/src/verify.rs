@@ -173,7 +173,12 @@ impl<'a> Report<'a> {
         if self.whole {
             let (files, pieces) = (self.files.len(), self.pieces.count);
             let name = text::escape(self.name);
-            writeln!(out, "{name}: whole, {} and {}", files_of(files), pieces_of(pieces))?;
+            writeln!(
+                out,
+                "{name}: whole, {} and {}",
+                text::count(files, "file"),
+                text::count(pieces, "piece")
+            )?;
         }
         Ok(())
     }
@@ -186,8 +191,8 @@ impl<'a> Report<'a> {
             Code::Checksum,
             format!(
                 "{name}: {bad_files} of {} and {bad_pieces} of {} are not whole",
-                files_of(self.files.len()),
-                pieces_of(self.pieces.count)
+                text::count(self.files.len(), "file"),
+                text::count(self.pieces.count, "piece")
             ),
         )
     }
@@ -206,14 +211,6 @@ impl<'a> FileReport<'a> {
         let (path, length) = (file.path_str(), file.length());
         Self { path, length, state, length_on_disk, pieces, pieces_whole, error }
     }
-}
-
-fn files_of(count: usize) -> String {
-    if count == 1 { "1 file".into() } else { format!("{count} files") }
-}
-
-fn pieces_of(count: u32) -> String {
-    if count == 1 { "1 piece".into() } else { format!("{count} pieces") }
 }
 
 /// First and last of each run in what is sorted.

@@ -102,7 +102,7 @@ fn is_forbidden(c: char) -> bool {
 
 /// Characters that change what a terminal does or shows rather than appearing in it: controls,
 /// line and paragraph separators, and everything that turns the direction of text.
-fn is_unprintable(c: char) -> bool {
+pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -1,6 +1,7 @@
 //! Reading the values of options that are more than words: sizes, rates, times. Never reads the
 //! environment or the clock.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use metainfo::{BLOCK_LEN, MAX_PIECE_LENGTH};
@@ -59,6 +60,12 @@ pub(super) fn ratio(text: &str) -> Result<f64, String> {
     ratio.ok_or_else(|| "a number is needed, as in 1.5".into())
 }
 
+/// The address of a peer: an IP and a port that can be connected to.
+pub(super) fn peer(text: &str) -> Result<SocketAddr, String> {
+    let addr = text.parse::<SocketAddr>().ok().filter(|addr| addr.port() != 0);
+    addr.ok_or_else(|| "an address is needed, as in 192.0.2.7:6881 or [2001:db8::7]:6881".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +90,15 @@ mod tests {
             assert!(duration(bad).is_err(), "{bad}");
         }
         assert!(ratio("-1").is_err() && ratio("nan").is_err() && ratio("1.5") == Ok(1.5));
+    }
+
+    #[test]
+    fn peers_are_addresses_with_a_port() {
+        assert_eq!(peer("1.2.3.4:5"), Ok(SocketAddr::from(([1, 2, 3, 4], 5))));
+        assert!(peer("[::1]:6881").is_ok_and(|addr| addr.is_ipv6()));
+        for bad in ["", "1.2.3.4", "1.2.3.4:0", "1.2.3.4:65536", "::1:80", "localhost:80"] {
+            assert!(peer(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

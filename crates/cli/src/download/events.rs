@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::output::JSON_FORMAT;
+use crate::output::{self, JSON_FORMAT};
 
 /// Where the events of a call go.
 #[derive(Clone, Copy)]
@@ -33,6 +33,7 @@ impl Events {
         }
         let mut out = io::stdout().lock();
         // A reader that went away wants no more events; the download goes on.
+        let line = output::safe_json(&line.to_string());
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
     }
 }

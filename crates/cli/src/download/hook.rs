@@ -3,7 +3,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, at, never, select, unbounded};
 
 use crate::{progress, text};
 
@@ -18,16 +21,19 @@ pub(super) struct Facts<'a> {
 /// Programs that may still run.
 pub(super) struct Hook {
     program: Option<PathBuf>,
-    running: Vec<JoinHandle<()>>,
+    /// Dropped by each program's thread when the program has ended.
+    running: Sender<()>,
+    ended: Receiver<()>,
 }
 
 impl Hook {
     pub(super) fn new(program: Option<PathBuf>) -> Self {
-        Self { program, running: Vec::new() }
+        let (running, ended) = unbounded();
+        Self { program, running, ended }
     }
 
     /// Runs the program, if there is one, with its output on stderr, since stdout is for results.
-    pub(super) fn run(&mut self, facts: &Facts<'_>) {
+    pub(super) fn run(&self, facts: &Facts<'_>) {
         let Some(program) = &self.program else { return };
         let mut command = Command::new(program);
         command
@@ -39,20 +45,29 @@ impl Hook {
             .env("PIECES_DIR", facts.dir)
             .env("PIECES_BYTES", facts.bytes.to_string());
         let shown = text::path(program);
-        self.running.push(thread::spawn(move || match command.status() {
-            Ok(status) if status.success() => {}
-            Ok(status) => progress::write_line(&format!("warning: {shown}: {status}")),
-            Err(error) => {
-                progress::write_line(&format!("warning: {shown}: cannot run it: {error}"));
+        let running = self.running.clone();
+        thread::spawn(move || {
+            match command.status() {
+                Ok(status) if status.success() => {}
+                Ok(status) => progress::write_line(&format!("warning: {shown}: {status}")),
+                Err(error) => {
+                    progress::write_line(&format!("warning: {shown}: cannot run it: {error}"));
+                }
             }
-        }));
+            drop(running);
+        });
     }
 
-    /// Waits for what still runs.
-    pub(super) fn wait(self) {
-        for thread in self.running {
-            // It has no way to panic that would matter here.
-            let _ = thread.join();
+    /// Waits for what still runs, but not beyond `leave_at`, and not when the user wants to leave.
+    /// What runs on then is nobody's any more.
+    pub(super) fn wait(self, signals: &Receiver<()>, leave_at: Option<Instant>) {
+        let Self { running, ended, .. } = self;
+        drop(running);
+        select! {
+            // Nothing is ever sent: this is the last sender's end.
+            recv(ended) -> _ => {}
+            recv(signals) -> _ => {}
+            recv(leave_at.map_or_else(never, at)) -> _ => {}
         }
     }
 }

@@ -28,7 +28,8 @@ pub(super) struct Run {
     json: Events,
     hook: Hook,
     seeding: When,
-    stopping: bool,
+    /// When to be gone, once the user wants to leave.
+    leave_at: Option<Instant>,
 }
 
 impl Run {
@@ -44,8 +45,16 @@ impl Run {
         progress.note(&format!("listening on {}", session.listen_addr()));
         let (json, hook) = (Events::new(false), Hook::new(None));
         let transfers = Vec::new();
-        let seeding = When::AtOnce;
-        Self { session, events, transfers, progress, json, hook, seeding, stopping: false }
+        Self {
+            session,
+            events,
+            transfers,
+            progress,
+            json,
+            hook,
+            seeding: When::AtOnce,
+            leave_at: None,
+        }
     }
 
     /// Writes events on stdout instead of a last line a torrent, if `json`.
@@ -93,12 +102,15 @@ impl Run {
                     Err(_) => return,
                 },
                 recv(signals) -> _ => {
-                    if self.stopping {
+                    let now = Instant::now();
+                    if self.leave_at.is_some() {
+                        self.leave_at = Some(now);
                         return;
                     }
                     self.progress.note("stopping; once more to leave at once");
                     self.stop_all();
-                    give_up = at(Instant::now() + STOP_DEADLINE);
+                    self.leave_at = Some(now + STOP_DEADLINE);
+                    give_up = at(now + STOP_DEADLINE);
                 }
                 recv(ticks) -> _ => self.tick(),
                 recv(give_up) -> _ => return,
@@ -107,7 +119,6 @@ impl Run {
     }
 
     fn stop_all(&mut self) {
-        self.stopping = true;
         for transfer in &mut self.transfers {
             transfer.interrupted();
         }
@@ -197,17 +208,17 @@ impl Run {
         if !matches!(self.seeding, When::AtOnce) {
             let name = text::escape(&transfer.name);
             self.progress.note(&format!("{name}: complete, seeding"));
-        } else if !self.stopping {
+        } else if self.leave_at.is_none() {
             transfer.leaving = true;
             self.session.stop_one(transfer.id);
         }
     }
 
     /// The last word: a line on stdout for each torrent, or why it failed. Gives the first failure.
-    pub(super) fn finish(self) -> Result<(), Failure> {
-        let Self { transfers, progress, json, hook, .. } = self;
+    pub(super) fn finish(self, signals: &Receiver<()>) -> Result<(), Failure> {
+        let Self { transfers, progress, json, hook, leave_at, .. } = self;
         drop(progress);
-        hook.wait();
+        hook.wait(signals, leave_at);
         let mut first = Ok(());
         for transfer in transfers {
             let info_hash = transfer.info_hash.clone();

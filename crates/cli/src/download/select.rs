@@ -21,12 +21,12 @@ pub(super) fn files(torrent: &Metainfo, selections: &[String]) -> Result<BTreeSe
             let message = format!("--select {}: {why}", text::escape(selection));
             Failure::new(Code::BadOption, message)
         };
-        let before = chosen.len();
         if selection.bytes().all(|byte| byte.is_ascii_digit() || b",-".contains(&byte)) {
             for part in selection.split(',') {
                 let range = range(part).ok_or_else(|| refused("not as in 1-3,7"))?;
                 if *range.end() > listed.len() {
-                    return Err(refused(&format!("the torrent has {} files", listed.len())));
+                    let count = text::count(listed.len(), "file");
+                    return Err(refused(&format!("the torrent has {count}")));
                 }
                 let numbers = listed.iter().skip(range.start() - 1).take(range.count());
                 chosen.extend(numbers.map(|(index, _)| *index));
@@ -34,10 +34,11 @@ pub(super) fn files(torrent: &Metainfo, selections: &[String]) -> Result<BTreeSe
         } else {
             let glob = glob(selection).map_err(|error| refused(&error.kind().to_string()))?;
             let meant = listed.iter().filter(|(_, path)| means(&glob, selection, path, torrent));
-            chosen.extend(meant.map(|(index, _)| *index));
-            if chosen.len() == before {
-                return Err(refused("no other file is called like that"));
+            let mut meant = meant.map(|(index, _)| *index).peekable();
+            if meant.peek().is_none() {
+                return Err(refused("no file of the torrent is called like that"));
             }
+            chosen.extend(meant);
         }
     }
     Ok(chosen)
@@ -106,6 +107,8 @@ mod tests {
         assert_eq!(chosen(&["*.txt"]), Some(vec![0, 3]));
         assert_eq!(chosen(&["b/*"]), Some(vec![2, 3]));
         assert_eq!(chosen(&["b/*.txt", "1"]), Some(vec![0, 3]));
+        // What is chosen already may be chosen again.
+        assert_eq!(chosen(&["1", "a.*"]), Some(vec![0]));
         assert_eq!(chosen(&["*.zip"]), None);
         assert_eq!(chosen(&["["]), None);
     }

@@ -60,14 +60,20 @@ pub(super) fn words(stall: &Stall) -> String {
         }
         Stall::Waiting => "no tracker has answered yet".into(),
         Stall::NoPeers => "the trackers know no other peers".into(),
+        Stall::Unreachable { addresses: 1 } => "the known peer takes no connection".into(),
         Stall::Unreachable { addresses } => {
             format!("none of {addresses} known peers takes a connection")
+        }
+        Stall::PeersLackPieces { peers: 1 } => {
+            "the connected peer lacks the pieces that are missing".into()
         }
         Stall::PeersLackPieces { peers } => {
             format!("none of {peers} connected peers has the pieces that are missing")
         }
+        Stall::Choked { peers: 1 } => "the peer with missing pieces chokes us".into(),
         Stall::Choked { peers } => format!("all {peers} peers with missing pieces choke us"),
         Stall::Limit => "the download limit is used up".into(),
+        Stall::Silent { peers: 1 } => "a peer was asked and sends nothing".into(),
         Stall::Silent { peers } => format!("{peers} peers were asked and send nothing"),
         _ => "unknown".into(),
     }

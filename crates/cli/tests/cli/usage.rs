@@ -1,5 +1,7 @@
 //! The command line itself: help, wrong options, completions, output that nobody reads.
 
+use std::process::{Command, Stdio};
+
 use crate::kit::{Stage, run};
 
 #[test]
@@ -9,6 +11,15 @@ fn wrong_options_are_told_in_one_line() {
     run(["show"]).refused(28, "SOURCE");
     run(["create", "/", "--piece-size"]).refused(28, "--piece-size");
     run(["completions", "nonsense"]).refused(28, "nonsense");
+}
+
+#[test]
+fn an_error_that_nobody_hears_has_its_exit_code_all_the_same() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_pieces-cli"));
+    let program = program.args(["show", "absent.torrent"]).stdin(Stdio::null()).stderr(writer);
+    assert_eq!(program.status().unwrap().code(), Some(3));
 }
 
 #[test]
