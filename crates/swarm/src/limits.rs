@@ -107,12 +107,19 @@ pub const PATIENCE_PER_SECOND: u64 = 20;
 /// clients that think twice. Beyond that a change has no cause.
 pub const INTEREST_PER_PIECE: u64 = 4;
 
+/// Bytes of a `have` on the wire. A bitfield in mid-conversation is honest where it is shorter than
+/// the haves it stands for.
+pub const HAVE_LEN: usize = 9;
+
 /// What a message that brings nothing costs of [`PATIENCE`].
 pub mod cost {
     /// A keep-alive: 2,000 at once, then 20 a second.
     pub const KEEP_ALIVE: u64 = 1;
     /// A `have` that says nothing new.
     pub const HAVE_AGAIN: u64 = 1;
+    /// A bitfield that says less than as many bytes of haves would: 50 at once, then one in two
+    /// seconds. Each makes us look at every piece.
+    pub const BITFIELD_AGAIN: u64 = 40;
     /// Taking back a request: end-game sends many, honestly.
     pub const CANCEL: u64 = 1;
     /// A request while choked (it crosses our choke), of a piece we lack, or beyond

@@ -54,12 +54,16 @@ pub(crate) struct Cursor {
     byte: usize,
     /// The walk found nothing, and nothing was put back since (`Picker::returns`).
     barren_at: Option<u64>,
+    /// In sequence: the peer has nothing that is listed before this byte, as long as nothing is put
+    /// back (`Picker::returns`).
+    first: (usize, u64),
 }
 
 impl Cursor {
     /// The peer has a new piece: look again.
-    pub(crate) fn wake(&mut self) {
+    pub(crate) fn wake(&mut self, piece: PieceIndex) {
         self.barren_at = None;
+        self.first.0 = self.first.0.min(piece.as_usize() / 64 * 8);
     }
 }
 
@@ -196,8 +200,8 @@ impl Picker {
         self.sort();
         match pieces {
             Pieces::Nothing => None,
-            Pieces::All if self.sequential => first_common(&self.listed, &self.listed),
-            Pieces::Some(set) if self.sequential => first_common(set.as_bytes(), &self.listed),
+            Pieces::All if self.sequential => self.first(&self.listed, cursor),
+            Pieces::Some(set) if self.sequential => self.first(set.as_bytes(), cursor),
             Pieces::All => {
                 let rarest = self.bounds.windows(2).find(|bound| bound[0] < bound[1])?;
                 Some(PieceIndex::new(self.order[rng.usize(rarest[0] as usize..rarest[1] as usize)]))
@@ -249,6 +253,17 @@ impl Picker {
             }
         }
         None
+    }
+
+    /// The first piece of `bits` that is listed. Where the last one was found there is nothing before
+    /// it, so all picks together cost a pass, and another for each piece that was put back.
+    fn first(&self, bits: &[u8], cursor: &mut Cursor) -> Option<PieceIndex> {
+        let (from, returns) = cursor.first;
+        let from = if returns == self.returns { from.min(bits.len()) } else { 0 };
+        let found = first_common(bits.get(from..)?, self.listed.get(from..)?);
+        let words = found.map_or(usize::MAX, |at| at.as_usize() / 64);
+        cursor.first = (words.saturating_mul(8).saturating_add(from).min(bits.len()), self.returns);
+        u32::try_from(from * 8 + found?.as_usize()).ok().map(PieceIndex::new)
     }
 
     /// The next piece of `set` that is listed, from the cursor on and around.

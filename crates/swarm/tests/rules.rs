@@ -36,7 +36,7 @@ fn each_violation_closes_for_its_own_reason() {
         (vec![bits(&[0; 3])], CloseReason::BadBitfield),
         (vec![bits(&[0, 0x01])], CloseReason::BadBitfield),
         (vec![Message::Have(1), bits(&[0, 0x01])], CloseReason::BadBitfield),
-        (again(2_002, || bits(&[0; 2])), CloseReason::HaveFlood),
+        (again(52, || bits(&[0; 2])), CloseReason::HaveFlood),
         (vec![Message::Have(12)], CloseReason::HaveOutOfRange),
         (vec![Message::Have(u32::MAX)], CloseReason::HaveOutOfRange),
         (vec![request(12, 0, BLOCK)], CloseReason::RequestOutOfRange),
@@ -96,6 +96,24 @@ fn a_flood_of_requests_holds_no_more_than_its_queue_and_buffer() {
         assert!(queued <= limits::MAX_QUEUE + 32);
     }
     assert_eq!(lab.closes(), [(peer, CloseReason::RequestFlood)]);
+}
+
+#[test]
+fn a_bitfield_in_mid_conversation_must_be_worth_its_bytes() {
+    // 100 bytes, as many as of eleven haves.
+    for (news, kept) in [(1, 52), (11, 52), (12, 66)] {
+        let mut lab = Lab::new(800, false);
+        let peer = lab.connect(2);
+        let mut set = PieceSet::new_empty(800);
+        let mut said = 0;
+        while lab.torrent.stats().peers == 1 && set.count() + news < 800 {
+            (0..news).for_each(|_| assert!(set.insert(PieceIndex::new(set.count()))));
+            lab.say(peer, Message::Bitfield(set.as_bytes().into()));
+            said += 1;
+        }
+        assert_eq!(said, kept, "{news}");
+        assert_eq!(lab.closes().is_empty(), news == 12);
+    }
 }
 
 #[test]

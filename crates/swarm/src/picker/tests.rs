@@ -42,13 +42,14 @@ struct Both {
     total: u32,
     peers: Vec<Peer>,
     begun: Vec<PieceIndex>,
+    sequential: bool,
 }
 
 impl Both {
-    fn new(total: u32, have: &PieceSet) -> Self {
+    fn new(total: u32, have: &PieceSet, sequential: bool) -> Self {
         let rng = fastrand::Rng::with_seed(5);
-        let picker = Picker::new(have, false);
-        Self { picker, rng, total, peers: Vec::new(), begun: have.iter().collect() }
+        let picker = Picker::new(have, sequential);
+        Self { picker, rng, total, peers: Vec::new(), begun: have.iter().collect(), sequential }
     }
 
     fn rarity(&self, piece: PieceIndex) -> usize {
@@ -86,7 +87,7 @@ impl Both {
                 let piece = PieceIndex::new(piece);
                 let Some(peer) = self.peers.get_mut(peer % peers) else { return };
                 if peer.pieces.insert(piece, self.total) {
-                    peer.cursor.wake();
+                    peer.cursor.wake(piece);
                     self.picker.add(piece);
                 }
             }
@@ -110,16 +111,23 @@ impl Both {
         self.peers.push(Peer { pieces, as_seed, cursor: Cursor::default() });
     }
 
-    /// The one comparison: rarest of what it has and nobody began.
+    /// The one comparison: rarest, or first, of what it has and nobody began.
     fn pick(&mut self, peer: usize) {
         if peer >= self.peers.len() {
             return;
         }
         let candidates = self.listed().filter(|piece| self.peers[peer].pieces.contains(*piece));
-        let rarest = candidates.map(|piece| self.rarity(piece)).min();
+        let mut candidates: Vec<_> = candidates.collect();
+        let first = candidates.first().copied();
+        candidates.sort_by_key(|piece| self.rarity(*piece));
+        let rarest = candidates.first().map(|piece| self.rarity(*piece));
         let Peer { pieces, cursor, .. } = &mut self.peers[peer];
         let picked = self.picker.pick(pieces, cursor, &mut self.rng);
-        assert_eq!(picked.map(|piece| self.rarity(piece)), rarest);
+        if self.sequential {
+            assert_eq!(picked, first);
+        } else {
+            assert_eq!(picked.map(|piece| self.rarity(piece)), rarest);
+        }
         if let Some(piece) = picked {
             assert!(self.peers[peer].pieces.contains(piece) && !self.begun.contains(&piece));
             self.picker.take(piece);
@@ -154,17 +162,18 @@ proptest! {
 
     #[test]
     fn picks_what_the_naive_order_would(
-        (total, have, steps) in (1_u32..60).prop_flat_map(|total| (
+        (total, have, steps) in (1_u32..200).prop_flat_map(|total| (
             Just(total),
             prop::collection::vec(prop::bool::weighted(0.2), total as usize),
             prop::collection::vec(step(total), 1..60),
-        ))
+        )),
+        sequential in any::<bool>(),
     ) {
         let mut set = PieceSet::new_empty(total);
         for (piece, _) in (0..total).zip(&have).filter(|(_, bit)| **bit) {
             set.insert(PieceIndex::new(piece));
         }
-        let mut both = Both::new(total, &set);
+        let mut both = Both::new(total, &set, sequential);
         both.check();
         for step in steps {
             both.apply(step);

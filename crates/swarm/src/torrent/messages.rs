@@ -9,7 +9,7 @@ use wire::{Message, Request};
 use super::Torrent;
 use crate::border::PeerKey;
 use crate::close::CloseReason;
-use crate::limits::cost;
+use crate::limits::{HAVE_LEN, cost};
 use crate::pieces::Pieces;
 
 impl Torrent {
@@ -98,7 +98,7 @@ impl Torrent {
         }
         if !self.settled.contains(piece) {
             peer.wanted += 1;
-            peer.cursor.wake();
+            peer.cursor.wake(piece);
             self.update_interest(key);
             self.want_refill(key);
         }
@@ -128,8 +128,8 @@ impl Torrent {
             .map_err(|_| CloseReason::BadBitfield)?;
         let Some(peer) = self.peers.get(&key) else { return Ok(()) };
         let new: Vec<_> = set.iter().filter(|piece| !peer.pieces.contains(*piece)).collect();
-        if new.is_empty() {
-            return self.charge(now, key, cost::HAVE_AGAIN, CloseReason::HaveFlood);
+        if new.len() * HAVE_LEN < bits.len() {
+            self.charge(now, key, cost::BITFIELD_AGAIN, CloseReason::HaveFlood)?;
         }
         new.into_iter().try_for_each(|piece| self.peer_has(now, key, piece.get()))
     }
