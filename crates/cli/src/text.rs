@@ -17,7 +17,7 @@ pub(crate) fn path(path: &Path) -> String {
 }
 
 /// So many of a kind: `1 file`, `3 files`.
-pub(crate) fn count<N: Display + PartialEq + From<u8>>(n: N, kind: &str) -> String {
+pub(crate) fn count<N: Copy + Display + PartialEq + From<u8>>(n: N, kind: &str) -> String {
     let plural = if n == N::from(1) { "" } else { "s" };
     format!("{n} {kind}{plural}")
 }
