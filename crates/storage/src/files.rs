@@ -43,6 +43,8 @@ pub(crate) struct OpenFile {
     /// time of the last write.
     pub(crate) local: bool,
     writable: bool,
+    /// Whose turn it is to write, see [`OpenFile::turn`].
+    turn: Mutex<()>,
 }
 
 impl FileId {
@@ -67,6 +69,12 @@ impl OpenFile {
     /// a server sets times on its own.
     pub(crate) fn untouched(&self, then: Stamp, now: Stamp) -> bool {
         then.len == now.len && (!self.local || then.modified == now.modified)
+    }
+
+    /// Waits for the turn to write. The kernel lets one writer at a time into a file too, but makes
+    /// the others spin: with two disk threads that cost as much as the writing itself.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the file is now.
@@ -216,7 +224,8 @@ impl Files {
         let stat = fstat(&file)
             .map_err(|errno| Error::io("look at it", &self.path(index), &errno.into()))?;
         let local = sys::is_local(&file);
-        Ok(OpenFile { file, id: FileId::of(&stat), local, writable })
+        let (id, turn) = (FileId::of(&stat), Mutex::default());
+        Ok(OpenFile { file, id, local, writable, turn })
     }
 }
 

@@ -65,6 +65,7 @@ impl<'a> Run<'a, '_> {
         let mut slices = self.slices.as_mut_slice();
         let (mut offset, mut left) = (self.start, self.len);
         let mut result = Ok(());
+        let turn = open.turn();
         while !slices.is_empty() && result.is_ok() {
             match pwritev(&open.file, slices, offset) {
                 Ok(0) => result = Err(Errno::NOSPC),
@@ -77,6 +78,7 @@ impl<'a> Run<'a, '_> {
                 Err(errno) => result = Err(errno),
             }
         }
+        drop(turn);
         watch.written(self.file);
         self.slices.clear();
         self.len = 0;
