@@ -171,7 +171,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
     let parent = arguments.dir.clone().unwrap_or_else(std::env::temp_dir);
     let (work, data) = Work::create(&parent, size, PIECE_LEN)?;
-    work.warm(&data)?;
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 3 } else { ROUNDS });
     // The first of many rounds only wakes everything up.
     let skipped = usize::from(!arguments.quick);

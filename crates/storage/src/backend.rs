@@ -9,6 +9,9 @@ use crate::files::OpenFile;
 
 mod guard;
 mod mapped;
+mod view;
+
+pub(crate) use view::{Source, View, look};
 
 /// How files are read. Writing is positional with both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,6 +33,15 @@ pub(crate) trait Reader: Send {
     /// `UnexpectedEof` when the file ends before that; else what the system says. What is in
     /// `into` is then undefined and must not be used.
     fn read(&mut self, file: &OpenFile, offset: u64, into: &mut [u8]) -> io::Result<()>;
+
+    /// The file's bytes from `offset` where they lie, to [`look`] at; `None` where they have to be
+    /// read. Neither the view nor looking says that the file still reaches so far.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn view(&mut self, _: &OpenFile, _: u64, _: usize) -> io::Result<Option<View>> {
+        Ok(None)
+    }
 
     /// Lets go of all files, so that those that were deleted give their room back.
     fn forget(&mut self) {}

@@ -7,18 +7,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use metainfo::{BLOCK_LEN, Layout, MAX_REQUEST_LEN, PieceIndex};
-use piecehash::{Sha1, sha256_many};
+use metainfo::{Layout, MAX_REQUEST_LEN, PieceIndex};
+use piecehash::Sha1;
 
-use crate::backend::{Backend, Reader, reader};
+use crate::backend::{Backend, Reader, Source, View, look, reader};
 use crate::error::{Error, ErrorKind};
 use crate::files::{Files, OpenFile};
 use crate::paths::Access;
 use crate::span::{ReadError, read_spans};
 use crate::sys;
+use stream::{Length, Stream, hash};
 
-/// Bytes of each piece hashed at a time. Sixteen of these windows stay in a processor's cache, so
-/// that they are hashed where they were read to.
+mod stream;
+
+/// Bytes of each piece hashed at a time, where they lie if they can be seen there. If not, sixteen
+/// such windows stay in a processor's cache, so that they are hashed where they were read to.
 const WINDOW: u32 = MAX_REQUEST_LEN;
 
 /// Bytes of each piece that are asked for ahead: enough for a spinning disk to go to each of
@@ -142,20 +145,6 @@ struct Worker<'a> {
     reported: Instant,
 }
 
-/// A piece being hashed.
-struct Stream {
-    piece: PieceIndex,
-    hash: Sha1,
-    leaves: Vec<[u8; 32]>,
-    /// Bytes before its padding.
-    content: u32,
-    /// Bytes hashed so far.
-    offset: u32,
-    /// What is in the window now.
-    filled: u32,
-    failed: Option<(usize, ReadError)>,
-}
-
 impl<'a> Worker<'a> {
     fn new(common: &'a Common<'a>, side_by_side: usize) -> Self {
         let windows = vec![0; side_by_side * WINDOW as usize];
@@ -210,31 +199,38 @@ impl<'a> Worker<'a> {
         Some(())
     }
 
-    /// Reads the next window of each piece, then hashes them all.
+    /// Gets the next bytes of each piece, then hashes them all.
     fn advance(&mut self, streams: &mut [Stream]) {
         let mut windows = std::mem::take(&mut self.windows);
+        let mut sources = Vec::with_capacity(streams.len());
+        let mut lengths = Vec::new();
         for (stream, window) in streams.iter_mut().zip(windows.chunks_exact_mut(WINDOW as usize)) {
             if stream.offset.is_multiple_of(READ_AHEAD) {
                 self.read_ahead(stream.piece, stream.offset.saturating_add(READ_AHEAD));
             }
-            if let Err(failure) = self.fill(stream, window) {
-                stream.failed = Some(failure);
+            match self.fill(stream, window) {
+                Ok(Some((view, length))) => {
+                    sources.push(Source::Mapped(view));
+                    lengths.push(Some(length));
+                    continue;
+                }
+                Ok(None) => {}
+                Err(failure) => stream.failed = Some(failure),
             }
+            sources.push(Source::Copied(window.get(..stream.filled as usize).unwrap_or_default()));
+            lengths.push(None);
         }
         let wanted = self.common.scan.wanted;
-        if wanted.leaves {
-            add_leaves(streams, &windows);
-        }
-        if wanted.sha1 {
-            let filled = streams.iter_mut().zip(windows.chunks_exact(WINDOW as usize));
-            Sha1::update_many(filled.filter(|(stream, _)| stream.failed.is_none()).map(
-                |(stream, window)| {
-                    (&mut stream.hash, window.get(..stream.filled as usize).unwrap_or_default())
-                },
-            ));
-        }
-        for stream in streams {
+        let torn = look(&sources, |bytes| hash(streams, bytes, wanted));
+        drop(sources);
+        for (number, (stream, length)) in streams.iter_mut().zip(lengths).enumerate() {
             stream.offset += stream.filled;
+            if let Some(failure) = length.and_then(|length| length.failure(torn.contains(number))) {
+                stream.failed.get_or_insert(failure);
+            }
+        }
+        if !torn.is_empty() {
+            self.reader.forget();
         }
         self.windows = windows;
     }
@@ -246,19 +242,36 @@ impl<'a> Worker<'a> {
         u32::try_from(spans.map(|span| span.len).sum::<u64>()).unwrap_or(u32::MAX)
     }
 
-    fn fill(&mut self, stream: &mut Stream, window: &mut [u8]) -> Result<(), (usize, ReadError)> {
+    /// Finds the next bytes of the piece where they lie in a file, or else reads them into `window`.
+    fn fill(
+        &mut self,
+        stream: &mut Stream,
+        window: &mut [u8],
+    ) -> Result<Option<(View, Length)>, (usize, ReadError)> {
         let layout = self.layout();
         let left = layout.piece_len(stream.piece).saturating_sub(stream.offset);
         stream.filled = left.min(WINDOW);
         let Some(range) = layout.range(stream.piece.get(), stream.offset, stream.filled) else {
-            return Ok(());
+            return Ok(None);
         };
         let into = window.get_mut(..stream.filled as usize).unwrap_or_default();
         let files = self.common.scan.files;
         let last = &mut self.last;
-        read_spans(files, &mut *self.reader, layout.spans(range), into, |index| {
-            find(files, last, index)
-        })
+        if let Some(span) = layout.spans(range).next()
+            && span.len == u64::from(stream.filled)
+            && files.on_disk(span.file)
+        {
+            let failed = |error| (span.file, error);
+            let file = find(files, last, span.file).map_err(|e| failed(ReadError::Open(e)))?;
+            let view = self.reader.view(&file, span.offset, into.len());
+            if let Some(view) = view.map_err(|e| failed(ReadError::Read(e)))? {
+                let end = span.offset + span.len;
+                return Ok(Some((view, Length { file, index: span.file, end })));
+            }
+        }
+        let open = |index| find(files, last, index);
+        read_spans(files, &mut *self.reader, layout.spans(range), into, open)?;
+        Ok(None)
     }
 
     fn layout(&self) -> &'a Layout {
@@ -322,34 +335,6 @@ impl<'a> Worker<'a> {
         } else {
             hash_zeros(len)
         }
-    }
-}
-
-impl Stream {
-    fn new(piece: PieceIndex, content: u32) -> Self {
-        let (hash, leaves) = (Sha1::new(), Vec::new());
-        Self { piece, hash, leaves, content, offset: 0, filled: 0, failed: None }
-    }
-
-    fn ended(&self, layout: &Layout) -> bool {
-        self.failed.is_some() || self.offset >= layout.piece_len(self.piece) || self.filled == 0
-    }
-}
-
-/// Hashes the blocks in the window of each stream, all side by side.
-fn add_leaves(streams: &mut [Stream], windows: &[u8]) {
-    let mut owners = Vec::new();
-    let mut blocks: Vec<[&[u8]; 1]> = Vec::new();
-    for (owner, window) in streams.iter_mut().zip(windows.chunks_exact(WINDOW as usize)) {
-        let content = owner.content.saturating_sub(owner.offset).min(owner.filled);
-        let window = window.get(..content as usize).unwrap_or_default();
-        let before = blocks.len();
-        blocks.extend(window.chunks(BLOCK_LEN as usize).map(|block| [block]));
-        owners.push((owner, blocks.len() - before));
-    }
-    let mut leaves = sha256_many(&blocks).into_iter();
-    for (owner, count) in owners {
-        owner.leaves.extend(leaves.by_ref().take(count));
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) fn run(
     let job = Job { work, setting, listen, scratch: scratch.path(), fresh: &fresh };
     let end = client.end(task).ok_or("not a task of this client")?;
     let mut command = client.command(task, &job)?;
+    work.warm();
     let mut running = Running::start(&mut command, &scratch.path().join("log"))?;
     let here = SocketAddrV4::new(OUR_IP, 0);
     let cost = match (task, end) {

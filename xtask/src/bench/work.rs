@@ -100,18 +100,11 @@ impl Work {
         self.folder().join("whole")
     }
 
-    /// Uses up memory that this machine hands out for the first time: that is ten times as slow as
-    /// using it again, and would be charged to whoever comes first.
-    pub(super) fn warm(&self, data: &[u8]) -> Result<()> {
-        drop(black_box([data.to_vec(), data.to_vec()]));
-        let paths = ["a", "b"].map(|name| self.folder().join(name));
-        for path in &paths {
-            fs::write(path, data)?;
-        }
-        for path in &paths {
-            fs::remove_file(path)?;
-        }
-        Ok(())
+    /// Uses up as much memory as a run needs, and gives it back. A virtual machine hands out memory
+    /// that nobody has used for some seconds ten times as slowly, and would charge it to whoever comes
+    /// next. So this is done right before each run.
+    pub(super) fn warm(&self) {
+        drop(black_box(vec![1_u8; self.size / 2 * 3]));
     }
 }
 

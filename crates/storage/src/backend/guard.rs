@@ -1,27 +1,49 @@
-//! Copying out of a mapping whose file may be cut at that very moment: the signal that this raises
-//! is caught and becomes an answer.
+//! Reading from mappings whose files may be cut at that very moment: the signal that this raises is
+//! caught and becomes an answer.
 //! It never swallows a signal that another piece of the program raised.
 
-#![allow(unsafe_code, reason = "a signal handler and the copy it guards")]
+#![allow(unsafe_code, reason = "a signal handler and the reading it guards")]
 
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::ptr;
+use std::slice;
 use std::sync::OnceLock;
 use std::sync::atomic::{Ordering, compiler_fence};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
 thread_local! {
-    /// Where the copy of this thread reads now: start and end of the range.
-    static COPYING: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
-    /// Whether a page of that range was missing.
-    static FAULTED: Cell<bool> = const { Cell::new(false) };
+    /// The addresses that this thread reads from mappings now: where the list begins and how many
+    /// ranges it has.
+    static READING: Cell<(*const Range<usize>, usize)> = const { Cell::new((ptr::null(), 0)) };
+    /// Of which of them a page was missing.
+    static TORN: Cell<Torn> = const { Cell::new(Torn(0)) };
 }
 
 /// The handler before ours, for signals that are none of our business.
 static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
+
+/// Which of the ranges that were read missed a page: their files were cut meanwhile.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Torn(u64);
+
+impl Torn {
+    /// Whether the range of this number did. Those from the 64th on are counted as one.
+    pub(crate) fn contains(self, range: usize) -> bool {
+        self.0 & Self::bit(range) != 0
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn bit(range: usize) -> u64 {
+        1 << range.min(63)
+    }
+}
 
 /// Proof that the handler is there.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +52,8 @@ pub(super) struct Guard(());
 impl Guard {
     /// Installs the handler, once a process. `None` if the system refuses.
     ///
-    /// `SIGBUS` belongs to the whole process. The handler answers for addresses that a guarded copy
-    /// of the same thread is reading, and hands every other signal to the handler before it, so
+    /// `SIGBUS` belongs to the whole process. The handler answers for addresses that the same thread
+    /// is reading under a guard, and hands every other signal to the handler before it, so
     /// that of the standard library still reports stack overflows.
     pub(super) fn install() -> Option<Self> {
         static INSTALLED: OnceLock<bool> = OnceLock::new();
@@ -44,18 +66,43 @@ impl Guard {
     /// # Safety
     /// As many bytes as `into` has, from `from`, must lie in a mapping that nobody else unmaps or
     /// replaces meanwhile.
-    #[allow(clippy::unused_self, reason = "having one proves that the handler is installed")]
     pub(super) unsafe fn copy(self, from: *const u8, into: &mut [u8]) -> bool {
         let start = from as usize;
-        FAULTED.set(false);
-        COPYING.set((start, start + into.len()));
+        // SAFETY: the caller's promise, twice.
+        let torn = unsafe {
+            let range = start..start + into.len();
+            self.watch(slice::from_ref(&range), || {
+                ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len());
+            })
+        };
+        torn.is_empty()
+    }
+
+    /// Calls `act`, which may read what lies at `ranges`, and tells which of them it did not see as
+    /// they were: there pages were replaced by zeros, as of [`copy`](Self::copy).
+    ///
+    /// # Safety
+    /// The ranges must lie in mappings that nobody else unmaps or replaces meanwhile.
+    #[allow(clippy::unused_self, reason = "having one proves that the handler is installed")]
+    pub(super) unsafe fn watch(self, ranges: &[Range<usize>], act: impl FnOnce()) -> Torn {
+        TORN.set(Torn(0));
+        READING.set((ranges.as_ptr(), ranges.len()));
+        let reading = Reading;
         // The handler runs on this thread: that the compiler keeps the order is enough.
         compiler_fence(Ordering::SeqCst);
-        // SAFETY: the caller's promise; a fault in the range is dealt with by the handler.
-        unsafe { ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
+        act();
         compiler_fence(Ordering::SeqCst);
-        COPYING.set((0, 0));
-        !FAULTED.get()
+        drop(reading);
+        TORN.get()
+    }
+}
+
+/// Ends the reading when dropped, also by a panic: the list is gone then.
+struct Reading;
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        READING.set((ptr::null(), 0));
     }
 }
 
@@ -80,20 +127,22 @@ fn install() -> bool {
     }
 }
 
-/// Puts a page of zeros where the copy of this thread missed one, so that it can go on to its end.
+/// Puts a page of zeros where this thread missed one that it reads, so that it can go on to its end.
 /// Calls nothing but system calls and reads nothing but its own thread's cells.
 extern "C" fn on_bus_error(signal: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the system passes a valid `info` to a handler installed with SA_SIGINFO.
     let address = unsafe { (*info).si_addr() } as usize;
-    let (start, end) = COPYING.get();
-    if (start..end).contains(&address) {
+    let (list, count) = READING.get();
+    // SAFETY: while it is not empty the list lives in `watch`, further up this thread's stack.
+    let ranges = if count == 0 { &[] } else { unsafe { slice::from_raw_parts(list, count) } };
+    if let Some(range) = ranges.iter().position(|range| range.contains(&address)) {
         let size = rustix::param::page_size();
         let page = (address / size * size) as *mut libc::c_void;
         let flags = MapFlags::PRIVATE | MapFlags::FIXED;
-        // SAFETY: the page lies in the mapping that this thread is copying from, which its owner
-        // keeps until the copy ends and then discards.
+        // SAFETY: the page lies in a mapping that this thread is reading from, which its owner keeps
+        // until that ends and then discards.
         if unsafe { mmap_anonymous(page, size, ProtFlags::READ, flags) }.is_ok() {
-            FAULTED.set(true);
+            TORN.set(Torn(TORN.get().0 | Torn::bit(range)));
             return;
         }
     }

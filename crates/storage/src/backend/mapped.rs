@@ -1,15 +1,17 @@
 //! Reading from mappings: small windows of files, a few at a time, so that resident memory does
 //! not grow with what is read.
-//! Bytes leave a mapping only as raw copies, and nothing beyond a file's current end is believed.
+//! Bytes leave a mapping as raw copies, or are looked at in a [`View`]; nothing beyond a file's
+//! current end is believed.
 
 #![allow(unsafe_code, reason = "pointers into a mapping")]
 
 use std::io;
+use std::sync::Arc;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
 use super::guard::Guard;
-use super::{Reader, read_exact};
+use super::{Reader, View, read_exact};
 use crate::files::{FileId, OpenFile};
 
 /// Bytes of a file mapped at once.
@@ -35,7 +37,7 @@ struct Window {
     file: FileId,
     /// Which part, counted in windows from the file's start.
     number: u64,
-    map: MmapRaw,
+    map: Arc<MmapRaw>,
     /// The part of the window that was made present: where it begins and ends.
     present: (usize, usize),
 }
@@ -53,18 +55,24 @@ impl Mapped {
         offset: u64,
         into: &mut [u8],
     ) -> io::Result<()> {
-        let mut window = match self.take(file.id, offset / WINDOW) {
-            Some(window) => window,
-            None => Window::map(file, offset / WINDOW)?,
-        };
-        let start = usize::try_from(offset % WINDOW).unwrap_or(usize::MAX);
+        let mut window = self.window(file, offset)?;
         // A window that failed is dropped: its pages may not be the file's any more.
-        window.copy(guard, start, into)?;
+        window.copy(guard, within_window(offset), into)?;
+        self.keep(window);
+        Ok(())
+    }
+
+    /// The window that holds the file's byte at `offset`, taken out of those that are kept.
+    fn window(&mut self, file: &OpenFile, offset: u64) -> io::Result<Window> {
+        let number = offset / WINDOW;
+        self.take(file.id, number).map_or_else(|| Window::map(file, number), Ok)
+    }
+
+    fn keep(&mut self, window: Window) {
         if self.windows.len() >= WINDOWS {
             self.windows.remove(0);
         }
         self.windows.push(window);
-        Ok(())
     }
 
     fn take(&mut self, file: FileId, number: u64) -> Option<Window> {
@@ -75,6 +83,20 @@ impl Mapped {
 }
 
 impl Reader for Mapped {
+    fn view(&mut self, file: &OpenFile, offset: u64, len: usize) -> io::Result<Option<View>> {
+        let Some(guard) = self.guard.filter(|_| file.local) else { return Ok(None) };
+        let start = within_window(offset);
+        let end = start.saturating_add(len);
+        if end > within_window(WINDOW - 1) + 1 {
+            return Ok(None);
+        }
+        let mut window = self.window(file, offset)?;
+        window.make_present(start, end)?;
+        let view = View::new(&window.map, start, len, guard);
+        self.keep(window);
+        Ok(view)
+    }
+
     fn forget(&mut self) {
         self.windows.clear();
     }
@@ -102,13 +124,18 @@ impl Reader for Mapped {
     }
 }
 
+/// Where in its window the byte at `offset` is.
+fn within_window(offset: u64) -> usize {
+    usize::try_from(offset % WINDOW).unwrap_or(usize::MAX)
+}
+
 impl Window {
     fn map(file: &OpenFile, number: u64) -> io::Result<Self> {
         let len = usize::try_from(WINDOW).unwrap_or(usize::MAX);
         let offset = number.checked_mul(WINDOW).ok_or(io::ErrorKind::UnexpectedEof)?;
         // May reach beyond the file's end; those pages are never made present.
         let map = MmapOptions::new().offset(offset).len(len).map_raw_read_only(&file.file)?;
-        Ok(Self { file: file.id, number, map, present: (0, 0) })
+        Ok(Self { file: file.id, number, map: Arc::new(map), present: (0, 0) })
     }
 
     fn copy(&mut self, guard: Guard, start: usize, into: &mut [u8]) -> io::Result<()> {
@@ -116,9 +143,7 @@ impl Window {
         if end > self.map.len() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if start < self.present.0 || end > self.present.1 {
-            self.populate(start, end)?;
-        }
+        self.make_present(start, end)?;
         // SAFETY: `start` is within the mapping, since `end` is.
         let from = unsafe { self.map.as_ptr().add(start) };
         // SAFETY: `from` and the bytes after it, as many as `into` has, lie within the mapping,
@@ -133,7 +158,10 @@ impl Window {
     }
 
     /// Makes the range present, and a little more if the file has it.
-    fn populate(&mut self, start: usize, end: usize) -> io::Result<()> {
+    fn make_present(&mut self, start: usize, end: usize) -> io::Result<()> {
+        if start >= self.present.0 && end <= self.present.1 {
+            return Ok(());
+        }
         let first = start / POPULATE * POPULATE;
         let last = end.div_ceil(POPULATE) * POPULATE;
         let last = last.min(self.map.len());
