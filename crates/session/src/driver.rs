@@ -237,6 +237,32 @@ impl Driver {
     /// Carries out what was decided.
     fn act(&mut self) {
         let now = Instant::now();
+        self.collect(now);
+        // What is in the page cache is sent in the same round, without a visit to a disk thread.
+        loop {
+            self.read_waiting();
+            let done = self.shared.disk.read_cached(&mut self.work.jobs);
+            if done.is_empty() {
+                break;
+            }
+            for done in done {
+                self.take_done(now, done);
+            }
+            self.collect(now);
+        }
+        if self.durable.as_mut().is_some_and(|durable| durable.is_due(now)) {
+            self.work.jobs.push(Job::Sync { torrent: self.id });
+        }
+        self.work.flush();
+        if !self.work.jobs.is_empty() {
+            self.shared.disk.submit(std::mem::take(&mut self.work.jobs));
+        }
+        let swarm = &self.swarm;
+        self.announcer.run(now, || swarm.stats());
+    }
+
+    /// Takes every action there is.
+    fn collect(&mut self, now: Instant) {
         while let Some(action) = self.swarm.poll() {
             match action {
                 Action::Send { peer, message } => {
@@ -252,16 +278,6 @@ impl Driver {
                 Action::Event(event) => self.report(now, &event),
             }
         }
-        self.read_waiting();
-        if self.durable.as_mut().is_some_and(|durable| durable.is_due(now)) {
-            self.work.jobs.push(Job::Sync { torrent: self.id });
-        }
-        self.work.flush();
-        if !self.work.jobs.is_empty() {
-            self.shared.disk.submit(std::mem::take(&mut self.work.jobs));
-        }
-        let swarm = &self.swarm;
-        self.announcer.run(now, || swarm.stats());
     }
 
     fn start_job(&mut self, job: DiskJob) {

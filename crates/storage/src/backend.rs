@@ -64,6 +64,29 @@ impl Reader for Positional {
     }
 }
 
+/// Reads what is in the page cache, and never waits for a disk: for a thread that must not.
+pub(crate) struct Cached;
+
+impl Reader for Cached {
+    /// # Errors
+    /// `WouldBlock` when not all of it is in the page cache, or the system cannot tell.
+    fn read(&mut self, file: &OpenFile, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::io::{ReadWriteFlags, preadv2};
+            let len = into.len();
+            let mut slices = [io::IoSliceMut::new(into)];
+            // What fails in any way is for a thread that may wait to find out about.
+            if preadv2(&file.file, &mut slices, offset, ReadWriteFlags::NOWAIT) == Ok(len) {
+                return Ok(());
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (file, offset, into);
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
 fn read_exact(file: &OpenFile, mut offset: u64, mut into: &mut [u8]) -> io::Result<()> {
     while !into.is_empty() {
         match pread(&file.file, &mut *into, offset) {

@@ -145,6 +145,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
         }
     }
 
+    /// A torrent that takes jobs.
+    pub(crate) fn torrent(&self, id: TorrentId) -> Option<Arc<Torrent>> {
+        self.shared.torrents().run(id)?;
+        self.shared.torrent(id)
+    }
+
     /// Closes the torrent once its jobs are done; answered with [`Done::Closed`]. Jobs submitted
     /// later fail. Never blocks.
     pub fn close(&self, torrent: TorrentId) {

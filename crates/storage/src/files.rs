@@ -207,6 +207,11 @@ impl Files {
         Ok(file)
     }
 
+    /// The file, if it is open already.
+    pub(crate) fn is_open(&self, index: usize) -> Option<Arc<OpenFile>> {
+        self.cache.find((self.owner, index), Access::Read)
+    }
+
     fn open_anew(&self, index: usize, access: Access) -> Result<OpenFile, Error> {
         let Some(spec) = self.spec.files().get(index) else {
             return Err(Error::plain(ErrorKind::Unsupported, "the torrent has no such file"));

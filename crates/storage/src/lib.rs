@@ -3,6 +3,7 @@
 //! and the threads that do so. Knows no peer, no policy and no async runtime.
 
 mod backend;
+mod cached;
 mod disk;
 mod error;
 mod files;

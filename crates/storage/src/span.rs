@@ -8,7 +8,7 @@ use std::sync::Arc;
 use metainfo::FileSpan;
 
 use crate::backend::Reader;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::files::{Files, OpenFile};
 use crate::paths::Access;
 use crate::torrent::Torrent;
@@ -49,6 +49,8 @@ pub(crate) enum ReadError {
 /// and only then are the reads to be believed.
 pub(crate) struct Batch {
     files: Vec<Used>,
+    /// Whether a file may be opened and looked up, which can wait for a disk.
+    patient: bool,
 }
 
 struct Used {
@@ -60,7 +62,12 @@ struct Used {
 
 impl Batch {
     pub(crate) fn new() -> Self {
-        Self { files: Vec::new() }
+        Self { files: Vec::new(), patient: true }
+    }
+
+    /// Reads only from files that are open and were looked up lately.
+    pub(crate) fn impatient() -> Self {
+        Self { files: Vec::new(), patient: false }
     }
 
     /// Reads into `into`; not to be used before [`settle`](Self::settle) says so.
@@ -99,7 +106,15 @@ impl Batch {
         if let Some(used) = self.files.iter().rev().find(same) {
             return Ok(Arc::clone(&used.open));
         }
-        let open = torrent.files.open(index, Access::Read)?;
+        let ready = || {
+            let open = torrent.files.is_open(index)?;
+            torrent.watch.looked_lately(index).then_some(open)
+        };
+        let open = if self.patient {
+            torrent.files.open(index, Access::Read)?
+        } else {
+            ready().ok_or_else(|| Error::plain(ErrorKind::Io, "it would have to be looked up"))?
+        };
         let seen = torrent.watch.before(&torrent.files, index, &open)?;
         let used = Used { torrent: Arc::clone(torrent), index, open: Arc::clone(&open), seen };
         self.files.push(used);

@@ -33,6 +33,12 @@ struct Known {
     changed: bool,
 }
 
+impl Known {
+    fn looked_lately(&self) -> bool {
+        self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY)
+    }
+}
+
 /// A file as it was before a read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
@@ -67,7 +73,7 @@ impl Watch {
         if known.id.is_some_and(|id| id != open.id) {
             return Err(self.lost(files, index, "was replaced"));
         }
-        if known.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
+        if !known.looked_lately() {
             self.look(files, index, open)?;
         }
         let stamp = stamp(files, index, open)?;
@@ -130,6 +136,11 @@ impl Watch {
     /// To be called after each write of ours.
     pub(crate) fn written(&self, index: usize) {
         self.with(index, |known| known.writing = known.writing.saturating_sub(1));
+    }
+
+    /// Whether [`before`](Self::before) would not look the file's name up, which may take a disk.
+    pub(crate) fn looked_lately(&self, index: usize) -> bool {
+        self.with(index, |known| known.looked_lately()).unwrap_or(false)
     }
 
     /// Marks the file as changed by somebody else and says so.

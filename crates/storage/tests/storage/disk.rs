@@ -1,7 +1,7 @@
 //! What the disk threads do when nothing goes wrong.
 //! Faults are next door.
 
-use std::fs;
+use std::fs::{self, File};
 
 use metainfo::PieceIndex;
 use proptest::prelude::*;
@@ -387,4 +387,40 @@ fn what_is_not_wanted_takes_no_room() {
     let none = |_: storage::Progress| {};
     let found = storage::verify(&fixture.spec, &options, &none, &false.into()).unwrap().whole;
     assert_eq!(found.iter().map(PieceIndex::get).collect::<Vec<_>>(), [2, 3, 4, 5]);
+}
+
+#[test]
+fn what_is_cached_is_read_at_once_and_the_rest_is_left() {
+    on_both(|backend| {
+        let fixture = Fixture::new(65_536, &[300_000, -20_000, 300_000]);
+        fixture.write_files();
+        let threads = Threads::start(backend);
+        threads.disk.open(T, &fixture.spec).unwrap();
+        let piece = PieceIndex::new(1);
+        // A disk thread has to look the file up first.
+        let mut jobs = fixture.reads(T, piece);
+        let count = jobs.len();
+        assert!(threads.disk.read_cached(&mut jobs).is_empty());
+        assert_eq!(jobs.len(), count);
+        assert!(threads.read(&fixture, piece) == fixture.piece(piece));
+        // Whether the system can tell what is in its cache differs; what it gives does not.
+        let mut jobs = fixture.reads(T, piece);
+        jobs.push(Job::Discard { torrent: T, piece: PieceIndex::new(3) });
+        let done = threads.disk.read_cached(&mut jobs);
+        assert_eq!(done.len() + jobs.len(), count + 1);
+        for done in done {
+            let Done::Read { block, data, .. } = done else { panic!("{done:?}") };
+            let start = block.offset() as usize;
+            assert!(data == fixture.piece(piece)[start..start + data.len()]);
+        }
+        assert!(jobs.iter().any(|job| matches!(job, Job::Discard { .. })));
+        // A file that was cut is a disk thread's to report.
+        File::options().write(true).open(fixture.path(0)).unwrap().set_len(70_000).unwrap();
+        let mut jobs = fixture.reads(T, piece);
+        assert!(threads.disk.read_cached(&mut jobs).is_empty());
+        threads.disk.submit(jobs);
+        for done in threads.take(count) {
+            assert!(matches!(done, Done::Failed { .. }), "{done:?}");
+        }
+    });
 }
