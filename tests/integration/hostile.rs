@@ -1,5 +1,8 @@
 //! Peers and trackers that mean ill.
 
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
 use testkit::PATIENCE;
 use testkit::cli::Cli;
 use testkit::message::Message;
@@ -8,6 +11,9 @@ use testkit::seed::Seed;
 use testkit::tracker::Answer;
 
 use crate::stage::Stage;
+
+/// How long the program waits for a handshake.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_liar_among_honest_seeds_does_no_harm() {
@@ -54,6 +60,21 @@ fn a_peer_that_breaks_the_protocol_is_dropped_and_the_rest_goes_on() {
     let (mut peer, _) = Peer::dial(addr, &ours).unwrap();
     peer.send(&Message::Interested).unwrap();
     peer.expect(|message| (*message == Message::Unchoke).then_some(())).unwrap();
+}
+
+#[test]
+fn strangers_who_say_nothing_keep_nobody_out() {
+    let stage = Stage::new();
+    let dir = stage.full_dir("seed");
+    let _seed = Cli::seed(&stage.file, &dir).unwrap().start().unwrap();
+    let addr = stage.reachable();
+    let began = Instant::now();
+    // More than are let in at once, and each would be waited for.
+    let silent: Vec<_> = (0..150).map(|_| TcpStream::connect(addr).unwrap()).collect();
+    let ours = Handshake::new(stage.torrent.info_hash(), "good");
+    Peer::dial(addr, &ours).unwrap();
+    assert!(began.elapsed() < HANDSHAKE_DEADLINE, "{:?}", began.elapsed());
+    drop(silent);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Making connections, in both directions: dialing, listening, shaking hands, starting the task that
 //! runs a peer. Never decides whom to dial or whom to keep.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -8,14 +9,16 @@ use std::sync::Arc;
 use metainfo::Layout;
 use swarm::{Origin, PeerKey};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::AbortHandle;
 use wire::net::{Handle, channel};
 
 use crate::mail::{Entry, Mail};
 use crate::shared::Shared;
 
 /// Incoming handshakes under way: strangers hold no more descriptors than this before they name a
-/// torrent of ours.
+/// torrent of ours. One more ends the oldest: honest ones take a round trip, so those who say nothing
+/// keep nobody out.
 const MAX_INCOMING: usize = 100;
 
 /// How long to wait before accepting again when the system has no descriptor for us.
@@ -52,19 +55,25 @@ async fn try_dial(
 
 /// Accepts connections until the session ends.
 pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
-    let room = Arc::new(Semaphore::new(MAX_INCOMING));
+    // Oldest first.
+    let mut shaking: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
         // Without a place the rest waits in the system's queue, which costs no descriptor.
         let Ok(place) = shared.connections.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, addr)) => {
+                shaking.retain(|task| !task.is_finished());
+                if shaking.len() >= MAX_INCOMING
+                    && let Some(oldest) = shaking.pop_front()
+                {
+                    oldest.abort();
+                }
                 let shared = shared.clone();
-                tokio::spawn(async move {
+                let task = tokio::spawn(async move {
                     let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
                     receive(stream, place, addr, &shared).await;
-                    drop(permit);
                 });
+                shaking.push_back(task.abort_handle());
             }
             Err(error) => {
                 log::warn!("cannot accept a connection: {error}");

@@ -6,6 +6,7 @@ use std::io;
 use rustix::io::{Errno, pread};
 
 use crate::files::OpenFile;
+use crate::sys;
 
 mod guard;
 mod mapped;
@@ -71,18 +72,9 @@ impl Reader for Cached {
     /// # Errors
     /// `WouldBlock` when not all of it is in the page cache, or the system cannot tell.
     fn read(&mut self, file: &OpenFile, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        #[cfg(target_os = "linux")]
-        {
-            use rustix::io::{ReadWriteFlags, preadv2};
-            let len = into.len();
-            let mut slices = [io::IoSliceMut::new(into)];
-            // What fails in any way is for a thread that may wait to find out about.
-            if preadv2(&file.file, &mut slices, offset, ReadWriteFlags::NOWAIT) == Ok(len) {
-                return Ok(());
-            }
+        if sys::read_cached(&file.file, offset, into) {
+            return Ok(());
         }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (file, offset, into);
         Err(io::ErrorKind::WouldBlock.into())
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use memmap2::MmapRaw;
 use rustix::fs::{Mode, OFlags};
 
 /// Enough to look files up below a folder, on systems that can open one for just that.
@@ -94,6 +95,24 @@ pub(crate) fn will_need(file: &File, offset: u64, len: u64) {
     let _ = rustix::fs::fadvise(file, offset, Some(len), rustix::fs::Advice::WillNeed);
 }
 
+/// Fills `into` from the page cache alone. `false` when not all of it is there, or when nobody can
+/// tell; then its content is arbitrary.
+#[cfg(target_os = "linux")]
+pub(crate) fn read_cached(file: &File, offset: u64, into: &mut [u8]) -> bool {
+    use rustix::io::{ReadWriteFlags, preadv2};
+
+    let len = into.len();
+    // What fails in any way is for a thread that may wait to find out about.
+    preadv2(file, &mut [io::IoSliceMut::new(into)], offset, ReadWriteFlags::NOWAIT) == Ok(len)
+}
+
+/// Reads a range of a mapping in now. `InvalidInput` where the system knows no such advice (Linux
+/// before 5.14, others); `EFAULT` where the file ends within.
+#[cfg(target_os = "linux")]
+pub(crate) fn populate(map: &MmapRaw, offset: usize, len: usize) -> io::Result<()> {
+    map.advise_range(memmap2::Advice::PopulateRead, offset, len)
+}
+
 /// Whether the file lies on a local file system where a mapping and `pwrite` always see the same
 /// bytes, and times change only with what is done here.
 #[cfg(target_os = "linux")]
@@ -122,7 +141,7 @@ pub(crate) fn is_local(file: &File) -> bool {
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
-    use super::{BorrowedFd, File, Mode, OFlags, OwnedFd, Path, io};
+    use super::{BorrowedFd, File, MmapRaw, Mode, OFlags, OwnedFd, Path, io};
 
     pub(crate) fn open_beneath(
         _: BorrowedFd<'_>,
@@ -147,10 +166,20 @@ mod elsewhere {
 
     pub(crate) fn will_need(_: &File, _: u64, _: u64) {}
 
+    pub(crate) fn read_cached(_: &File, _: u64, _: &mut [u8]) -> bool {
+        false
+    }
+
+    pub(crate) fn populate(_: &MmapRaw, _: usize, _: usize) -> io::Result<()> {
+        Err(io::ErrorKind::InvalidInput.into())
+    }
+
     pub(crate) fn is_local(_: &File) -> bool {
         false
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{has_holes, is_local, next_data, open_beneath, reserve, will_need};
+pub(crate) use elsewhere::{
+    has_holes, is_local, next_data, open_beneath, populate, read_cached, reserve, will_need,
+};

@@ -8,11 +8,12 @@
 use std::io;
 use std::sync::Arc;
 
-use memmap2::{Advice, MmapOptions, MmapRaw};
+use memmap2::{MmapOptions, MmapRaw};
 
 use super::guard::Guard;
 use super::{Reader, View, read_exact};
 use crate::files::{FileId, OpenFile};
+use crate::sys;
 
 /// Bytes of a file mapped at once.
 const WINDOW: u64 = 1024 * 1024;
@@ -165,13 +166,13 @@ impl Window {
         let first = start / POPULATE * POPULATE;
         let last = end.div_ceil(POPULATE) * POPULATE;
         let last = last.min(self.map.len());
-        if self.map.advise_range(Advice::PopulateRead, first, last - first).is_ok() {
+        if sys::populate(&self.map, first, last - first).is_ok() {
             self.present = (first, last);
             return Ok(());
         }
         // Most likely the file ends within: then exactly what was asked for, or an error.
-        match self.map.advise_range(Advice::PopulateRead, start, end - start) {
-            // Kernels before 5.14 do not know the advice; the guard serves there alone.
+        match sys::populate(&self.map, start, end - start) {
+            // Where there is no such advice the guard serves alone.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
             Err(error) if error.raw_os_error() == Some(libc::EFAULT) => {
                 Err(io::ErrorKind::UnexpectedEof.into())
