@@ -11,6 +11,7 @@ mod driver;
 mod durable;
 mod error;
 mod event;
+mod gap;
 mod mail;
 mod open;
 mod resume;

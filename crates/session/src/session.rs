@@ -21,6 +21,7 @@ use crate::connect;
 use crate::descriptors;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Snapshot};
+use crate::gap;
 use crate::mail::{Entry, Mail};
 use crate::open::Opening;
 use crate::resume::{Place, Saver};
@@ -239,6 +240,7 @@ fn start_network(
     thread::Builder::new().name("network".into()).spawn(move || {
         runtime.block_on(async {
             tokio::spawn(connect::listen(listener, shared));
+            tokio::spawn(gap::watch());
             // Nothing is ever sent: the session ends by dropping its end.
             let _ = stop.await;
         });

@@ -151,7 +151,7 @@ impl Client {
 
 fn pieces(task: Task, job: &Job<'_>, folder: &Path, output: &Path) -> Command {
     let mut command = Command::new(&job.setting.program);
-    command.arg("--quiet");
+    command.arg("--quiet").env("RUST_LOG", "session::gap=debug");
     match task {
         Task::Create => {
             command.arg("create").arg(folder.join(NAME)).arg("--output").arg(output);

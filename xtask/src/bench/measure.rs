@@ -44,7 +44,12 @@ pub(super) struct Cost {
     pub(super) wall: Duration,
     /// The most memory that was ever resident, in bytes.
     pub(super) rss: u64,
+    /// The longest that its network thread kept its other tasks waiting, where it tells.
+    pub(super) gap: Option<Duration>,
 }
+
+/// What pieces-cli says before the number of microseconds.
+const GAP: &str = "longest gap so far: ";
 
 /// Has `client` do `task` once.
 pub(super) fn run(
@@ -97,7 +102,13 @@ pub(super) fn run(
     if task == Task::Download && fs::read(fresh.join(NAME))? != data {
         return Err(format!("{name} left with wrong data").into());
     }
-    Ok(cost)
+    Ok(Cost { gap: longest_gap(&fs::read_to_string(scratch.path().join("log"))?), ..cost })
+}
+
+fn longest_gap(log: &str) -> Option<Duration> {
+    let gaps = log.lines().filter_map(|line| line.split_once(GAP)?.1.split_once(' '));
+    let micros = gaps.filter_map(|(number, _)| number.parse().ok());
+    micros.map(Duration::from_micros).max()
 }
 
 /// Once it is ready to serve, only serving counts.
@@ -115,7 +126,7 @@ fn seed(
     let wall = started.elapsed();
     let cpu = cpu_of(pid)?.saturating_sub(cpu?);
     let rss = running.stop()?.rss;
-    Ok(Cost { cpu, wall, rss })
+    Ok(Cost { cpu, wall, rss, gap: None })
 }
 
 /// Calls until the client says that it has everything.
@@ -183,7 +194,7 @@ impl Running {
 
     fn cost(&self, used: &ResUse) -> Cost {
         let cpu = used.rusage.utime + used.rusage.stime;
-        Cost { cpu, wall: self.started.elapsed(), rss: self.rss }
+        Cost { cpu, wall: self.started.elapsed(), rss: self.rss, gap: None }
     }
 
     fn signal(&self, signal: Signal) {

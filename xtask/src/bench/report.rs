@@ -42,14 +42,22 @@ impl Cell {
         self.spread(|cost| f64::from(u32::try_from(cost.rss >> 10).unwrap_or(u32::MAX)) / 1024.0)
     }
 
-    fn spread(&self, of: impl Fn(&Cost) -> f64) -> Option<Spread> {
-        let mut values: Vec<f64> = self.costs.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        let (least, most) = (*values.first()?, *values.last()?);
-        let upper = *values.get(values.len() / 2)?;
-        let lower = *values.get((values.len() - 1) / 2)?;
-        Some(Spread { median: f64::midpoint(lower, upper), least, most })
+    /// In milliseconds.
+    pub(super) fn gap(&self) -> Option<Spread> {
+        spread(self.costs.iter().filter_map(|cost| Some(cost.gap?.as_secs_f64() * 1e3)).collect())
     }
+
+    fn spread(&self, of: impl Fn(&Cost) -> f64) -> Option<Spread> {
+        spread(self.costs.iter().map(of).collect())
+    }
+}
+
+fn spread(mut values: Vec<f64>) -> Option<Spread> {
+    values.sort_by(f64::total_cmp);
+    let (least, most) = (*values.first()?, *values.last()?);
+    let upper = *values.get(values.len() / 2)?;
+    let lower = *values.get((values.len() - 1) / 2)?;
+    Some(Spread { median: f64::midpoint(lower, upper), least, most })
 }
 
 /// The best of those that are neither ours nor the yardstick.
@@ -108,12 +116,22 @@ pub(super) fn table(cells: &[Cell], task: Task) -> String {
         let (a, b) = (a.name(), b.name());
         let _ = writeln!(out, "  ratio: to the best other, {a} in CPU and {b} in wall time");
     }
+    for cell in cells.iter().filter(|cell| cell.task == task) {
+        if let Some(gap) = cell.gap() {
+            let Spread { median, least, most } = gap;
+            let name = cell.client.name();
+            let _ = writeln!(
+                out,
+                "  {name}: the network thread's longest gap is {median:.1} ms ({least:.1}-{most:.1})"
+            );
+        }
+    }
     out
 }
 
 /// Everything, for programs.
 pub(super) fn json(cells: &[Cell], setting: &Setting, rounds: usize, took: Duration) -> Value {
-    let spread =
+    let figures =
         |s: Option<Spread>| s.map(|s| json!({ "median": s.median, "min": s.least, "max": s.most }));
     let results: Vec<Value> = cells
         .iter()
@@ -121,9 +139,10 @@ pub(super) fn json(cells: &[Cell], setting: &Setting, rounds: usize, took: Durat
             json!({
                 "client": cell.client.name(),
                 "task": cell.task.word(),
-                "cpu_seconds": spread(cell.cpu()),
-                "wall_seconds": spread(cell.wall()),
-                "rss_mib": spread(cell.rss()),
+                "cpu_seconds": figures(cell.cpu()),
+                "wall_seconds": figures(cell.wall()),
+                "rss_mib": figures(cell.rss()),
+                "network_gap_ms": figures(cell.gap()),
                 "runs": cell.costs.iter().map(|cost| json!({
                     "cpu_seconds": cost.cpu.as_secs_f64(),
                     "wall_seconds": cost.wall.as_secs_f64(),
