@@ -10,6 +10,7 @@ mod measure;
 mod peer;
 mod picture;
 mod report;
+mod rivals;
 mod work;
 mod yardstick;
 
@@ -21,8 +22,8 @@ use std::time::{Duration, Instant};
 
 use testkit::binary::{self, Profile};
 
-use crate::Result;
 use crate::real::net;
+use crate::{Result, root};
 use client::Client;
 use report::Cell;
 use work::Work;
@@ -130,7 +131,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if let Some(task) = arguments.yardstick {
         return yardstick(arguments, task);
     }
+    let everything = !arguments.quick && arguments.only.is_empty() && arguments.task.is_empty();
     if !arguments.inside {
+        if everything {
+            rivals::build(root())?;
+        }
         if arguments.binary.is_some() {
             return net::enter(&[]);
         }
@@ -204,9 +209,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         print!("{}", report::table(&cells, task));
     }
     println!("\nmedians of {counted} rounds, taken in turn; {}", machine::load());
+    let parsers = if everything { Some(rivals::run(root())?) } else { None };
     let took = started.elapsed();
     if let Some(path) = &arguments.json {
-        let report = report::json(&cells, &setting, counted, took);
+        let mut report = report::json(&cells, &setting, counted, took);
+        report["bencode"] = parsers.into();
         fs::write(path, serde_json::to_string_pretty(&report)? + "\n")?;
     }
     if let Some(path) = &arguments.svg {

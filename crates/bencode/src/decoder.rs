@@ -103,29 +103,33 @@ impl Decoder {
     }
 }
 
+/// Tokens there is room for at first: more than a message, a tracker's answer or a torrent of few
+/// files has.
+const FIRST_TOKENS: usize = 64;
+
 /// What may come next.
-#[derive(Clone, Copy)]
-enum Next<'a> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
     /// The outermost value.
     Root,
     /// A value of a list, or the list's end.
     Item,
-    /// A key of a dictionary, which comes after this one, or the dictionary's end.
-    Key(Option<&'a [u8]>),
-    /// The value of this key.
-    Value(&'a [u8]),
+    /// A key of a dictionary, or the dictionary's end.
+    Key,
+    /// The value of the key that came last.
+    Value,
     /// Nothing: the outermost value is complete.
     Done,
 }
 
-impl Next<'_> {
+impl Next {
     /// What may come after the value that may come now.
     #[inline]
     fn after_value(self) -> Self {
         match self {
             Next::Root => Next::Done,
-            Next::Value(key) => Next::Key(Some(key)),
-            Next::Item | Next::Key(_) | Next::Done => self,
+            Next::Value => Next::Key,
+            Next::Item | Next::Key | Next::Done => self,
         }
     }
 
@@ -133,8 +137,8 @@ impl Next<'_> {
         match self {
             Next::Root => "a value",
             Next::Item => "a value or 'e'",
-            Next::Key(_) => "a key or 'e'",
-            Next::Value(_) => "a value for the key",
+            Next::Key => "a key or 'e'",
+            Next::Value => "a value for the key",
             Next::Done => "nothing",
         }
     }
@@ -145,7 +149,9 @@ struct Open<'a> {
     /// Where it is on the tape.
     token: usize,
     /// What may come when it ends.
-    after: Next<'a>,
+    after: Next,
+    /// The last key of the dictionary around it.
+    key: Option<&'a [u8]>,
 }
 
 /// One run of a decoder over its input.
@@ -161,9 +167,11 @@ impl<'a> Run<'a> {
     /// What changes with every token is a local variable, so that it can live in a register.
     fn tape(&mut self) -> Result<Vec<Token>, Fault> {
         let Self { input, decoder: Decoder { max_depth, max_tokens, .. }, .. } = *self;
-        let mut tape = Vec::with_capacity(max_tokens.min(input.len() / 8 + 8));
+        let mut tape = Vec::with_capacity(max_tokens.min(FIRST_TOKENS));
         let mut open: Vec<Open<'a>> = Vec::with_capacity(max_depth.min(8));
         let mut next = Next::Root;
+        // The last key of the innermost dictionary, which the next one has to follow.
+        let mut key: Option<&'a [u8]> = None;
         let mut rest = input;
         loop {
             let at = rest;
@@ -176,28 +184,28 @@ impl<'a> Run<'a> {
                     if !plain {
                         self.odd(OddityKind::NeedlessZero, at)?;
                     }
-                    next = match next {
-                        Next::Key(previous) => {
-                            if previous.is_some_and(|previous| previous >= content) {
-                                self.misplaced(at, previous == Some(content))?;
-                            }
-                            Next::Value(content)
+                    if next == Next::Key {
+                        if key.is_some_and(|before| !precedes(before, content)) {
+                            self.misplaced(at, key == Some(content))?;
                         }
-                        _ => next.after_value(),
-                    };
+                        key = Some(content);
+                        next = Next::Value;
+                    } else {
+                        next = next.after_value();
+                    }
                     let end = offset(input, rest);
                     Token::new(start, end, narrow(end - content.len()))
                 }
-                ([b'e', after @ ..], Next::Item | Next::Key(_)) => {
+                ([b'e', after @ ..], Next::Item | Next::Key) => {
                     rest = after;
                     let (end, length) = (offset(input, rest), tape.len());
-                    if let Some(Open { token, after }) = open.pop() {
-                        tape[token].close(end, length);
-                        next = after;
+                    if let Some(outer) = open.pop() {
+                        tape[outer.token].close(end, length);
+                        (next, key) = (outer.after, outer.key);
                     }
                     continue;
                 }
-                (_, Next::Key(_)) => return Err(Fault::unexpected(at, next.expected())),
+                (_, Next::Key) => return Err(Fault::unexpected(at, next.expected())),
                 ([b'i', ..], _) => {
                     let (after, Numbered { content, plain }) = integer(at)?;
                     rest = after;
@@ -212,14 +220,17 @@ impl<'a> Run<'a> {
                     if open.len() >= max_depth {
                         return Err(Fault::new(ErrorKind::TooDeep, at, "fewer around it"));
                     }
-                    open.push(Open { token: tape.len(), after: next.after_value() });
-                    next = if *kind == b'l' { Next::Item } else { Next::Key(None) };
+                    open.push(Open { token: tape.len(), after: next.after_value(), key });
+                    (next, key) = (if *kind == b'l' { Next::Item } else { Next::Key }, None);
                     Token::new(start, start, 0)
                 }
                 _ => return Err(Fault::unexpected(at, next.expected())),
             };
             if tape.len() >= max_tokens {
                 return Err(Fault::new(ErrorKind::TooManyTokens, at, "a smaller value"));
+            }
+            if tape.len() == tape.capacity() {
+                make_room(&mut tape, start, input.len(), max_tokens);
             }
             tape.push(token);
         }
@@ -239,6 +250,26 @@ impl<'a> Run<'a> {
         }
         self.oddities.push(Oddity { kind, offset: offset(self.input, at) });
         Ok(())
+    }
+}
+
+/// Makes room for as many more tokens as the rest of the input has if it is like what came before, at
+/// least for as many again: a list of files is long and even, so one allocation serves it.
+#[cold]
+fn make_room(tape: &mut Vec<Token>, done: usize, all: usize, max_tokens: usize) {
+    let tokens = tape.len();
+    let per_token = (done / tokens.max(1)).max(1);
+    let like_before = (all - done) / per_token;
+    let more = like_before + like_before / 8;
+    tape.reserve_exact(more.max(tokens).min(max_tokens - tokens).max(1));
+}
+
+/// Whether the keys stand in this order. Most differ in their first bytes already.
+#[inline]
+fn precedes(before: &[u8], key: &[u8]) -> bool {
+    match (before.first(), key.first()) {
+        (Some(first), Some(other)) if first != other => first < other,
+        _ => before < key,
     }
 }
 

@@ -4,8 +4,7 @@
 
 use nom::character::complete::char;
 use nom::combinator::opt;
-use nom::error::{ContextError, ErrorKind as NomKind, ParseError, context};
-use nom::sequence::{delimited, terminated};
+use nom::error::{ErrorKind as NomKind, ParseError};
 use nom::{IResult, Parser};
 
 use crate::{Error, ErrorKind};
@@ -56,12 +55,6 @@ impl ParseError<&[u8]> for Fault {
     }
 }
 
-impl ContextError<&[u8]> for Fault {
-    fn add_context(_: &[u8], expected: &'static str, other: Self) -> Self {
-        Self { expected, ..other }
-    }
-}
-
 type Parsed<'a, T> = IResult<&'a [u8], T, Fault>;
 
 /// A token's content, and whether its number does without needless zeros.
@@ -73,8 +66,8 @@ pub(crate) struct Numbered<T> {
 /// `<length>:<bytes>`; gives the bytes.
 #[inline]
 pub(crate) fn string(input: &[u8]) -> Parsed<'_, Numbered<&[u8]>> {
-    let (rest, length) =
-        terminated(natural, context("':' after a string's length", char(':'))).parse(input)?;
+    let (rest, length) = natural(input)?;
+    let (rest, _) = ending(rest, ':', "':' after a string's length")?;
     let size = length.content.and_then(|length| usize::try_from(length).ok());
     match size.and_then(|size| rest.split_at_checked(size)) {
         Some((content, rest)) => Ok((rest, Numbered { content, plain: length.plain })),
@@ -86,15 +79,20 @@ pub(crate) fn string(input: &[u8]) -> Parsed<'_, Numbered<&[u8]>> {
     }
 }
 
+/// The character that ends a number.
+#[inline]
+fn ending<'a>(input: &'a [u8], end: char, expected: &'static str) -> Parsed<'a, char> {
+    char(end).parse(input).map_err(|error| error.map(|fault: Fault| Fault { expected, ..fault }))
+}
+
 /// `i<number>e`; gives the number.
 #[inline]
 pub(crate) fn integer(input: &[u8]) -> Parsed<'_, Numbered<i64>> {
-    let (rest, (minus, magnitude)) = delimited(
-        context("an integer", char('i')),
-        (opt(char('-')), natural),
-        context("'e' after an integer", char('e')),
-    )
-    .parse(input)?;
+    // One after the other: what combines them is not inlined, and every file has a length.
+    let (rest, _) = char('i').parse(input)?;
+    let (rest, minus) = opt(char('-')).parse(rest)?;
+    let (rest, magnitude) = natural(rest)?;
+    let (rest, _) = ending(rest, 'e', "'e' after an integer")?;
     let number = magnitude.content.and_then(|magnitude| match minus {
         None => i64::try_from(magnitude).ok(),
         Some(_) => 0_i64.checked_sub_unsigned(magnitude),

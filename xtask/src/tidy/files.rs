@@ -12,7 +12,7 @@ const LONGEST: usize = 500;
 const LONGEST_TESTS: usize = 900;
 
 /// Where sources are.
-const FOLDERS: &[&str] = &["crates", "xtask", "tests", "fuzz"];
+const FOLDERS: &[&str] = &["crates", "xtask", "tests", "fuzz", "rivals"];
 
 /// The crates that may contain `unsafe`: kernels and the mapping.
 const UNSAFE: &[&str] = &["crates/piecehash", "crates/storage"];
