@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use env_logger::{Builder, Target};
-use log::LevelFilter;
+use log::{Level, LevelFilter};
 
 use crate::args::Verbosity;
 use crate::{progress, text};
@@ -26,7 +26,14 @@ pub(crate) fn start(verbosity: &Verbosity) {
     }
     builder.parse_default_env();
     builder.format(|out, record| {
-        let level = record.level().as_str().to_ascii_lowercase();
+        let level = match record.level() {
+            Level::Error => "error",
+            // As all other warnings of the program are written.
+            Level::Warn => "warning",
+            Level::Info => "info",
+            Level::Debug => "debug",
+            Level::Trace => "trace",
+        };
         // A message may quote a peer or a tracker.
         writeln!(out, "{level}: {}", text::escape(&record.args().to_string()))
     });

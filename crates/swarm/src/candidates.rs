@@ -54,7 +54,8 @@ impl Candidates {
         self.dialing
     }
 
-    /// Learns an address. Nothing happens if it is known, cannot be dialed, or there is no room.
+    /// Learns an address. Nothing happens if it is known, cannot be dialed, or there is no room: of
+    /// those that failed, the one that would wait longest makes room.
     pub(crate) fn found(
         &mut self,
         addr: SocketAddr,
@@ -67,12 +68,29 @@ impl Candidates {
         if !dialable || self.known.contains_key(&addr) {
             return;
         }
-        if self.known.len() >= MAX_CANDIDATES && source != Source::Given {
+        let full = self.known.len() >= MAX_CANDIDATES && source != Source::Given;
+        if full && !self.make_room(now) {
             return;
         }
         let turn = (now, rng.u32(..));
         self.known.insert(addr, Candidate { state: State::Waiting(turn), failures: 0, source });
         self.waiting.insert((turn, addr));
+    }
+
+    /// Forgets the address that waits longest after failures, unless the user gave it. So a liar who
+    /// names addresses where nobody is keeps the honest ones out only until those were tried.
+    fn make_room(&mut self, now: Instant) -> bool {
+        let given = |addr: &SocketAddr| {
+            self.known.get(addr).is_none_or(|known| known.source == Source::Given)
+        };
+        // Those that never failed had their turn when they were found.
+        let failed = self.waiting.iter().rev().take_while(|(turn, _)| turn.0 > now);
+        let Some(addr) = failed.map(|(_, addr)| *addr).find(|addr| !given(addr)) else {
+            return false;
+        };
+        self.set(addr, State::Never);
+        self.known.remove(&addr);
+        true
     }
 
     /// The next address to dial now, which counts as half open from here on.

@@ -12,3 +12,18 @@ fn what_is_no_torrent_is_refused() {
     run(["show", stage.folder().to_str().unwrap()]).refused(17, "directory");
     run_with(["show", "-"], b"", &[]).refused(25, "stdin");
 }
+
+#[test]
+fn what_is_odd_is_read_and_told() {
+    let stage = Stage::new();
+    let info =
+        "d6:lengthi3e4:name4:a\u{1b}[m12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae";
+    let torrent = stage.write("odd.torrent", format!("d4:info{info}e\n").as_bytes());
+    let shown = run(["show", &torrent]);
+    assert_eq!(shown.code, 0);
+    assert!(shown.out.contains("a_[m"), "{}", shown.out);
+    let told: Vec<&str> = shown.err.lines().collect();
+    assert!(told.iter().all(|line| line.starts_with("warning: ")), "{told:?}");
+    assert!(told[0].ends_with("newline after the value at byte 86"), "{told:?}");
+    assert!(told[1].ends_with("changed from \"a\\u{1b}[m\" to \"a_[m\""), "{told:?}");
+}

@@ -119,3 +119,29 @@ fn never_means_never() {
     lab.now += Duration::from_secs(100_000);
     assert_eq!(lab.dial(), None);
 }
+
+#[test]
+fn addresses_where_nobody_is_make_room_for_others() {
+    let mut lab = Lab::new(&[]);
+    let given = addr(0);
+    lab.found(given, Source::Given);
+    let many = u16::try_from(MAX_CANDIDATES).expect("few");
+    for n in 1..=many {
+        lab.found(addr(n), Source::Tracker);
+    }
+    assert_eq!(lab.candidates.len(), MAX_CANDIDATES);
+    let failed = [lab.dial(), lab.dial(), lab.dial()].map(|dialed| dialed.expect("someone"));
+    lab.found(addr(many + 1), Source::Tracker);
+    assert_eq!(lab.candidates.len(), MAX_CANDIDATES, "nobody has failed yet");
+    failed.iter().for_each(|addr| lab.gone(*addr, false));
+    let known = |lab: &Lab, addr| lab.candidates.known.contains_key(&addr);
+    let forgotten = |lab: &Lab| failed.iter().filter(|addr| !known(lab, **addr)).count();
+    let room = failed.iter().filter(|addr| **addr != given).count();
+    for n in 1..=4 {
+        lab.found(addr(many + 10 + n), Source::Tracker);
+        assert_eq!(known(&lab, addr(many + 10 + n)), usize::from(n) <= room);
+        assert_eq!(forgotten(&lab), room.min(n.into()));
+    }
+    assert!(known(&lab, given));
+    assert_eq!(lab.candidates.len(), MAX_CANDIDATES);
+}
