@@ -133,7 +133,9 @@ fn addresses_where_nobody_is_make_room_for_others() {
     let failed = [lab.dial(), lab.dial(), lab.dial()].map(|dialed| dialed.expect("someone"));
     lab.found(addr(many + 1), Source::Tracker);
     assert_eq!(lab.candidates.len(), MAX_CANDIDATES, "nobody has failed yet");
-    failed.iter().for_each(|addr| lab.gone(*addr, false));
+    for addr in failed {
+        lab.gone(addr, false);
+    }
     let known = |lab: &Lab, addr| lab.candidates.known.contains_key(&addr);
     let forgotten = |lab: &Lab| failed.iter().filter(|addr| !known(lab, **addr)).count();
     let room = failed.iter().filter(|addr| **addr != given).count();
