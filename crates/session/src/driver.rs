@@ -186,9 +186,9 @@ impl Driver {
                 }
                 return;
             }
-            Done::Closed { .. } => {
+            Done::Closed { touched, .. } => {
                 match &self.durable {
-                    Some(durable) => durable.close(),
+                    Some(durable) => durable.close(touched),
                     None => self.work.files_closed = true,
                 }
                 return;

@@ -83,9 +83,11 @@ impl Durable {
     }
 
     /// The files are closed: how they look now is saved with the claims, and the torrent hears when
-    /// that is done.
-    pub(crate) fn close(&self) {
-        let state = State::now(self.synced.clone(), storage::stamps(&self.spec));
+    /// that is done. If somebody else `touched` them, nothing is claimed: it all has to be hashed.
+    pub(crate) fn close(&self, touched: bool) {
+        let none = || PieceSet::new_empty(self.synced.len());
+        let claims = if touched { none() } else { self.synced.clone() };
+        let state = State::now(claims, storage::stamps(&self.spec));
         let mailbox = self.mailbox.clone();
         self.shared.saver.save(&self.place, state, move || {
             // A torrent that left after its deadline is not waiting any more.

@@ -153,13 +153,16 @@ fn believe(state: State, now: &[Option<FileStamp>], spec: &Spec) -> PieceSet {
     let layout = spec.layout();
     let latest = saved.saturating_add(SLACK);
     for (file, now) in now.iter().enumerate() {
+        let on_disk = spec.files().get(file).is_some_and(|file| file.on_disk);
         let believed = match (stamps.get(file), now) {
-            (Some(then), now) => then == now,
+            _ if !on_disk => true,
+            // A file that was gone at the end and still is holds nothing.
+            (_, None) => false,
+            (Some(then), Some(now)) => *then == Some(*now),
             (None, Some(now)) => {
                 let modified = u64::try_from(now.modified).unwrap_or(0);
                 now.len == layout.file_len(file) && Duration::from_secs(modified) <= latest
             }
-            (None, None) => spec.files().get(file).is_some_and(|file| !file.on_disk),
         };
         if !believed {
             for piece in layout.file_pieces(file).filter_map(|index| layout.piece(index)) {

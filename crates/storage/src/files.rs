@@ -62,13 +62,18 @@ impl Stamp {
             modified: (stat.st_mtime, stat.st_mtime_nsec as u64),
         }
     }
+
+    /// Whether nobody wrote between the two, as far as a file system tells that is `local` or not: a
+    /// server sets times on its own.
+    pub(crate) fn is_same(self, other: Self, local: bool) -> bool {
+        self.len == other.len && (!local || self.modified == other.modified)
+    }
 }
 
 impl OpenFile {
-    /// Whether nobody wrote to the file between the two stamps, as far as its file system tells:
-    /// a server sets times on its own.
+    /// Whether nobody wrote to the file between the two stamps, as far as its file system tells.
     pub(crate) fn untouched(&self, then: Stamp, now: Stamp) -> bool {
-        then.len == now.len && (!self.local || then.modified == now.modified)
+        then.is_same(now, self.local)
     }
 
     /// Waits for the turn to write. The kernel lets one writer at a time into a file too, but makes

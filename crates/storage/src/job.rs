@@ -100,6 +100,9 @@ pub enum Done<B> {
     Closed {
         /// Which torrent.
         torrent: TorrentId,
+        /// Somebody else truncated, replaced, removed or wrote one of its files while it was open, as
+        /// far as can be told: what was known about its pieces no longer holds.
+        touched: bool,
     },
     /// A job failed. Nothing of the piece concerned is kept any more.
     Failed {
@@ -119,7 +122,7 @@ impl<B> Done<B> {
             Self::Checked { torrent, .. }
             | Self::Read { torrent, .. }
             | Self::Synced { torrent, .. }
-            | Self::Closed { torrent }
+            | Self::Closed { torrent, .. }
             | Self::Failed { torrent, .. } => *torrent,
         }
     }

@@ -102,6 +102,11 @@ impl Root {
         }
     }
 
+    /// Whether it is on a local file system.
+    pub(crate) fn is_local(&self) -> bool {
+        sys::is_local(&self.folder)
+    }
+
     /// Makes the change of a folder's entries durable: the folder `relative` (empty for the target
     /// folder itself).
     pub(crate) fn sync_folder(&self, relative: &Path) -> Result<(), Error> {

@@ -106,8 +106,10 @@ impl<B> Closing<B> {
     pub(crate) fn pass(self: Arc<Self>) {
         let Some(Self { id, shared }) = Arc::into_inner(self) else { return };
         let known = shared.torrents_mut().0.remove(&id);
+        let touched =
+            known.as_ref().is_some_and(|Known { open, .. }| open.watch.is_touched(&open.files));
         // Releases the lock before anyone is told.
         drop(known);
-        (shared.done)(vec![Done::Closed { torrent: id }]);
+        (shared.done)(vec![Done::Closed { torrent: id, touched }]);
     }
 }

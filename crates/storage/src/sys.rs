@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use memmap2::MmapRaw;
@@ -116,7 +116,7 @@ pub(crate) fn populate(map: &MmapRaw, offset: usize, len: usize) -> io::Result<(
 /// Whether the file lies on a local file system where a mapping and `pwrite` always see the same
 /// bytes, and times change only with what is done here.
 #[cfg(target_os = "linux")]
-pub(crate) fn is_local(file: &File) -> bool {
+pub(crate) fn is_local(file: impl AsFd) -> bool {
     /// ext2 to ext4, XFS, Btrfs, F2FS, bcachefs, tmpfs, ramfs, FAT, exFAT: all through the one page
     /// cache. Left out on purpose: network and FUSE file systems, and overlayfs, where a file opened
     /// for reading before its first write stays the old file.
@@ -174,7 +174,7 @@ mod elsewhere {
         Err(io::ErrorKind::InvalidInput.into())
     }
 
-    pub(crate) fn is_local(_: &File) -> bool {
+    pub(crate) fn is_local(_: impl AsFd) -> bool {
         false
     }
 }

@@ -149,6 +149,29 @@ impl Watch {
         changed(files, index, how)
     }
 
+    /// Whether any file is not as we left it, by a last look at all of them.
+    pub(crate) fn is_touched(&self, files: &Files) -> bool {
+        let spec = files.spec();
+        let known = self.lock().clone();
+        if known.iter().any(|known| known.changed) {
+            return true;
+        }
+        let Ok(root) = Root::open(spec.root()) else { return true };
+        let local = root.is_local();
+        let on_disk = spec.files().iter().zip(known).enumerate().filter(|(_, (f, _))| f.on_disk);
+        for (index, (file, known)) in on_disk {
+            let Ok(Some(stat)) = root.look(&file.path) else { return true };
+            let (id, now) = (FileId::of(&stat), Stamp::of(&stat));
+            let other = known.id.is_some_and(|then| then != id);
+            let short = now.len < spec.layout().file_len(index);
+            let written = known.stamp.is_some_and(|then| !then.is_same(now, local));
+            if other || short || written {
+                return true;
+            }
+        }
+        false
+    }
+
     fn look(&self, files: &Files, index: usize, open: &OpenFile) -> Result<(), Error> {
         let spec = files.spec();
         let Some(file) = spec.files().get(index) else { return Ok(()) };

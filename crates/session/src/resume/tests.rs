@@ -75,6 +75,14 @@ fn what_was_saved_is_trusted_after_either_end() {
 }
 
 #[test]
+fn a_file_that_was_gone_at_the_end_is_not_trusted() {
+    let fixture = Fixture::new();
+    fs::remove_file(fixture.spec.root().join("a")).unwrap();
+    fixture.save(&fixture.clean());
+    assert_eq!(fixture.trusted(), [5, 6, 7, 8, 9]);
+}
+
+#[test]
 fn a_file_touched_after_a_clean_end_is_not_trusted() {
     let fixture = Fixture::new();
     fixture.save(&fixture.clean());

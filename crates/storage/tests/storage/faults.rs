@@ -119,6 +119,33 @@ fn a_file_removed_or_replaced_is_noticed_before_long() {
 }
 
 #[test]
+fn what_nobody_read_since_is_noticed_at_the_end() {
+    on_both(|backend| {
+        for change in 0..5 {
+            let (fixture, threads) = seeding(backend);
+            let path = fixture.path(1);
+            let file = File::options().write(true).open(&path).unwrap();
+            match change {
+                0 => {}
+                1 => file.write_all_at(b"x", 0).unwrap(),
+                2 => file.set_len(100).unwrap(),
+                3 => fs::remove_file(&path).unwrap(),
+                _ => {
+                    fs::rename(&path, path.with_extension("old")).unwrap();
+                    fs::write(&path, fixture.file(1)).unwrap();
+                }
+            }
+            assert_eq!(threads.end(T).0, change > 0, "change {change}");
+        }
+        let fixture = Fixture::new(65_536, &[300_000]);
+        let threads = Threads::start(backend);
+        threads.disk.open(T, &fixture.spec).unwrap();
+        threads.download(&fixture, fixture.layout().pieces());
+        assert!(!threads.end(T).0, "we wrote them ourselves");
+    });
+}
+
+#[test]
 fn downloading_into_a_file_that_was_cut_is_an_error() {
     on_both(|backend| {
         let fixture = Fixture::new(65_536, &[300_000]);

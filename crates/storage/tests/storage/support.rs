@@ -192,11 +192,18 @@ impl Threads {
 
     /// Closes the torrent and waits until it is; whatever else is answered meanwhile is returned.
     pub(crate) fn close(&self, torrent: TorrentId) -> Vec<Done<Vec<u8>>> {
+        self.end(torrent).1
+    }
+
+    /// The same, and whether somebody else touched the files.
+    pub(crate) fn end(&self, torrent: TorrentId) -> (bool, Vec<Done<Vec<u8>>>) {
         self.disk.close(torrent);
         let mut others = Vec::new();
         loop {
             match self.next() {
-                Done::Closed { torrent: closed } if closed == torrent => return others,
+                Done::Closed { torrent: closed, touched } if closed == torrent => {
+                    return (touched, others);
+                }
                 other => others.push(other),
             }
         }
