@@ -1,8 +1,8 @@
 //! Making connections, in both directions: dialing, listening, shaking hands, starting the task that
 //! runs a peer. Never decides whom to dial or whom to keep.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -17,9 +17,12 @@ use crate::mail::{Entry, Mail};
 use crate::shared::Shared;
 
 /// Incoming handshakes under way: strangers hold no more descriptors than this before they name a
-/// torrent of ours. One more ends the oldest: honest ones take a round trip, so those who say nothing
-/// keep nobody out.
+/// torrent of ours.
 const MAX_INCOMING: usize = 100;
+
+/// How long the listener waits for a place before an unfinished handshake has to give its own: a
+/// round trip to anywhere takes less.
+const PLACE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How long to wait before accepting again when the system has no descriptor for us.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
@@ -55,30 +58,59 @@ async fn try_dial(
 
 /// Accepts connections until the session ends.
 pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
-    // Oldest first.
-    let mut shaking: VecDeque<AbortHandle> = VecDeque::new();
+    let mut under_way = UnderWay::default();
     loop {
         // Without a place the rest waits in the system's queue, which costs no descriptor.
-        let Ok(place) = shared.connections.clone().acquire_owned().await else { return };
+        let place = loop {
+            let place = shared.connections.clone().acquire_owned();
+            match tokio::time::timeout(PLACE_PATIENCE, place).await {
+                Ok(Ok(place)) => break place,
+                Ok(Err(_)) => return,
+                // A stranger who says nothing must not hold a place that others wait for.
+                Err(_) => under_way.give_way(),
+            }
+        };
         match listener.accept().await {
             Ok((stream, addr)) => {
-                shaking.retain(|task| !task.is_finished());
-                if shaking.len() >= MAX_INCOMING
-                    && let Some(oldest) = shaking.pop_front()
-                {
-                    oldest.abort();
-                }
                 let shared = shared.clone();
-                let task = tokio::spawn(async move {
-                    let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
-                    receive(stream, place, addr, &shared).await;
-                });
-                shaking.push_back(task.abort_handle());
+                let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+                if under_way.count() >= MAX_INCOMING {
+                    under_way.give_way();
+                }
+                let task = tokio::spawn(async move { receive(stream, place, addr, &shared).await });
+                under_way.0.push((addr.ip(), task.abort_handle()));
             }
             Err(error) => {
                 log::warn!("cannot accept a connection: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
+        }
+    }
+}
+
+/// Incoming handshakes, the oldest first: from whom, and how to end it.
+#[derive(Default)]
+struct UnderWay(Vec<(IpAddr, AbortHandle)>);
+
+impl UnderWay {
+    fn count(&mut self) -> usize {
+        self.0.retain(|(_, task)| !task.is_finished());
+        self.0.len()
+    }
+
+    /// Ends the oldest of the address that has most of them: whoever opens many connections and says
+    /// nothing crowds out nobody but himself.
+    fn give_way(&mut self) {
+        self.count();
+        let mut counts = HashMap::<IpAddr, usize>::new();
+        for (ip, _) in &self.0 {
+            *counts.entry(*ip).or_default() += 1;
+        }
+        let most = counts.values().max();
+        if let Some(at) = self.0.iter().position(|(ip, _)| counts.get(ip) == most) {
+            let (ip, task) = self.0.remove(at);
+            log::debug!("{ip}: its unfinished handshake gives way to a newcomer");
+            task.abort();
         }
     }
 }

@@ -141,7 +141,7 @@ pub(crate) fn is_local(file: impl AsFd) -> bool {
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
-    use super::{BorrowedFd, File, MmapRaw, Mode, OFlags, OwnedFd, Path, io};
+    use super::{AsFd, BorrowedFd, File, MmapRaw, Mode, OFlags, OwnedFd, Path, io};
 
     pub(crate) fn open_beneath(
         _: BorrowedFd<'_>,
