@@ -316,6 +316,7 @@ impl Torrent {
             peer.up.tick(elapsed);
             peer.pipeline.tick(peer.down.rate());
             if peer.pipeline.snub(now) {
+                log::debug!("{}: silent, what it owes is asked of another peer", peer.addr);
                 snubbing.push(*key);
             }
         }

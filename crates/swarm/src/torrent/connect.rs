@@ -172,6 +172,7 @@ impl Torrent {
         let shared = self.peers.values().any(|p| same_ip(p) && p.peer_id != who.peer_id);
         let whole_ip = !who.ip.is_loopback() && !shared;
         self.bans.ban(who, whole_ip);
+        log::debug!("{} is proved to have sent false data", who.ip);
         if whole_ip {
             self.candidates.never_ip(who.ip);
         }

@@ -88,6 +88,8 @@ impl Torrent {
             let affordable = idle && self.end_game.budget(now) > 0;
             if affordable { self.slow_block(now, key) } else { None }
         })?;
+        let (piece, offset) = (block.piece(), block.offset());
+        log::debug!("end-game: the block at {offset} of piece {piece} is asked of another peer");
         self.end_game.extra.entry(block).or_default().push(key);
         Some(block)
     }

@@ -21,6 +21,9 @@ impl Torrent {
         self.left = self.left.saturating_sub(bytes);
         self.settled.insert(piece);
         self.event(Event::PieceVerified { piece });
+        if self.bans.has_evidence(piece) {
+            log::debug!("piece {piece} is good, after copies that were not");
+        }
         for who in self.bans.verified(piece, digests) {
             self.convict(now, who);
         }
@@ -66,6 +69,10 @@ impl Torrent {
     pub(super) fn piece_bad(&mut self, now: Instant, piece: PieceIndex, digests: Vec<[u8; 20]>) {
         let Some(partial) = self.partials.remove(piece) else { return };
         self.failed_pieces += 1;
+        log::debug!(
+            "piece {piece} failed its hash, of blocks from {} peers",
+            partial.sources.len()
+        );
         self.event(Event::PieceFailed { piece, sources: partial.sources.len() });
         let origins = partial.origins();
         let guilty = self.bans.failed(piece, digests, origins, partial.sources);
