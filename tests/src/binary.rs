@@ -5,7 +5,7 @@
 //! its output.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -33,7 +33,21 @@ pub fn pieces_cli() -> Result<PathBuf> {
 /// No package is named, so cargo builds it with the features that the whole workspace asks for, and
 /// what `cargo test --workspace` compiled is used again.
 pub fn build(name: &str, profile: Profile) -> Result<PathBuf> {
+    build_in(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")), name, profile, None)
+}
+
+/// The same of the workspace in `root`, and, if given, into another target folder than its own.
+pub fn build_in(
+    root: &Path,
+    name: &str,
+    profile: Profile,
+    target: Option<&Path>,
+) -> Result<PathBuf> {
     let mut cargo = cargo();
+    cargo.current_dir(root);
+    if let Some(target) = target {
+        cargo.env("CARGO_TARGET_DIR", target);
+    }
     cargo.args(["build", "--quiet", "--message-format=json-render-diagnostics"]);
     cargo.args(["--bin", name]);
     if profile == Profile::Release {

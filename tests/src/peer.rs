@@ -177,6 +177,16 @@ impl Peer {
         Err("the connection was not closed".into())
     }
 
+    /// Whether the other side still holds the connection, as far as can be told without waiting.
+    pub fn is_open(&self) -> bool {
+        let blocking = self.stream.set_nonblocking(true);
+        let open = match self.stream.peek(&mut [0]) {
+            Ok(read) => read > 0,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
+        blocking.is_ok() && self.stream.set_nonblocking(false).is_ok() && open
+    }
+
     /// How long a single read may take from now on.
     pub fn set_patience(&self, patience: Duration) -> Result<()> {
         Ok(self.stream.set_read_timeout(Some(patience))?)

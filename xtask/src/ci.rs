@@ -19,6 +19,7 @@ const STEPS: &[Step] = &[
     ("docs", &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]),
     ("tests", &["test", "--workspace"], &[]),
     ("e2e", &["xtask", "e2e"], &[]),
+    ("faults", &["xtask", "faults", "--may-skip", "full,power"], &[]),
     (
         "e2e --real",
         &["xtask", "e2e", "--real", "--require", "transmission,aria2,libtorrent,opentracker"],

@@ -5,23 +5,32 @@
 //! the internet, and never a crate of `crates/`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
-use tempfile::TempDir;
 use testkit::binary::{self, Profile};
-use testkit::process::Process;
-use testkit::torrent::Torrent;
 
+use self::stage::{
+    Case, Stage, cpu, ensure, found_pieces, median, memory, peer_arguments, whole_pieces,
+};
 use crate::Result;
 use crate::table::{Align, Mood, Table, seconds};
 
+mod crowd;
+mod disk;
 mod full;
 mod host;
+mod hostile;
 mod kill;
 mod liars;
 mod paths;
+mod power;
+mod pulled;
+pub(crate) mod sabotage;
+mod stage;
 mod starve;
 mod torn;
 mod tracker;
@@ -32,20 +41,29 @@ enum Outcome {
     Held(String),
     /// It could not be run here, and why.
     Skipped(&'static str),
+    /// It noticed that the program was sabotaged; in what words.
+    Red(String),
 }
 
 /// Its name, and what runs it.
 type Campaign = (&'static str, fn(&mut Stage) -> Result<Outcome>);
 
 const CAMPAIGNS: &[Campaign] = &[
+    ("hostile", hostile::run),
     ("kill", kill::run),
+    ("power", power::run),
     ("torn", torn::run),
     ("full", full::run),
+    ("pulled", pulled::run),
     ("liars", liars::run),
     ("tracker", tracker::run),
     ("paths", paths::run),
     ("starve", starve::run),
+    ("crowd", crowd::run),
 ];
+
+/// Campaigns that run side by side in the short form.
+const LANES: usize = 2;
 
 const COLUMNS: &[(&str, Align)] =
     &[("campaign", Align::Left(8)), ("seconds", Align::Right(8)), ("figures", Align::Left(0))];
@@ -60,41 +78,57 @@ pub(crate) struct Arguments {
     /// Replays the random choices of an earlier run
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Run this campaign, or all, against a program that was broken on purpose: it must go red
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["name", "long"])]
+    sabotage: Option<String>,
+    /// Campaigns that may be skipped where they cannot run; if given, any other skip is a failure
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    may_skip: Option<Vec<String>>,
+}
+
+/// The names of all campaigns.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    CAMPAIGNS.iter().map(|(name, _)| *name)
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let wanted = |name: &str| arguments.name.as_ref().is_none_or(|only| only == name);
+    let only = arguments.sabotage.as_ref().filter(|name| *name != "all");
+    let only = only.or(arguments.name.as_ref());
+    let wanted = |name: &str| only.is_none_or(|only| only == name);
     let campaigns: Vec<&Campaign> = CAMPAIGNS.iter().filter(|(name, _)| wanted(name)).collect();
     if campaigns.is_empty() {
-        let names: Vec<&str> = CAMPAIGNS.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = names().collect();
         return Err(format!("no such campaign; there are {}", names.join(", ")).into());
     }
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("building  pieces-cli");
-    let binary = binary::build("pieces-cli", Profile::Dev)?;
+    let built = binary::build("pieces-cli", Profile::Dev)?;
+    // A build that goes on meanwhile must not replace what is judged.
+    let kept = tempfile::Builder::new().prefix("pieces-faults-").tempdir()?;
+    let binary = kept.path().join("pieces-cli");
+    fs::copy(&built, &binary)?;
     println!("seed      {seed} (replay with --seed {seed})");
-    let table = Table::start(COLUMNS);
-    let mut failures = Vec::new();
-    for (name, campaign) in campaigns {
-        let folder = tempfile::Builder::new().prefix("pieces-faults-").tempdir()?;
-        let rng = fastrand::Rng::with_seed(seed);
-        let mut stage = Stage { binary: binary.clone(), folder, long: arguments.long, rng };
-        let started = Instant::now();
-        let outcome = campaign(&mut stage);
-        let took = seconds(started.elapsed());
-        match outcome {
-            Ok(Outcome::Held(figures)) => table.row(Mood::Good, &[name, &took, &figures]),
-            Ok(Outcome::Skipped(why)) => {
-                table.row(Mood::Neutral, &[name, &took, &format!("skipped: {why}")]);
-            }
-            Err(error) => {
-                table.row(Mood::Bad, &[name, &took, "failed, see below"]);
-                failures.push((name, error));
-            }
+    let run = Run {
+        binary,
+        seed,
+        long: arguments.long,
+        sabotage: arguments.sabotage.is_some(),
+        may_skip: arguments.may_skip.clone(),
+        table: Table::start(COLUMNS),
+        failures: Mutex::default(),
+    };
+    // Most of what a campaign does is wait, but figures of speed want the machine for themselves.
+    let lanes = if run.long || run.sabotage { 1 } else { LANES };
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(campaign) = campaigns.get(next.fetch_add(1, Ordering::Relaxed)) {
+            run.one(campaign);
         }
-    }
-    for (name, error) in &failures {
-        println!("\n{name}: {error}");
+    };
+    thread::scope(|scope| (0..lanes).for_each(|_| drop(scope.spawn(work))));
+    let failures = run.failures.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for failure in &failures {
+        println!("\n{failure}");
     }
     match failures.len() {
         0 => Ok(()),
@@ -102,83 +136,61 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// What every campaign is given.
-struct Stage {
+/// One call of the command.
+struct Run {
     binary: PathBuf,
-    folder: TempDir,
+    seed: u64,
     long: bool,
-    rng: fastrand::Rng,
+    sabotage: bool,
+    may_skip: Option<Vec<String>>,
+    table: Table,
+    failures: Mutex<Vec<String>>,
 }
 
-impl Stage {
-    /// A folder of its own for one case: target, resume state and `.torrent`.
-    fn case(&self, name: &str, torrent: &Torrent, trackers: &[&str]) -> Result<Case> {
-        self.case_in(&self.folder.path().join(name), &torrent.metainfo(trackers))
-    }
-
-    /// The same in a given folder, of any `.torrent`.
-    fn case_in(&self, folder: &Path, metainfo: &[u8]) -> Result<Case> {
-        let case = Case {
-            binary: self.binary.clone(),
-            target: folder.join("target"),
-            state: folder.join("state"),
-            file: folder.join("case.torrent"),
+impl Run {
+    /// Runs a campaign and prints its row.
+    fn one(&self, (name, campaign): &Campaign) {
+        let started = Instant::now();
+        let outcome = self.outcome(name, *campaign);
+        let took = seconds(started.elapsed());
+        let row = |mood, figures: &str| self.table.row(mood, &[name, &took, figures]);
+        let fail = |why: String| {
+            row(Mood::Bad, "failed, see below");
+            self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(why);
         };
-        fs::create_dir_all(&case.target)?;
-        fs::write(&case.file, metainfo)?;
-        Ok(case)
-    }
-}
-
-/// One torrent, one target folder, one memory of earlier runs.
-struct Case {
-    binary: PathBuf,
-    /// Where the files go.
-    target: PathBuf,
-    /// `XDG_STATE_HOME` of the program.
-    state: PathBuf,
-    /// The `.torrent`.
-    file: PathBuf,
-}
-
-impl Case {
-    /// A call of the program with this verb, on the loopback, not started yet.
-    fn command(&self, verb: &str) -> Command {
-        self.prepare(Command::new(&self.binary), verb)
+        match outcome {
+            Ok(Outcome::Skipped(why)) => {
+                let listed = |names: &Vec<String>| names.iter().any(|listed| listed == name);
+                if self.may_skip.as_ref().is_none_or(listed) {
+                    row(Mood::Neutral, &format!("skipped: {why}"));
+                } else {
+                    fail(format!("{name}: skipped and not listed as one that may be: {why}"));
+                }
+            }
+            Ok(Outcome::Held(figures)) if self.sabotage => {
+                fail(format!("{name}: does not notice the sabotage: {figures}"));
+            }
+            Ok(Outcome::Held(figures)) => row(Mood::Good, &figures),
+            Ok(Outcome::Red(words)) => row(Mood::Good, &format!("red, as it has to be: {words}")),
+            Err(error) => fail(format!("{name}: {error}")),
+        }
     }
 
-    /// The same with what the program is run by, if it is not run directly.
-    fn prepare(&self, mut command: Command, verb: &str) -> Command {
-        command.arg(verb).arg(&self.file).arg("-d").arg(&self.target);
-        command.args(["--bind", "127.0.0.1", "--port", "0"]);
-        command.env("XDG_STATE_HOME", &self.state).env("NO_COLOR", "1");
-        command
+    fn outcome(&self, name: &str, campaign: fn(&mut Stage) -> Result<Outcome>) -> Result<Outcome> {
+        let folder = tempfile::Builder::new().prefix("pieces-faults-").tempdir()?;
+        let rng = fastrand::Rng::with_seed(self.seed);
+        let mut stage = Stage { binary: self.binary.clone(), folder, long: self.long, rng };
+        if !self.sabotage {
+            return campaign(&mut stage);
+        }
+        stage.binary = stage.folder.path().join("sabotaged");
+        sabotage::build(name, &stage.binary)?;
+        match campaign(&mut stage) {
+            Err(error) => {
+                let first = error.to_string().lines().next().unwrap_or_default().to_owned();
+                Ok(Outcome::Red(first))
+            }
+            other => other,
+        }
     }
-
-    /// A call that only looks at the `.torrent`.
-    fn look(&self, verb: &str) -> Command {
-        let mut command = Command::new(&self.binary);
-        command.arg(verb).arg(&self.file).env("NO_COLOR", "1");
-        command
-    }
-
-    /// `download` with these peers.
-    fn download(&self, peers: &[std::net::SocketAddr]) -> Result<Process> {
-        Process::start("pieces-cli", self.command("download").args(peer_arguments(peers)).arg("-v"))
-    }
-}
-
-fn peer_arguments(peers: &[std::net::SocketAddr]) -> Vec<String> {
-    peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.to_string()]).collect()
-}
-
-/// How many pieces the program says it found, if it said so.
-fn found_pieces(line: &str) -> Option<u32> {
-    let (before, _) = line.split_once(" pieces are here already")?;
-    before.rsplit(' ').nth(2)?.parse().ok()
-}
-
-/// Fails with `what` and the program's last words unless `holds`.
-fn ensure(holds: bool, process: &Process, what: &str) -> Result<()> {
-    if holds { Ok(()) } else { Err(process.failure(what)) }
 }

@@ -5,6 +5,7 @@
 mod arrows;
 mod files;
 mod others;
+mod sabotage;
 
 use crate::{Result, root};
 
@@ -14,6 +15,7 @@ pub(crate) fn run() -> Result<()> {
     complaints.extend(of_files);
     let (others, of_others) = others::check(root())?;
     complaints.extend(of_others);
+    complaints.extend(sabotage::check(root())?);
     for complaint in &complaints {
         println!("{complaint}");
     }

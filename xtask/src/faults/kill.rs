@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use testkit::PATIENCE;
 use testkit::process::Process;
-use testkit::torrent::{Builder, Torrent};
+use testkit::torrent::Builder;
 
 use super::host::Host;
-use super::{Case, Outcome, Stage, ensure, found_pieces};
+use super::{Outcome, Stage, ensure, found_pieces, whole_pieces};
 use crate::Result;
 use crate::table::grouped;
 
@@ -87,7 +87,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
         let claimed = claimed.lines().find_map(found_pieces);
         check_claim(&program, claimed, whole)?;
         program.kill();
-        program.wait_exit(PATIENCE)?;
+        let status = program.wait_exit(PATIENCE)?;
         held.store(false, Ordering::Relaxed);
         // What the seed still had to say to the dead one belongs to this life.
         thread::sleep(4 * HELD_LOOK);
@@ -95,7 +95,9 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
         if let Some(first) = first {
             slowest = slowest.max(first.saturating_duration_since(started));
         }
-        whole = whole_pieces(&torrent, &case);
+        whole = whole_pieces(&torrent, &case.target);
+        let honest = !status.success() || whole == torrent.piece_count();
+        ensure(honest, &program, &format!("left as if complete with {whole} pieces whole"))?;
         if number < kills && whole == torrent.piece_count() {
             return Err(format!("only {number} of {kills} kills before it was complete").into());
         }
@@ -123,19 +125,6 @@ fn check_claim(program: &Process, claimed: Option<u32>, whole: u32) -> Result<()
     ensure(claimed <= whole, program, &format!("claims {claimed} pieces of {whole} whole ones"))?;
     let lost = u64::from(whole - claimed) * u64::from(PIECE);
     ensure(lost <= MOST_AGAIN, program, &format!("found {claimed} of {whole} whole pieces"))
-}
-
-/// How many pieces are right on disk.
-fn whole_pieces(torrent: &Torrent, case: &Case) -> u32 {
-    let mut bytes = Vec::new();
-    for file in torrent.files() {
-        let mut found = std::fs::read(torrent.path_in(&case.target, file)).unwrap_or_default();
-        found.resize(usize::try_from(file.len).unwrap_or(usize::MAX), 0);
-        bytes.extend(found);
-    }
-    let pieces = bytes.chunks(PIECE as usize);
-    let right = (0..).zip(pieces).filter(|&(piece, bytes)| bytes == torrent.piece(piece));
-    u32::try_from(right.count()).unwrap_or(u32::MAX)
 }
 
 /// For each life, the bytes it fetched of pieces that a later one fetched again.

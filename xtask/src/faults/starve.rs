@@ -1,7 +1,6 @@
 //! Hardly any file descriptors. Holds that the program does not spin, loses nothing and completes
 //! although far more peers and files want descriptors than there are.
 
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use testkit::process::Process;
 use testkit::torrent::Builder;
 
 use super::host::Host;
-use super::{Outcome, Stage, ensure, peer_arguments};
+use super::{Outcome, Stage, cpu, ensure, peer_arguments};
 use crate::Result;
 
 const DESCRIPTORS: u32 = 64;
@@ -71,14 +70,4 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
         used.as_secs_f64(),
         WATCHED.as_secs()
     )))
-}
-
-/// Processor time of a program so far.
-fn cpu(program: &Process) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", program.pid()))?;
-    let (_, fields) = stat.rsplit_once(')').ok_or("a stat without a name")?;
-    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
-    let ticks = ticks.sum::<std::result::Result<u64, _>>()?;
-    // Linux counts a hundred a second on every machine that matters here.
-    Ok(Duration::from_millis(ticks * 10))
 }

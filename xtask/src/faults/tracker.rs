@@ -1,6 +1,7 @@
 //! Trackers that are dead, slow, endless or malicious, beside a seed that is fine. Holds that the
 //! download is not delayed, the program leaves in time and nothing inside the network is reached.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -8,14 +9,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use testkit::PATIENCE;
+use testkit::process::Process;
 use testkit::torrent::Builder;
 
 use super::host::Host;
-use super::{Outcome, Stage, ensure};
+use super::{Outcome, Stage, ensure, median, peer_arguments};
 use crate::Result;
 
-/// The download takes about a second; leaving may take five more.
-const WITHIN: Duration = Duration::from_secs(8);
+/// The download takes about a second.
+const WITHIN: Duration = Duration::from_secs(20);
+/// From its end until the program has left.
+const LEFT_WITHIN: Duration = Duration::from_secs(5);
+/// Connections to one tracker in the life of the program: three announces, each with five redirects.
+const MOST_ASKED: usize = 3 * 6;
+/// Peers that are dialed, of however many that a tracker names: as many as are kept.
+const MOST_DIALED: usize = 2000;
+/// Runs of each kind that a median is taken of, and the least speed in percent of the clean one.
+const RUNS: usize = 5;
+const LEAST_SPEED: u128 = 98;
 /// A canary's address: inside, and not the tracker's.
 const CANARY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
@@ -26,31 +38,88 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
     let torrent = Arc::new(Builder::varied("tracker", 4 << 20).build());
     let seed = Host::honest(9, &torrent, Duration::from_millis(1))?;
     let (canary, touched) = canary()?;
-    let (mut slowest, mut cases) = (Duration::ZERO, 0);
-    let dead = format!("http://{}/announce", unused()?);
-    let mut urls = vec![("dead", dead)];
+    let mut trackers = vec![("dead", format!("http://{}/announce", unused()?), Arc::default())];
     for (name, behaviour) in behaviours(canary) {
-        urls.push((name, format!("http://{}/announce", tracker(behaviour)?)));
+        let asked = Arc::<AtomicUsize>::default();
+        let addr = tracker(behaviour, Arc::clone(&asked))?;
+        trackers.push((name, format!("http://{addr}/announce"), asked));
     }
-    let all: Vec<(&str, Vec<&str>)> = urls.iter().map(|(n, url)| (*n, vec![&url[..]])).collect();
-    let together = ("all of them", urls.iter().map(|(_, url)| &url[..]).collect());
-    for (name, trackers) in all.into_iter().chain([together]) {
-        let case = stage.case(name, &torrent, &trackers)?;
-        let program = case.download(&[seed.addr()])?;
-        let started = Instant::now();
-        program.wait_success(WITHIN).map_err(|error| format!("{name}: {error}"))?;
-        slowest = slowest.max(started.elapsed());
+    let alone = trackers.iter().map(|(name, url, _)| (*name, vec![url.as_str()]));
+    let together = ("all of them", trackers.iter().map(|(_, url, _)| url.as_str()).collect());
+    let cases: Vec<(&str, Vec<&str>)> = alone.chain([together]).collect();
+    let (mut slowest, mut most_asked, mut most_dialed) = (Duration::ZERO, 0, 0);
+    for (name, urls) in &cases {
+        for (_, _, asked) in &trackers {
+            asked.store(0, Ordering::Relaxed);
+        }
+        let case = stage.case(name, &torrent, urls)?;
+        let mut command = case.command("download");
+        command.args(peer_arguments(&[seed.addr()])).args(["-vv", "--json"]);
+        let program = Process::start("pieces-cli", &mut command)?;
+        complete(&program, WITHIN)?;
+        let done = Instant::now();
+        program.wait_success(LEFT_WITHIN).map_err(|error| format!("{name}: {error}"))?;
+        slowest = slowest.max(done.elapsed());
         torrent.compare(&case.target)?;
         let reached = touched.load(Ordering::Relaxed);
         ensure(reached == 0, &program, &format!("{name}: was led to the canary"))?;
-        let raw = program.log().contains('\u{1b}');
-        ensure(!raw, &program, &format!("{name}: an escape sequence reached the terminal"))?;
-        cases += 1;
+        let log = program.log();
+        ensure(!log.contains('\u{1b}'), &program, &format!("{name}: printed an escape sequence"))?;
+        let asked = trackers.iter().map(|(_, _, asked)| asked.load(Ordering::Relaxed));
+        most_asked = asked.fold(most_asked, usize::max);
+        let dialed = log.lines().filter(|line| line.contains("cannot connect")).count();
+        most_dialed = most_dialed.max(dialed);
+        let what = format!("{name}: asked a tracker {most_asked} times, dialed {dialed} peers");
+        ensure(most_asked <= MOST_ASKED && dialed <= MOST_DIALED, &program, &what)?;
     }
-    Ok(Outcome::Held(format!(
-        "{cases} cases, the slowest done and gone in {:.2} s, canary reached 0 times",
+    let figures = format!(
+        "{} cases, gone {:.2} s after the end at most, canary reached 0 times, a tracker asked {most_asked} \
+         times and {most_dialed} peers dialed at most",
+        cases.len(),
         slowest.as_secs_f64()
-    )))
+    );
+    if !stage.long {
+        return Ok(Outcome::Held(figures));
+    }
+    let ratio = speed(stage, &cases)?;
+    Ok(Outcome::Held(format!("{figures}; {ratio}% of the clean speed at worst")))
+}
+
+/// Waits until the torrent is complete.
+fn complete(program: &Process, patience: Duration) -> Result<()> {
+    program.wait_line(patience, |line| line.contains("\"event\":\"complete\"").then_some(()))
+}
+
+/// What the trackers cost in speed: clean and disturbed downloads by turns, both with the same limit.
+/// Gives the worst median, in percent.
+fn speed(stage: &Stage, cases: &[(&str, Vec<&str>)]) -> Result<u128> {
+    let torrent = Arc::new(Builder::varied("speed", 128 << 20).piece_length(256 << 10).build());
+    let seed = Host::honest(9, &torrent, Duration::ZERO)?;
+    let time = |name: &str, urls: &[&str]| -> Result<Duration> {
+        let case = stage.case(name, &torrent, urls)?;
+        let mut command = case.command("download");
+        command.args(peer_arguments(&[seed.addr()])).args(["--json", "--max-download", "32M"]);
+        let program = Process::start("pieces-cli", &mut command)?;
+        complete(&program, PATIENCE)?;
+        let took = program.elapsed();
+        program.wait_success(LEFT_WITHIN)?;
+        fs::remove_dir_all(&case.target)?;
+        Ok(took)
+    };
+    let mut worst = u128::MAX;
+    for (name, urls) in cases {
+        let (mut clean, mut disturbed) = (Vec::new(), Vec::new());
+        for run in 0..RUNS {
+            clean.push(time(&format!("clean {name} {run}"), &[])?);
+            disturbed.push(time(&format!("speed {name} {run}"), urls)?);
+        }
+        let percent = median(clean).as_millis() * 100 / median(disturbed).as_millis().max(1);
+        if percent < LEAST_SPEED {
+            return Err(format!("{name}: only {percent}% of the clean speed").into());
+        }
+        worst = worst.min(percent);
+    }
+    Ok(worst)
 }
 
 fn behaviours(canary: SocketAddr) -> Vec<(&'static str, Behaviour)> {
@@ -161,12 +230,13 @@ impl Bits {
 }
 
 /// A tracker that treats every request alike. It lives as long as the program that runs this.
-fn tracker(behaviour: Behaviour) -> Result<SocketAddr> {
+fn tracker(behaviour: Behaviour, asked: Arc<AtomicUsize>) -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let addr = listener.local_addr()?;
     let behaviour = Arc::new(behaviour);
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
+            asked.fetch_add(1, Ordering::Relaxed);
             let behaviour = Arc::clone(&behaviour);
             thread::spawn(move || {
                 let mut request = [0; 4096];

@@ -1,0 +1,185 @@
+//! Peers that break the rules, one at a time and all together, beside two honest seeds. Holds that
+//! the download completes with the right bytes and in bounded memory, and that the program's log
+//! names the rule that each of them broke; with `--long` also that little speed is lost.
+//!
+//! Owns the cases. What the peers do is listed in [`acts`], and how in the files beside it.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testkit::process::Process;
+use testkit::torrent::{Builder, Torrent};
+use testkit::{PATIENCE, cli};
+
+use self::acts::{Act, Role, acts};
+use super::host::Host;
+use super::{Case, Outcome, Stage, ensure, memory, peer_arguments};
+use crate::Result;
+
+mod acts;
+mod floods;
+mod ratio;
+mod seeds;
+mod strangers;
+
+const PIECE: u32 = 64 << 10;
+/// Not a multiple of eight pieces, so that a bitfield has spare bits.
+const LEN: u64 = (8 << 20) + 200_000;
+/// Pause of an honest seed before each block: two of them take two seconds.
+const PAUSE: Duration = Duration::from_millis(7);
+/// The last bytes of the addresses of the honest seeds.
+const HONEST: [u8; 2] = [2, 3];
+/// The last byte of the first hostile host's address.
+const FIRST_HOSTILE: u8 = 10;
+/// Most cases side by side: nearly all they do is wait.
+const AT_ONCE: usize = 8;
+/// Memory beyond that of a clean download, at most.
+const MOST_MEMORY: u64 = 64 << 20;
+
+pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
+    let torrent = Arc::new(Builder::varied("hostile", LEN).piece_length(PIECE).build());
+    let honest = HONEST.map(|last| Host::honest(last, &torrent, PAUSE));
+    let [one, other] = honest;
+    let (one, other) = (one?, other?);
+    let scene = Scene { torrent, honest: vec![one.addr(), other.addr()] };
+    let mut acts = acts(stage.long);
+    // Those that take long begin first, and the others fill the time.
+    acts.sort_by_key(|act| std::cmp::Reverse(act.patience));
+    let cases: Vec<(String, Vec<&Act>)> =
+        acts.iter().map(|act| (act.name.to_owned(), vec![act])).collect();
+    let clean = scene.play(&stage.case("clean", &scene.torrent, &[])?, &[])?;
+    let peaks = Mutex::new(Vec::new());
+    let failures = Mutex::new(Vec::new());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some((name, acts)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let case = stage.case(name, &scene.torrent, &[]);
+            match case.and_then(|case| scene.play(&case, acts)) {
+                Ok(peak) => lock(&peaks).push((peak, name)),
+                Err(error) => lock(&failures).push(format!("{name}: {error}")),
+            }
+        }
+    };
+    thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(work))));
+    let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if !failures.is_empty() {
+        return Err(failures.join("\n\n").into());
+    }
+    let all: Vec<&Act> = acts.iter().collect();
+    let together = scene.play(&stage.case("together", &scene.torrent, &[])?, &all)?;
+    let peaks = peaks.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (alone, who) = peaks.into_iter().max().ok_or("no peer was hostile")?;
+    let figures = format!(
+        "{} behaviours, each shown to have bitten, alone and together: all complete; memory {} MiB \
+         clean, {} MiB at most alone ({who}), {} MiB together",
+        acts.len(),
+        clean >> 20,
+        alone >> 20,
+        together >> 20
+    );
+    if alone.max(together) > clean + MOST_MEMORY {
+        return Err(format!("too much memory: {figures}").into());
+    }
+    if !stage.long {
+        return Ok(Outcome::Held(figures));
+    }
+    let ratios = ratio::run(stage, &acts)?;
+    Ok(Outcome::Held(format!("{figures}; {ratios}")))
+}
+
+/// The torrent, and where the two that are honest listen.
+struct Scene {
+    torrent: Arc<Torrent>,
+    honest: Vec<SocketAddr>,
+}
+
+/// A download, and those that disturb it.
+struct Play {
+    program: Process,
+    /// What a peer saw that must not be. That it was cut off is as it should be.
+    complaints: Arc<Mutex<Vec<String>>>,
+    /// Until when those that are dialed can be.
+    _hosts: Vec<Host>,
+}
+
+impl Scene {
+    /// Starts a download among these peers, which stays and seeds when it is done.
+    fn start(&self, case: &Case, acts: &[&Act], more: &[&str]) -> Result<Play> {
+        let mut hosts = Vec::new();
+        let complaints = Arc::<Mutex<Vec<String>>>::default();
+        let mut peers = self.honest.clone();
+        for (number, act) in (FIRST_HOSTILE..).zip(acts) {
+            if let Role::Dialed(script) = act.role {
+                let torrent = Arc::clone(&self.torrent);
+                let seen = Arc::clone(&complaints);
+                let host = Host::start(number, move |peer| note(&seen, script(peer, &torrent)))?;
+                peers.push(host.addr());
+                hosts.push(host);
+            }
+        }
+        let mut command = case.command("download");
+        command.args(peer_arguments(&peers)).args(["--seed", "-vv"]).args(more);
+        let program = Process::start("pieces-cli", &mut command)?;
+        let addr = cli::listening(&program)?;
+        // Whoever comes before the files are open is sent away.
+        program.wait_line(PATIENCE, |line| line.contains("connected, Dialed").then_some(()))?;
+        for act in acts {
+            if let Role::Comes(script) = act.role {
+                let torrent = Arc::clone(&self.torrent);
+                let seen = Arc::clone(&complaints);
+                thread::spawn(move || note(&seen, script(addr, &torrent)));
+            }
+        }
+        Ok(Play { program, complaints, _hosts: hosts })
+    }
+
+    /// Plays one case to its end, and gives the most memory that the program had.
+    fn play(&self, case: &Case, acts: &[&Act]) -> Result<u64> {
+        let Play { program, complaints, _hosts } = self.start(case, acts, &[])?;
+        wait_complete(&program)?;
+        let deadline = Instant::now();
+        for act in acts {
+            let left = (deadline + act.patience).saturating_duration_since(Instant::now());
+            let mut found = 0;
+            let proof = program.wait_line(left, |line| {
+                found += usize::from(line.contains(act.proof));
+                (found >= act.times).then_some(())
+            });
+            proof.map_err(|_| {
+                let what = format!(
+                    "never said {:?} ({} of {} times), so {:?} did not bite",
+                    act.proof, found, act.times, act.name
+                );
+                program.failure(&what)
+            })?;
+        }
+        let peak = memory(&program, "VmHWM")?;
+        program.terminate();
+        program.wait_success(PATIENCE)?;
+        self.torrent.compare(&case.target)?;
+        ensure(!program.log().contains("panicked"), &program, "panicked")?;
+        let complaints = lock(&complaints).join("; ");
+        ensure(complaints.is_empty(), &program, &format!("was seen by a peer: {complaints}"))?;
+        Ok(peak)
+    }
+}
+
+fn wait_complete(program: &Process) -> Result<()> {
+    program.wait_line(PATIENCE, |line| line.contains("complete, seeding").then_some(()))
+}
+
+/// Keeps what a script has to say, unless it is that the program hung up.
+fn note(complaints: &Mutex<Vec<String>>, result: Result<()>) {
+    if let Err(error) = result
+        && !error.is::<std::io::Error>()
+    {
+        lock(complaints).push(error.to_string());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

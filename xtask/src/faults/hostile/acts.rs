@@ -1,0 +1,145 @@
+//! The list of hostile peers: what each is called, what it does, and the line of the program's log
+//! that proves it was found out. Never plays one.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use testkit::peer::Peer;
+use testkit::torrent::Torrent;
+
+use super::{floods, seeds, strangers};
+use crate::Result;
+
+/// Long enough for what is found out at once, on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
+/// A message that never ends, and a reader that never reads, have a minute.
+const A_MINUTE: Duration = Duration::from_secs(95);
+/// A peer may be silent for three minutes.
+const IDLE: Duration = Duration::from_secs(215);
+
+/// One way to be a bad peer.
+pub(super) struct Act {
+    pub(super) name: &'static str,
+    pub(super) role: Role,
+    /// Part of the line of the log that shows that it was noticed.
+    pub(super) proof: &'static str,
+    /// How often that line comes.
+    pub(super) times: usize,
+    /// How long after the download's end it may come.
+    pub(super) patience: Duration,
+}
+
+/// Who makes the connection.
+#[derive(Clone, Copy)]
+pub(super) enum Role {
+    /// The program does.
+    Dialed(fn(Peer, &Torrent) -> Result<()>),
+    /// The peer does, to where the program listens.
+    Comes(fn(SocketAddr, &Torrent) -> Result<()>),
+}
+
+const NOT_BITTORRENT: &str = "does not speak the BitTorrent protocol";
+const OTHER_TORRENT: &str = "names another torrent than expected";
+const SLOW_HANDSHAKE: &str = "did not finish its handshake in time";
+const USELESS: &str = "too many messages that say nothing";
+const BAD_BITFIELD: &str = "bitfield of the wrong length or with spare bits set";
+const BAD_REQUEST: &str = "request outside the torrent or over 32 KiB";
+const UNREQUESTED: &str = "too many blocks that were not requested";
+const STATE_FLOOD: &str = "choke or interest changed too often";
+/// What is said of a peer that owes blocks and stops.
+pub(super) const ASKED_OF_OTHERS: &str = "is asked of another peer";
+const HUNG_UP: &str = "the peer closed the connection";
+
+/// All of them.
+pub(super) fn acts(long: bool) -> Vec<Act> {
+    use Role::{Comes, Dialed};
+    let dialed = |name, script, proof| Act::new(name, Dialed(script), proof);
+    let comes = |name, script, proof| Act::new(name, Comes(script), proof);
+    let silent = dialed("silence after the handshake", seeds::silent, "connected, Dialed");
+    let silent = if long {
+        Act { proof: "the peer was silent for too long", patience: IDLE, ..silent }
+    } else {
+        Act { times: 3, ..silent }
+    };
+    vec![
+        silent,
+        // Handshakes.
+        dialed("no BitTorrent", strangers::garbage, NOT_BITTORRENT),
+        dialed("another info-hash in the answer", strangers::other_torrent, OTHER_TORRENT),
+        comes("another info-hash", strangers::comes_for_another, OTHER_TORRENT),
+        dialed("our own peer id", strangers::our_id, "the peer is ourselves"),
+        dialed("a seed's peer id", strangers::a_seeds_id, "already connected to this peer id"),
+        dialed("a dripped handshake", strangers::dripped_handshake, SLOW_HANDSHAKE),
+        comes(
+            "half-open connections",
+            if long { strangers::thousands } else { strangers::hundreds },
+            SLOW_HANDSHAKE,
+        )
+        .times(90),
+        comes("hang up and come back", strangers::comes_and_goes, "connected, Incoming").times(300),
+        // Shapes.
+        dialed("a length of 4 GiB", floods::giant, "announced a message of 4294967295 bytes"),
+        dialed("a length over 1 MiB", floods::too_long, "announced a message of 1048577 bytes"),
+        dialed(
+            "a choke with a body",
+            floods::choke_with_body,
+            "a choke message of the wrong length",
+        ),
+        dialed("an empty block", floods::empty_block, "a piece message of the wrong length"),
+        dialed("a truncated message", floods::truncated, HUNG_UP),
+        dialed("a dripped message", floods::dripped, "began a message and did not finish it")
+            .patience(A_MINUTE),
+        // Numbers.
+        dialed(
+            "a bitfield too long",
+            floods::long_bitfield,
+            "a bitfield message of the wrong length",
+        ),
+        dialed("a bitfield too short", floods::short_bitfield, BAD_BITFIELD),
+        dialed("spare bits set", floods::spare_bits, BAD_BITFIELD),
+        dialed(
+            "a have out of range",
+            floods::have_out_of_range,
+            "have of a piece that does not exist",
+        ),
+        dialed("a request out of range", floods::request_out_of_range, BAD_REQUEST),
+        dialed("a request over 32 KiB", floods::request_too_long, BAD_REQUEST),
+        dialed("a block out of range", floods::block_out_of_range, "block outside the torrent"),
+        // Floods.
+        dialed("endless keep-alives", floods::keep_alives, USELESS),
+        dialed("unknown messages", floods::unknown, USELESS),
+        dialed("chokes and unchokes", floods::choke_storm, STATE_FLOOD),
+        dialed("changes of interest", floods::interest_storm, STATE_FLOOD),
+        dialed("the same have", floods::haves, "the same have too often"),
+        dialed("cancels", floods::cancels, "too many keep-alives or cancels"),
+        comes(
+            "a flood of requests",
+            strangers::request_flood,
+            "far more requests than its queue holds",
+        ),
+        comes("a reader that stalls", strangers::stalled_reader, "does not read what it is sent")
+            .patience(A_MINUTE),
+        // Blocks.
+        dialed("unrequested blocks", floods::unrequested, UNREQUESTED),
+        dialed("blocks with the handshake", floods::early, UNREQUESTED),
+        dialed("every block twenty times", seeds::duplicates, UNREQUESTED),
+        dialed("every block a byte short", seeds::short_blocks, ASKED_OF_OTHERS),
+        dialed("false blocks", seeds::liar, "sent false data and is banned"),
+        dialed("stall at 50%", seeds::stall_at_half, ASKED_OF_OTHERS),
+        dialed("stall at the last block", seeds::stall_at_last, ASKED_OF_OTHERS),
+    ]
+}
+
+impl Act {
+    fn new(name: &'static str, role: Role, proof: &'static str) -> Self {
+        Self { name, role, proof, times: 1, patience: SOON }
+    }
+
+    fn times(self, times: usize) -> Self {
+        Self { times, ..self }
+    }
+
+    fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+}
