@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind};
 use crate::gate::Gate;
-use crate::http::{Http, Patience, strip_user};
+use crate::http::{self, Http, Patience, strip_user};
 use crate::lookup::Lookup;
 use crate::message::{Announce, Reply, Scrape, ScrapeReply};
 use crate::pool::{self, Crowd, Health, Job};
@@ -98,10 +98,9 @@ impl Client {
     ) {
         let parsed = query::parse(&ask.url);
         self.submit(parsed, done, move |shared, scheme, url, patience, done| match scheme {
-            Scheme::Http => done.call(|| {
-                let url = query::announce(url, &ask);
-                reply::parse_announce(&shared.http.get(&url, &shared.gate, patience)?)
-            }),
+            Scheme::Http => {
+                done.call(|| http::announce(shared, &query::announce(url, &ask), patience))
+            }
             Scheme::Udp => {
                 let question = Question::Announce(Box::new(ask), query::path_and_query(url));
                 shared.ask_udp(url, question, patience, done, |answer| match answer {
@@ -144,7 +143,7 @@ impl Client {
         done: impl FnOnce(Result<T, Error>) + Send + 'static,
         work: W,
     ) where
-        W: FnOnce(&Shared, Scheme, &Url, Patience, Done<T>) -> Health + Send + 'static,
+        W: FnOnce(&Arc<Shared>, Scheme, &Url, Patience, Done<T>) -> Health + Send + 'static,
         T: 'static,
     {
         let shared = Arc::clone(&self.shared);
@@ -161,6 +160,16 @@ impl Client {
         });
         // The queue's thread lives as long as this sender.
         let _ = self.jobs.send(Job { host, run });
+    }
+}
+
+impl http::Shared for Shared {
+    fn http(&self) -> &Http {
+        &self.http
+    }
+
+    fn gate(&self) -> &Gate {
+        &self.gate
     }
 }
 

@@ -1,6 +1,7 @@
 //! One HTTP(S) request to a tracker and the redirects it leads to, each checked anew. Gives the
 //! body; never reads what it means.
 
+mod families;
 mod socket;
 
 use std::io::Read;
@@ -15,6 +16,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::Connector as _;
 use url::Url;
 
+pub(crate) use self::families::{Shared, announce};
 use self::socket::{From, Pinned, SharedTls};
 use crate::error::{Error, ErrorKind};
 use crate::gate::Gate;
@@ -55,13 +57,25 @@ impl Http {
     /// Requests `url` and gives the body of the final answer.
     pub(crate) fn get(&self, url: &Url, gate: &Gate, patience: Patience) -> Result<Vec<u8>, Error> {
         let origin = gate.first(url, patience.deadline)?;
+        self.get_at(url, &origin, &origin, gate, patience)
+    }
+
+    /// The same at some of the addresses that the URL has: `at`, of all in `origin`.
+    fn get_at(
+        &self,
+        url: &Url,
+        at: &[IpAddr],
+        origin: &[IpAddr],
+        gate: &Gate,
+        patience: Patience,
+    ) -> Result<Vec<u8>, Error> {
         let mut url = url.clone();
-        let mut addrs = origin.clone();
+        let mut addrs = at.to_vec();
         for _ in 0..=MAX_REDIRECTS {
             match self.hop(&url, &addrs, patience)? {
                 Hop::Body(body) => return Ok(body),
                 Hop::Redirect(to) => {
-                    addrs = gate.redirected(&to, &origin, patience.deadline)?;
+                    addrs = gate.redirected(&to, origin, patience.deadline)?;
                     log::debug!("tracker {} redirects to {}", host(&url), host(&to));
                     url = to;
                 }

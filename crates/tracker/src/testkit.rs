@@ -30,7 +30,13 @@ impl Server {
         ip: IpAddr,
         answer: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((ip, 0)).unwrap();
+        Self::listening(TcpListener::bind((ip, 0)).unwrap(), answer)
+    }
+
+    pub(crate) fn listening(
+        listener: TcpListener,
+        answer: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static,
+    ) -> Self {
         let addr = listener.local_addr().unwrap();
         let (heads, requests) = unbounded();
         let answer = Arc::new(answer);
