@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crossbeam_channel::Sender;
 use metainfo::{Layout, PieceSet};
-use storage::{Progress, Spec, TorrentId};
+use storage::{Allocation, Progress, Spec, TorrentId};
 use swarm::{Input, Phase, Source, Torrent};
 use tokio::runtime;
 use tokio::sync::mpsc;
@@ -91,6 +91,9 @@ impl Opening {
         }
         let fresh = self.shared.disk.open(self.id, &self.spec)?.fresh;
         let have = if fresh { trusted.clone() } else { self.check(&trusted)? };
+        if self.spec.allocation() == Allocation::Sparse {
+            storage::check_room(&self.spec, &have)?;
+        }
         Ok(Found { trusted, have })
     }
 

@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
-use rustix::fs::{FileType, Stat, statvfs};
+use metainfo::{PieceIndex, PieceSet};
+use rustix::fs::{FileType, Stat};
 
 use crate::error::{Error, ErrorKind};
+use crate::fit;
 use crate::paths::Root;
 use crate::spec::{FileSpec, Spec};
 
@@ -19,54 +21,78 @@ pub struct Room {
     pub free: u64,
 }
 
-/// The room a torrent needs below its target folder, which need not exist yet.
+/// The room a torrent needs below its target folder, which need not exist yet, when the pieces in
+/// `have` are there already.
 ///
 /// # Errors
-/// When the target can't be looked at, a name is too long for its file system, or something that
-/// is not a regular file is in a file's place.
-pub fn room(spec: &Spec) -> Result<Room, Error> {
-    check_names(spec)?;
+/// When the target can't be looked at or can't hold the torrent's files, or something that is not a
+/// regular file is in a file's place.
+pub fn room(spec: &Spec, have: &PieceSet) -> Result<Room, Error> {
+    fit::check(spec)?;
     let stats = survey(spec)?;
-    Ok(Room { needed: unallocated(spec, &stats, |_, _| true), free: free_space(spec.root())? })
+    let fetched = bytes_to_fetch(spec, have);
+    let holes = stats.iter().enumerate().map(|(index, stat)| {
+        let taken = stat.as_ref().map_or(0, allocated);
+        let to_fetch = fetched.get(index).copied().unwrap_or(0);
+        spec.layout().file_len(index).saturating_sub(taken).min(to_fetch)
+    });
+    let needed = holes.fold(0, u64::saturating_add);
+    Ok(Room { needed, free: free_space(spec.root())? })
+}
+
+/// Refuses to fetch what there is no room for. Full allocation knows when it takes the room; this
+/// is for sparse files, whose holes count only as far as pieces are missing: a file that is whole
+/// may have holes too.
+///
+/// # Errors
+/// [`ErrorKind::Full`]; and as [`room`].
+pub fn check_room(spec: &Spec, have: &PieceSet) -> Result<(), Error> {
+    let Room { needed, free } = room(spec, have)?;
+    match needed.saturating_sub(free) {
+        0 => Ok(()),
+        missing => Err(full_by(spec.root(), missing)),
+    }
+}
+
+/// The error of a disk that lacks so many bytes.
+pub(crate) fn full_by(path: &Path, missing: u64) -> Error {
+    Error::new(
+        ErrorKind::Full { missing },
+        path,
+        format!("the disk is full: {missing} bytes are missing; make room and start again"),
+    )
+}
+
+/// For each file, its bytes in wanted pieces that are not in `have`; 0 for what is never on disk.
+fn bytes_to_fetch(spec: &Spec, have: &PieceSet) -> Vec<u64> {
+    let layout = spec.layout();
+    let mut bytes = vec![0_u64; spec.files().len()];
+    let wanted = |piece: &PieceIndex| spec.wanted_pieces().is_none_or(|set| set.contains(*piece));
+    for piece in layout.pieces().filter(wanted).filter(|piece| !have.contains(*piece)) {
+        for span in layout.piece_spans(piece) {
+            let on_disk = spec.files().get(span.file).is_some_and(|file| file.on_disk);
+            if let Some(sum) = bytes.get_mut(span.file).filter(|_| on_disk) {
+                *sum = sum.saturating_add(span.len);
+            }
+        }
+    }
+    bytes
+}
+
+/// Bytes that a file has taken on disk.
+fn allocated(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512)
 }
 
 /// Bytes that this user can still write to the file system of `folder`, which need not exist yet:
 /// its nearest existing parent counts. A file system that counts no blocks (`/proc`, some in user
 /// space) says nothing about its room, so it is not held against it.
 pub fn free_space(folder: &Path) -> Result<u64, Error> {
-    let stat = file_system(folder)?;
+    let stat = fit::file_system(folder)?;
     if stat.f_blocks == 0 {
         return Ok(u64::MAX);
     }
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
-}
-
-fn file_system(folder: &Path) -> Result<rustix::fs::StatVfs, Error> {
-    let mut result = Err(rustix::io::Errno::NOENT);
-    for existing in folder.ancestors() {
-        let here = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
-        result = statvfs(here);
-        if !matches!(result, Err(rustix::io::Errno::NOENT)) {
-            break;
-        }
-    }
-    result.map_err(|errno| Error::io("look at the file system", folder, &errno.into()))
-}
-
-/// Refuses names the target file system can't hold for their length.
-pub(crate) fn check_names(spec: &Spec) -> Result<(), Error> {
-    let longest = file_system(spec.root())?.f_namemax;
-    for file in spec.files().iter().filter(|file| file.on_disk) {
-        let too_long = |part: std::path::Component<'_>| part.as_os_str().len() as u64 > longest;
-        if longest > 0 && file.path.components().any(too_long) {
-            return Err(Error::new(
-                ErrorKind::NameTooLong,
-                &spec.root().join(&file.path),
-                format!("a name is longer than the {longest} bytes its file system holds"),
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// What is in the place of each file: `None` for what is missing and for what never is on disk.
@@ -103,10 +129,7 @@ pub(crate) fn unallocated(
         match stat {
             _ if !file.on_disk || !spec.is_wanted(index) => 0,
             None => len,
-            Some(stat) if counts(stat, len) => {
-                let taken = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
-                len.saturating_sub(taken)
-            }
+            Some(stat) if counts(stat, len) => len.saturating_sub(allocated(stat)),
             Some(_) => 0,
         }
     };

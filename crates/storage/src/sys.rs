@@ -131,12 +131,46 @@ pub(crate) fn is_local(file: impl AsFd) -> bool {
         0x4d44,
         0x2011_bab0,
     ];
-    rustix::fs::fstatfs(file).is_ok_and(|fs| {
-        // The type's width and sign differ between architectures; the magic numbers have 32 bits.
-        #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "32 bits count")]
-        let magic = u64::from(fs.f_type as u32);
-        COHERENT.contains(&magic)
-    })
+    rustix::fs::fstatfs(file).is_ok_and(|fs| COHERENT.contains(&magic(&fs)))
+}
+
+/// What a file system can't hold.
+pub(crate) struct Rules {
+    /// What it is called.
+    pub(crate) name: &'static str,
+    /// Bytes that no name may have, besides those that no system takes.
+    pub(crate) forbidden: &'static [u8],
+    /// The longest file, in bytes.
+    pub(crate) largest: u64,
+}
+
+/// No file system is known to refuse these.
+const NO_RULES: Rules = Rules { name: "the file system", forbidden: b"", largest: u64::MAX };
+
+/// Bytes in a path that programs can open: `PATH_MAX` without its final NUL.
+#[cfg(target_os = "linux")]
+pub(crate) const LONGEST_PATH: usize = 4095;
+#[cfg(not(target_os = "linux"))]
+pub(crate) const LONGEST_PATH: usize = 1023;
+
+/// The rules of the file system that holds this folder, as far as they are known.
+#[cfg(target_os = "linux")]
+pub(crate) fn rules(folder: &Path) -> Rules {
+    /// What the kernel's drivers for FAT and exFAT refuse; a backslash is in no name of ours.
+    const FORBIDDEN: &[u8] = b"\"*:<>?|";
+
+    match rustix::fs::statfs(folder).map(|fs| magic(&fs)) {
+        Ok(0x4d44) => Rules { name: "FAT", forbidden: FORBIDDEN, largest: (1 << 32) - 1 },
+        Ok(0x2011_bab0) => Rules { name: "exFAT", forbidden: FORBIDDEN, ..NO_RULES },
+        _ => NO_RULES,
+    }
+}
+
+/// The type's width and sign differ between architectures; the magic numbers have 32 bits.
+#[cfg(target_os = "linux")]
+#[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "32 bits count")]
+fn magic(fs: &rustix::fs::StatFs) -> u64 {
+    u64::from(fs.f_type as u32)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -177,9 +211,13 @@ mod elsewhere {
     pub(crate) fn is_local(_: impl AsFd) -> bool {
         false
     }
+
+    pub(crate) fn rules(_: &Path) -> super::Rules {
+        super::NO_RULES
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::{
-    has_holes, is_local, next_data, open_beneath, populate, read_cached, reserve, will_need,
+    has_holes, is_local, next_data, open_beneath, populate, read_cached, reserve, rules, will_need,
 };

@@ -12,8 +12,9 @@ use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind};
 use crate::files::{FileCache, FileId, Files, Stamp};
+use crate::fit;
 use crate::paths::{Access, Root};
-use crate::room::{check_names, free_space, survey, unallocated};
+use crate::room::{free_space, full_by, survey, unallocated};
 use crate::spec::{Allocation, Spec, unsupported};
 use crate::sys;
 use crate::watch::Watch;
@@ -49,11 +50,9 @@ impl Torrent {
         if spec.is_merkle() {
             return Err(unsupported());
         }
-        check_names(spec)?;
+        fit::check(spec)?;
         let stats = survey(spec)?;
-        if spec.allocation() == Allocation::Full {
-            refuse_if_full(spec, &stats)?;
-        }
+        refuse_if_full(spec, &stats)?;
         let root = Root::create(spec.root())?;
         let lock = take_lock(&root, spec)?;
         let watch = Watch::new(spec.files().len());
@@ -161,7 +160,8 @@ fn make(
 }
 
 /// Refuses a torrent that can't fit, before anything is created. A file that is long enough
-/// already is not going to be allocated, so it needs nothing.
+/// already is not going to be allocated, so it needs nothing; the holes that a sparse one may have
+/// are for [`check_room`](crate::check_room), once it is known which pieces are missing.
 fn refuse_if_full(spec: &Spec, stats: &[Option<Stat>]) -> Result<(), Error> {
     let needed = unallocated(spec, stats, |stat, len| Stamp::of(stat).len < len);
     match needed.saturating_sub(free_space(spec.root())?) {
@@ -179,14 +179,6 @@ fn full(spec: &Spec, path: &Path, unwritten: u64) -> Error {
         })
         .unwrap_or(0);
     full_by(path, missing.max(unwritten).max(1))
-}
-
-fn full_by(path: &Path, missing: u64) -> Error {
-    Error::new(
-        ErrorKind::Full { missing },
-        path,
-        format!("the disk is full: {missing} bytes are missing; make room and start again"),
-    )
 }
 
 /// Locks the torrent's files: an exclusive `flock` on the first file that has bytes (or, if none

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 
-use metainfo::PieceIndex;
+use metainfo::{PieceIndex, PieceSet};
 use proptest::prelude::*;
 use storage::{Allocation, Backend, Checked, Config, Done, ErrorKind, Job, TorrentId, What};
 
@@ -269,18 +269,19 @@ fn sparse_files_have_their_length_and_no_blocks() {
 
     let fixture = Fixture::new(32_768, &[5_000_000]);
     let threads = Threads::start(Backend::Positional);
+    let nothing = PieceSet::new_empty(fixture.layout().piece_count());
     let sparse = fixture.spec.clone().with_allocation(Allocation::Sparse);
     threads.disk.open(T, &sparse).unwrap();
     let found = std::fs::metadata(fixture.path(0)).unwrap();
     assert_eq!((found.len(), found.blocks()), (5_000_000, 0));
-    assert_eq!(storage::room(&sparse).unwrap().needed, 5_000_000);
+    assert_eq!(storage::room(&sparse, &nothing).unwrap().needed, 5_000_000);
     threads.close(T);
     std::fs::remove_file(fixture.path(0)).unwrap();
     threads.disk.open(T, &fixture.spec).unwrap();
     let found = std::fs::metadata(fixture.path(0)).unwrap();
     assert_eq!(found.len(), 5_000_000);
     assert!(found.blocks() * 512 >= 5_000_000);
-    assert_eq!(storage::room(&fixture.spec).unwrap().needed, 0);
+    assert_eq!(storage::room(&fixture.spec, &nothing).unwrap().needed, 0);
 }
 
 #[test]
@@ -371,7 +372,7 @@ fn what_is_not_wanted_takes_no_room() {
     let wanted: Vec<u32> = spec.wanted_pieces().unwrap().iter().map(PieceIndex::get).collect();
     assert_eq!(wanted, [2, 3, 4, 5]);
     let threads = Threads::start(Backend::Positional);
-    assert_eq!(storage::room(&spec).unwrap().needed, 50);
+    assert_eq!(storage::room(&spec, &PieceSet::new_empty(6)).unwrap().needed, 61);
     threads.disk.open(T, &spec).unwrap();
     let order = wanted.into_iter().map(PieceIndex::new);
     threads.download(&fixture, order);

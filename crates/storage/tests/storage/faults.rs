@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use metainfo::PieceIndex;
+use metainfo::{PieceIndex, PieceSet};
 use storage::{Backend, Done, ErrorKind, Job, TorrentId, What};
 
 use crate::support::{Fixture, T, Threads, on_both};
@@ -187,7 +187,8 @@ fn a_torrent_that_can_never_fit_is_refused_before_anything_is_created() {
     let file = |name: &str| storage::FileSpec { path: name.into(), on_disk: true };
     let spec =
         storage::Spec::from_parts(&target, vec![file("a"), file("b")], layout, hashes).unwrap();
-    let room = storage::room(&spec).unwrap();
+    let nothing = PieceSet::new_empty(spec.layout().piece_count());
+    let room = storage::room(&spec, &nothing).unwrap();
     assert_eq!(room.needed, 1 << 47);
     assert!(room.free > 0 && room.free < room.needed);
     let threads = Threads::start(Backend::Positional);
@@ -223,7 +224,10 @@ fn a_name_too_long_is_known_before_the_download() {
     let folder = tempfile::tempdir().unwrap();
     let file = storage::FileSpec { path: "x".repeat(300).into(), on_disk: true };
     let spec = storage::Spec::from_parts(folder.path(), vec![file], layout, vec![[0; 20]]).unwrap();
-    assert_eq!(storage::room(&spec).unwrap_err().kind(), ErrorKind::NameTooLong);
+    assert_eq!(
+        storage::room(&spec, &PieceSet::new_empty(1)).unwrap_err().kind(),
+        ErrorKind::NameTooLong
+    );
     let threads = Threads::start(Backend::Positional);
     assert_eq!(threads.disk.open(T, &spec).unwrap_err().kind(), ErrorKind::NameTooLong);
 }
