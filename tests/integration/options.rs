@@ -176,7 +176,7 @@ fn a_download_that_does_not_move_says_why() {
 
 #[test]
 fn events_are_lines_of_json() {
-    let (stage, _seed) = seeded();
+    let (stage, seed) = seeded();
     let dir = stage.dir("target");
     let download = Cli::download(&stage.file, &dir).unwrap().arg("--json").start().unwrap();
     download.wait_success(PATIENCE).unwrap();
@@ -186,8 +186,16 @@ fn events_are_lines_of_json() {
     assert!(events.iter().all(|event| event["format"] == 1 && event["torrent"] == hash.as_str()));
     let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(kinds[..2], ["added", "ready"]);
+    let peers: Vec<&Value> = events.iter().filter(|event| event["event"] == "peer").collect();
+    let addr = seed.addr().to_string();
+    assert!(peers.iter().all(|peer| peer["address"] == addr.as_str()), "{peers:?}");
+    let (first, last) = (peers[0], peers[peers.len() - 1]);
+    assert_eq!((&first["state"], &first["origin"]), (&"connected".into(), &"dialed".into()));
+    assert_eq!(first["client"], "-SC0000-");
+    assert_eq!(last["state"], "closed");
+    assert!(last["reason"].is_string(), "{last}");
     assert_eq!(kinds.iter().filter(|kind| **kind == "piece").count(), 31);
-    assert_eq!(kinds.last(), Some(&"complete"));
+    assert_eq!(kinds.iter().filter(|kind| **kind == "complete").count(), 1);
     assert_eq!(events[0]["total_length"], 1_000_000);
 
     fs::write(dir.join("a torrent/one byte"), "").unwrap();

@@ -5,10 +5,18 @@ use metainfo::{Edit, Metainfo};
 use crate::args::{self, Changes};
 use crate::exit::{Code, Failure};
 use crate::tiers::tiers;
-use crate::{output, save, source, text};
+use crate::{fetch, output, save, source, text};
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Edit, quiet: bool) -> Result<(), Failure> {
+    let from_url = args.torrent.to_str().is_some_and(fetch::is_url);
+    if from_url && args.output.is_none() {
+        let url = text::path(&args.torrent);
+        let message = format!(
+            "{url}: what is fetched cannot be changed in its place; say with -o FILE where the changed torrent goes"
+        );
+        return Err(Failure::new(Code::BadOption, message));
+    }
     let output = args.output.as_ref().unwrap_or(&args.torrent);
     let replace = args.force || args.output.is_none();
     save::check(output, replace)?;

@@ -7,6 +7,7 @@
 //! and a channel operation serve many blocks.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ use wire::{Handshake, Message, Payload};
 use crate::announce::Announcer;
 use crate::connect;
 use crate::durable::Durable;
-use crate::event::{Event, Snapshot, State, TrackerSnapshot};
+use crate::event::{Event, PeerChange, Snapshot, State, TrackerSnapshot};
 use crate::mail::{Entry, Mail};
 use crate::shared::Shared;
 
@@ -70,6 +71,7 @@ pub(crate) struct Work {
 /// One connection as its torrent's task sees it.
 struct Peer {
     handle: Handle,
+    addr: SocketAddr,
     outbox: Vec<Message>,
 }
 
@@ -122,9 +124,11 @@ impl Driver {
                 }
             }
             Mail::Connected { stream, place, addr, origin, theirs } => {
-                let peer = self.adopt(stream, place);
+                let peer = self.adopt(stream, place, addr);
                 let Handshake { peer_id, reserved, .. } = theirs;
                 log::debug!("{addr}: connected, {origin:?}, peer id {peer_id}");
+                let change = PeerChange::Connected { origin, peer_id: peer_id.0 };
+                self.tell(Event::Peer { torrent: self.id, addr, change });
                 self.swarm.handle(now, Input::Connected { peer, addr, origin, peer_id, reserved });
             }
             Mail::DialFailed { addr, reason } => {
@@ -133,7 +137,7 @@ impl Driver {
             }
             Mail::Closed { peer, reason } => {
                 log::debug!("peer {}: {reason}", peer.0);
-                self.work.peers.remove(&peer);
+                self.forget(peer, &reason);
                 self.swarm.handle(now, Input::Closed { peer });
             }
             Mail::Saved => self.work.files_closed = true,
@@ -226,12 +230,25 @@ impl Driver {
     }
 
     /// Starts the connection's task and gives it a name.
-    fn adopt(&mut self, stream: TcpStream, place: OwnedSemaphorePermit) -> PeerKey {
+    fn adopt(
+        &mut self,
+        stream: TcpStream,
+        place: OwnedSemaphorePermit,
+        addr: SocketAddr,
+    ) -> PeerKey {
         self.work.last_key += 1;
         let peer = PeerKey(self.work.last_key);
         let handle = connect::spawn(peer, (stream, place), &self.entry, &self.shared, &self.layout);
-        self.work.peers.insert(peer, Peer { handle, outbox: Vec::new() });
+        self.work.peers.insert(peer, Peer { handle, addr, outbox: Vec::new() });
         peer
+    }
+
+    /// A connection is over, by whichever side was the first to say so.
+    fn forget(&mut self, peer: PeerKey, reason: &impl ToString) {
+        if let Some(Peer { addr, .. }) = self.work.peers.remove(&peer) {
+            let change = PeerChange::Closed { reason: reason.to_string() };
+            self.tell(Event::Peer { torrent: self.id, addr, change });
+        }
     }
 
     /// Carries out what was decided.
@@ -273,7 +290,7 @@ impl Driver {
                 Action::Dial { addr } => connect::dial(addr, self.entry.clone(), &self.shared),
                 Action::Close { peer, reason } => {
                     log::debug!("peer {}: closed, {reason}", peer.0);
-                    self.work.peers.remove(&peer);
+                    self.forget(peer, &reason);
                 }
                 Action::Event(event) => self.report(now, &event),
             }

@@ -1,12 +1,12 @@
 //! What a session tells its user: events as they happen, snapshots on request. Plain data; never
 //! JSON, never words for a terminal.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use metainfo::{PieceIndex, PieceSet};
 use storage::TorrentId;
-use swarm::{PeerStats, Stats};
+use swarm::{Origin, PeerStats, Stats};
 
 /// Something that happened to a torrent. Strings that came from strangers (tracker messages) are
 /// raw: whoever prints them escapes them.
@@ -56,6 +56,15 @@ pub enum Event {
         /// The guilty address.
         ip: IpAddr,
     },
+    /// A peer shook hands, or is gone.
+    Peer {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// The remote end.
+        addr: SocketAddr,
+        /// What happened.
+        change: PeerChange,
+    },
     /// A tracker answered.
     Announced {
         /// Which torrent.
@@ -92,6 +101,24 @@ pub enum Event {
     Stopped {
         /// Which torrent.
         torrent: TorrentId,
+    },
+}
+
+/// What happened to a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerChange {
+    /// It shook hands. It may still be refused right away, as one of too many.
+    Connected {
+        /// Who opened the connection.
+        origin: Origin,
+        /// What it calls itself: 20 bytes, of which the first often tell its program.
+        peer_id: [u8; 20],
+    },
+    /// The connection is closed.
+    Closed {
+        /// Why, in our words.
+        reason: String,
     },
 }
 

@@ -21,8 +21,8 @@ mod stall;
 
 pub use config::{AddOptions, Config, DEFAULT_PORTS};
 pub use error::{Error, ErrorKind};
-pub use event::{Event, Snapshot, State, TrackerSnapshot};
+pub use event::{Event, PeerChange, Snapshot, State, TrackerSnapshot};
 pub use session::Session;
 pub use stall::Stall;
 pub use storage::{Allocation, Backend, TorrentId};
-pub use swarm::{PeerStats, Stats};
+pub use swarm::{Origin, PeerStats, Stats};

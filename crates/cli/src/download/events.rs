@@ -2,8 +2,10 @@
 //! them. Never writes for people.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
+use session::{Origin, PeerChange};
 
 use crate::output::{self, JSON_FORMAT};
 
@@ -35,5 +37,27 @@ impl Events {
         // A reader that went away wants no more events; the download goes on.
         let line = output::safe_json(&line.to_string());
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    }
+}
+
+/// The facts of a `peer` event.
+pub(super) fn peer(addr: SocketAddr, change: &PeerChange) -> Value {
+    let addr = addr.to_string();
+    match change {
+        PeerChange::Connected { origin, peer_id } => {
+            let origin = match origin {
+                Origin::Dialed => "dialed",
+                Origin::Incoming => "incoming",
+            };
+            // What programs call themselves is ASCII; the rest is chance.
+            let (name, _) = peer_id.split_at(8);
+            let client =
+                name.iter().all(u8::is_ascii_graphic).then(|| String::from_utf8_lossy(name));
+            json!({ "address": addr, "state": "connected", "origin": origin, "client": client })
+        }
+        PeerChange::Closed { reason } => {
+            json!({ "address": addr, "state": "closed", "reason": reason })
+        }
+        _ => json!({ "address": addr, "state": "other" }),
     }
 }

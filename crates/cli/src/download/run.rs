@@ -175,6 +175,9 @@ impl Run {
             Event::Piece { piece, .. } => {
                 json.tell(torrent, "piece", json!({ "piece": piece.get() }));
             }
+            Event::Peer { addr, change, .. } => {
+                json.tell(torrent, "peer", super::events::peer(addr, &change));
+            }
             Event::Complete { .. } => self.completed(at),
             Event::Failed { error, .. } => transfer.outcome = Some(failure(&error)),
             Event::Stopped { .. } => transfer.ended = true,
@@ -242,6 +245,7 @@ fn torrent_of(event: &Event) -> Option<TorrentId> {
         Event::Checking { torrent, .. }
         | Event::Ready { torrent, .. }
         | Event::Piece { torrent, .. }
+        | Event::Peer { torrent, .. }
         | Event::BadPiece { torrent, .. }
         | Event::Banned { torrent, .. }
         | Event::Announced { torrent, .. }

@@ -72,6 +72,8 @@ fn what_makes_no_sense_changes_nothing() {
     run(["edit", &torrent, "-t", "x"]).refused(28, "not a URL");
     run(["edit", &torrent, "--remove-tracker", "http://x/"]).refused(28, "http://x/ is not there");
     run(["edit", &stage.path("f"), "--private"]).refused(25, "bencode");
+    // Not even asked for: nobody listens there.
+    run(["edit", "http://127.0.0.1:1/t.torrent", "--private"]).refused(28, "-o FILE");
     assert_eq!(stage.read("t"), before);
     let piped = run_with(["edit", "-", "-o", "-", "--comment", "new"], &before, &[]);
     assert_eq!((piped.code, piped.err.as_str()), (0, ""));
