@@ -1,14 +1,16 @@
 //! `pieces-cli download` from scripted seeds.
 
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::time::{Duration, Instant};
 
 use testkit::PATIENCE;
-use testkit::cli::Cli;
+use testkit::cli::{self, Cli};
 use testkit::message::Message;
 use testkit::peer::{Handshake, Peer};
 use testkit::seed::Seed;
 use testkit::torrent::Builder;
-use testkit::tracker::Answer;
+use testkit::tracker::{Answer, Tracker};
 
 use crate::stage::Stage;
 
@@ -31,6 +33,36 @@ fn multi_file_through_the_tracker() {
     let left: Vec<u64> = all.iter().map(|announce| announce.left).collect();
     assert_eq!(left, [stage.torrent.len(), 0, 0]);
     assert_eq!(all[1].downloaded, stage.torrent.len(), "nothing was fetched twice");
+}
+
+#[test]
+fn a_dead_first_tier_costs_seconds() {
+    let stage = Stage::new();
+    let seed = Seed::start(&stage.torrent, "seed").unwrap();
+    stage.tracker.add_peer(stage.torrent.info_hash(), seed.addr());
+    // The first refuses connections, the others take what is sent and never answer.
+    let refuses = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let silent = Tracker::start().unwrap();
+    silent.set_answer(Answer::Silence);
+    let mute = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let dead = format!(
+        "http://{refuses}/announce,{},udp://{}/announce",
+        silent.url(),
+        mute.local_addr().unwrap()
+    );
+    let edited = stage.dir("edited").join("dead first.torrent");
+    let live = stage.tracker.url();
+    let edit = Cli::new(["edit", "-t", &dead, "-t", &live]).unwrap();
+    edit.arg(&stage.file).arg("-o").arg(&edited).start().unwrap().wait_success(PATIENCE).unwrap();
+
+    let dir = stage.dir("target");
+    let download = Cli::download(&edited, &dir).unwrap().start().unwrap();
+    cli::listening(&download).unwrap();
+    let begun = Instant::now();
+    stage.tracker.wait_event("started").unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    download.wait_success(PATIENCE).unwrap();
+    stage.torrent.compare(&dir).unwrap();
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod download;
 mod hostile;
 mod kit;
 mod options;
+mod preflight;
 mod seed;
 mod show;
 mod stage;

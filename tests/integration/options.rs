@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use testkit::PATIENCE;
@@ -101,6 +101,31 @@ fn the_download_limit_holds() {
     let took = download.elapsed();
     assert!(took > Duration::from_millis(4_500), "{took:?}");
     stage.torrent.compare(&dir).unwrap();
+}
+
+#[test]
+fn the_upload_limit_holds() {
+    let stage = Stage::new();
+    let dir = stage.full_dir("target");
+    let seed = Cli::seed(&stage.file, &dir).unwrap().args(["--max-upload", "200K"]);
+    let _seed = seed.start().unwrap();
+    let begun = Instant::now();
+    // Each of 31 pieces from 0 up in two blocks, the last one in one; nearly a million bytes.
+    let ours = Handshake::new(stage.torrent.info_hash(), "leech");
+    let (mut peer, _) = Peer::dial(stage.reachable(), &ours).unwrap();
+    peer.send(&Message::Interested).unwrap();
+    peer.expect(|message| (*message == Message::Unchoke).then_some(())).unwrap();
+    let last = stage.torrent.piece_count() - 1;
+    for piece in 0..last {
+        for offset in [0, 16 << 10] {
+            peer.send(&Message::Request { piece, offset, len: 16 << 10 }).unwrap();
+        }
+    }
+    for _ in 0..2 * last {
+        peer.expect(|message| matches!(message, Message::Piece { .. }).then_some(())).unwrap();
+    }
+    // 983,040 bytes at 204,800 a second are 4.8 s.
+    assert!(begun.elapsed() > Duration::from_millis(4_500), "{:?}", begun.elapsed());
 }
 
 /// Fetches blocks of 16 KiB, of pieces from 0 up, from the program under test.
