@@ -279,3 +279,16 @@ fn a_program_that_runs_on_does_not_keep_us() {
     // Lets the program end.
     drop(fs::File::options().write(true).open(&fifo).unwrap());
 }
+
+#[test]
+fn twice_verbose_tells_every_message() {
+    let (stage, _seed) = seeded();
+    for (flag, requests) in [("-v", false), ("-vv", true)] {
+        let dir = stage.dir(flag);
+        let download = Cli::download(&stage.file, &dir).unwrap().arg(flag).start().unwrap();
+        download.wait_success(PATIENCE).unwrap();
+        let log = download.log();
+        assert!(log.contains("connected, Dialed"), "{log}");
+        assert_eq!(log.contains("<- Request("), requests, "{log}");
+    }
+}

@@ -8,20 +8,21 @@ use log::{Level, LevelFilter};
 use crate::args::Verbosity;
 use crate::{progress, text};
 
-/// Installs the logger: warnings by default, `-v` and `-vv` say more, `-q` silences it. `RUST_LOG`
-/// overrides all of them.
+/// Installs the logger: warnings by default, with `-v` what happens to connections and trackers, with
+/// `-vv` each message, nothing with `-q`. `RUST_LOG` overrides all of them.
 pub(crate) fn start(verbosity: &Verbosity) {
     let level = match (verbosity.quiet, verbosity.verbose) {
         (true, _) => LevelFilter::Off,
         (false, 0) => LevelFilter::Warn,
-        (false, 1) => LevelFilter::Info,
-        (false, 2) => LevelFilter::Debug,
+        (false, 1) => LevelFilter::Debug,
         (false, _) => LevelFilter::Trace,
     };
     // Other people's libraries speak up only when they have a problem.
     let mut builder = Builder::new();
     builder.filter_level(level.min(LevelFilter::Warn));
-    for ours in ["pieces_cli", "session", "swarm", "storage", "tracker", "wire", "metainfo"] {
+    let ours =
+        ["pieces_cli", "session", "swarm", "storage", "tracker", "dht", "lsd", "wire", "metainfo"];
+    for ours in ours {
         builder.filter_module(ours, level);
     }
     builder.parse_default_env();
