@@ -281,9 +281,9 @@ fn a_program_that_runs_on_does_not_keep_us() {
 }
 
 #[test]
-fn twice_verbose_tells_every_message() {
+fn twice_verbose_tells_connections_and_thrice_every_message() {
     let (stage, _seed) = seeded();
-    for (flag, requests) in [("-v", false), ("-vv", true)] {
+    for (flag, requests) in [("-vv", false), ("-vvv", true)] {
         let dir = stage.dir(flag);
         let download = Cli::download(&stage.file, &dir).unwrap().arg(flag).start().unwrap();
         download.wait_success(PATIENCE).unwrap();

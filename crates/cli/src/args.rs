@@ -48,7 +48,7 @@ const LAST: usize = 900;
 /// How much is told on stderr.
 #[derive(Debug, Args)]
 pub(crate) struct Verbosity {
-    /// Say more; twice for every message of every peer
+    /// Say more; twice for each connection, three times for every message of every peer
     #[arg(short, long, action = ArgAction::Count, global = true, conflicts_with = "quiet",
           display_order = LAST)]
     pub(crate) verbose: u8,

@@ -8,13 +8,14 @@ use log::{Level, LevelFilter};
 use crate::args::Verbosity;
 use crate::{progress, text};
 
-/// Installs the logger: warnings by default, with `-v` what happens to connections and trackers, with
-/// `-vv` each message, nothing with `-q`. `RUST_LOG` overrides all of them.
+/// Installs the logger: warnings by default, more with `-v`, what happens to connections with `-vv`, each
+/// message with `-vvv`, nothing with `-q`. `RUST_LOG` overrides all of them.
 pub(crate) fn start(verbosity: &Verbosity) {
     let level = match (verbosity.quiet, verbosity.verbose) {
         (true, _) => LevelFilter::Off,
         (false, 0) => LevelFilter::Warn,
-        (false, 1) => LevelFilter::Debug,
+        (false, 1) => LevelFilter::Info,
+        (false, 2) => LevelFilter::Debug,
         (false, _) => LevelFilter::Trace,
     };
     // Other people's libraries speak up only when they have a problem.
