@@ -30,7 +30,7 @@ const STEPS: &[Step] = &[
 /// What `--long` adds.
 const LONG_STEPS: &[Step] = &[
     ("tests --release", &["test", "--workspace", "--release"], &[]),
-    ("e2e --long", &["xtask", "e2e", "--real", "--long", "--only", "announces,made"], &[]),
+    ("e2e --long", &["xtask", "e2e", "--real", "--long", "--only", "announces,made,limits"], &[]),
 ];
 
 #[derive(clap::Args)]

@@ -9,6 +9,7 @@ mod aria2;
 mod case;
 mod client;
 mod libtorrent;
+mod limits;
 mod made;
 pub(crate) mod net;
 mod opentracker;
@@ -34,6 +35,7 @@ const OPENTRACKER: &str = "opentracker";
 /// What `--only` can name besides clients.
 const ANNOUNCES: &str = "announces";
 const MADE: &str = "made";
+const LIMITS: &str = "limits";
 
 const COLUMNS: &[(&str, Align)] = &[
     ("seed", Align::Left(13)),
@@ -50,7 +52,8 @@ pub(crate) struct Arguments {
     /// With --real: clients whose absence is a failure (`opentracker` can be named too)
     #[arg(long, value_delimiter = ',', value_name = "NAME", requires = "real")]
     require: Vec<String>,
-    /// With --real: only cases with these clients, `announces`, or `made` (what create makes)
+    /// With --real: only cases with these clients, `announces`, `made` (what create
+    /// makes), or with --long `limits`
     #[arg(long, value_delimiter = ',', value_name = "NAME", requires = "real")]
     only: Vec<String>,
     /// With --real: another client in place of pieces, to find out whether the lab is to blame
@@ -82,7 +85,7 @@ fn others() -> Vec<Box<dyn Client>> {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let names: Vec<&str> = others().iter().map(|client| client.name()).collect();
     let mut asked = arguments.require.iter().chain(&arguments.only).chain(&arguments.stand_in);
-    let others = [OPENTRACKER, ANNOUNCES, MADE];
+    let others = [OPENTRACKER, ANNOUNCES, MADE, LIMITS];
     let known = |name: &str| others.contains(&name) || names.contains(&name);
     if let Some(wrong) = asked.find(|name| !known(name)) {
         return Err(format!("no client is called {wrong}; there are {}", names.join(", ")).into());
@@ -146,6 +149,9 @@ fn matrix(arguments: &Arguments) -> Result<()> {
     if let (Some(binary), None) = (&arguments.binary, &arguments.stand_in) {
         if wanted(ANNOUNCES) {
             tally.add(announces::run(binary, &network));
+        }
+        if arguments.long && wanted(LIMITS) {
+            tally.add(limits::run(binary)?);
         }
         if wanted(MADE) && libtorrent::Libtorrent.version().is_some() {
             tally.add(made::run(binary, arguments.long)?);
