@@ -244,7 +244,7 @@ fn hybrid_halves_must_agree() {
     assert_eq!(good.version(), Version::Hybrid);
     let kinds: Vec<_> = good.files().iter().map(File::kind).collect();
     let (regular, padding) = (FileKind::Regular, FileKind::Padding);
-    assert_eq!(kinds, [regular, regular, padding, regular]);
+    assert_eq!(kinds, [regular, padding, regular, regular]);
     assert_eq!(good.expected(PieceIndex::new(0)), Some(Expected::Sha1([b'1'; 20])));
 
     let same = "is not file 0 of version 2";
@@ -263,7 +263,7 @@ fn hybrid_halves_must_agree() {
             "lengthi16380e4",
             "file 3 of version 1 does not begin with a piece".into(),
         ),
-        ("1:bd0:d6:lengthi0eee", "", "file 1 of version 1 is not file 1 of version 2".into()),
+        ("1:bd0:d6:lengthi0eee", "", "file 2 of version 1 is not file 1 of version 2".into()),
         ("d6:lengthi16384e4:pathl1:cee", "", "file 2 of version 2 is not in version 1".into()),
     ] {
         let mut bytes = hybrid(from, to);
