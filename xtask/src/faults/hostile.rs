@@ -2,7 +2,7 @@
 //! the download completes with the right bytes and in bounded memory, and that the program's log
 //! names the rule that each of them broke; with `--long` also that little speed is lost.
 //!
-//! Owns the cases. What the peers do is listed in [`acts`], and how in the files beside it.
+//! Owns the cases. What the peers do is listed in [`mod@acts`], and how in the files beside it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
