@@ -10,9 +10,9 @@ const FIRST_LINE: &str = "BT-SEARCH * HTTP/1.1";
 /// Which of the two groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// 239.192.152.143:6771
+    /// `239.192.152.143:6771`
     V4,
-    /// [ff15::efc0:988f]:6771
+    /// `[ff15::efc0:988f]:6771`
     V6,
 }
 
