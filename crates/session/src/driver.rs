@@ -382,6 +382,7 @@ impl Driver {
             peers: self.swarm.peers(),
             trackers: trackers.map(TrackerSnapshot::from).collect(),
             limited: self.shared.download_limit.is_some(),
+            disk_is_behind: self.shared.disk_is_behind(),
         }
     }
 

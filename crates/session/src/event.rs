@@ -141,6 +141,9 @@ pub struct Snapshot {
     pub trackers: Vec<TrackerSnapshot>,
     /// Whether a limit is set on what is downloaded.
     pub limited: bool,
+    /// Whether blocks that arrived, of this torrent or others, fill the memory that is set aside for
+    /// them until the disk has them.
+    pub disk_is_behind: bool,
 }
 
 impl Snapshot {

@@ -56,6 +56,12 @@ impl Shared {
         Pool::new(UPLOAD_BUDGET)
     }
 
+    /// Whether not even one more block could be received.
+    pub(crate) fn disk_is_behind(&self) -> bool {
+        let room = self.downloads.budget().saturating_sub(self.downloads.in_use());
+        room < usize::try_from(metainfo::BLOCK_LEN).unwrap_or(usize::MAX)
+    }
+
     pub(crate) fn half_open() -> Semaphore {
         Semaphore::new(HALF_OPEN)
     }

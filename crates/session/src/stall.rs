@@ -35,6 +35,8 @@ pub enum Stall {
         /// How many.
         peers: usize,
     },
+    /// What arrived waits for the disk, and until it is written there is no memory for more.
+    Disk,
     /// The download limit lets nothing through at the moment.
     Limit,
     /// Blocks were asked for, and nobody sends them.
@@ -75,9 +77,11 @@ impl Snapshot {
         let interesting = || self.peers.iter().filter(|peer| peer.am_interested);
         let open = || interesting().filter(|peer| !peer.peer_choking);
         match (interesting().count(), open().count()) {
+            _ if self.disk_is_behind => Stall::Disk,
             (0, _) => Stall::PeersLackPieces { peers: self.peers.len() },
             (peers, 0) => Stall::Choked { peers },
-            _ if self.limited => Stall::Limit,
+            // What was asked for has passed the limit already.
+            _ if self.limited && open().all(|peer| peer.requested == 0) => Stall::Limit,
             (_, peers) => Stall::Silent { peers },
         }
     }
@@ -105,6 +109,7 @@ mod tests {
             peers: Vec::new(),
             trackers: Vec::new(),
             limited: false,
+            disk_is_behind: false,
         }
     }
 
@@ -161,6 +166,10 @@ mod tests {
         now.peers.push(peer(true, false, 3));
         assert_eq!(now.stall(), Some(Stall::Silent { peers: 1 }));
         now.limited = true;
+        assert_eq!(now.stall(), Some(Stall::Silent { peers: 1 }), "it was asked");
+        now.peers = vec![peer(true, false, 0)];
         assert_eq!(now.stall(), Some(Stall::Limit));
+        now.disk_is_behind = true;
+        assert_eq!(now.stall(), Some(Stall::Disk));
     }
 }

@@ -45,6 +45,7 @@ pub(super) fn word(stall: &Stall) -> &'static str {
         Stall::Unreachable { .. } => "unreachable",
         Stall::PeersLackPieces { .. } => "peers_lack_pieces",
         Stall::Choked { .. } => "choked",
+        Stall::Disk => "disk",
         Stall::Limit => "limit",
         Stall::Silent { .. } => "silent",
         _ => "other",
@@ -72,6 +73,7 @@ pub(super) fn words(stall: &Stall) -> String {
         }
         Stall::Choked { peers: 1 } => "the peer with missing pieces chokes us".into(),
         Stall::Choked { peers } => format!("all {peers} peers with missing pieces choke us"),
+        Stall::Disk => "what arrived waits for the disk".into(),
         Stall::Limit => "the download limit is used up".into(),
         Stall::Silent { peers: 1 } => "a peer was asked and sends nothing".into(),
         Stall::Silent { peers } => format!("{peers} peers were asked and send nothing"),
