@@ -22,6 +22,8 @@ mod stall;
 pub use config::{AddOptions, Config, DEFAULT_PORTS};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, PeerChange, Snapshot, State, TrackerSnapshot};
+#[doc(hidden)]
+pub use resume::fuzz::any_bytes as fuzz_resume;
 pub use session::Session;
 pub use stall::Stall;
 pub use storage::{Allocation, Backend, TorrentId};

@@ -6,6 +6,8 @@
 //! belongs to another torrent, folder or version, is ignored, and a full check follows. Writing goes
 //! to a new file that is synced and then renamed over the old one, on a thread of its own.
 
+pub(crate) mod fuzz;
+
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;

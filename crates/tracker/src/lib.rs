@@ -28,3 +28,5 @@ pub use message::{Announce, Counts, Event, Reply, Scrape, ScrapeReply};
 pub use policy::Policy;
 pub use reply::{parse_announce, parse_scrape};
 pub use tiers::{Ask, Status, Tiers};
+#[doc(hidden)]
+pub use udp::fuzz::conversations as fuzz_udp;

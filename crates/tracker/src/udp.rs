@@ -3,6 +3,7 @@
 //! asked.
 
 mod exchanges;
+pub(crate) mod fuzz;
 mod packet;
 
 use std::io;

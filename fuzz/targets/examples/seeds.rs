@@ -1,0 +1,209 @@
+//! Writes the first seeds below `fuzz/seeds/`: a few good inputs of each kind, from which libFuzzer
+//! starts. It owns those files alone; what fuzzing adds beside them is never touched.
+//!
+//! `cargo run -p pieces-fuzz-targets --example seeds`
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use metainfo::{Extras, NewFile, Plan, Version};
+use wire::{HANDSHAKE_LEN, Handshake, Message, Payload, PeerId, Request};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Result<()> {
+    bencode()?;
+    magnet()?;
+    torrents()?;
+    resume()?;
+    swarm()?;
+    tracker()?;
+    wire()?;
+    Ok(())
+}
+
+fn write(target: &str, name: &str, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds").join(target);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(name), bytes)
+}
+
+fn bencode() -> Result<()> {
+    write("bencode", "integer", "i-42e")?;
+    write("bencode", "nested", "d1:ai0e1:bl4:spami7eld0:deee1:c0:e")?;
+    write("bencode", "odd", "d1:bi007e1:a02:xx1:ai1ee\n")?;
+    write("bencode", "prefix", "d8:msg_typei1ee0123456789")?;
+    write("bencode", "deep", ["l".repeat(101), "e".repeat(101)].concat())?;
+    Ok(())
+}
+
+fn magnet() -> Result<()> {
+    let v1 = "urn:btih:0123456789abcdef0123456789abcdef01234567";
+    let v2 = format!("urn:btmh:1220{}", "5a".repeat(32));
+    write("magnet", "v1", format!("magnet:?xt={v1}&dn=some+name&tr=http%3A%2F%2Ft%2Fannounce"))?;
+    write("magnet", "base32", "magnet:?xt=urn:btih:AERUKZ4JVPG66AJDIVTYTK6N54ASGRLH")?;
+    let hints = "tr.1=udp://a:1&tr.2=udp://b:2&ws=http://w/&x.pe=[::1]:6881&so=0,2-4";
+    write("magnet", "hybrid", format!("MAGNET:?xt.1={v1}&xt.2={v2}&{hints}&x.pe=host:1"))?;
+    Ok(())
+}
+
+fn torrents() -> Result<()> {
+    let file = |path: &[&str], length| NewFile {
+        path: path.iter().map(|part| (*part).to_owned()).collect(),
+        length,
+        executable: length == 7,
+    };
+    let extras = Extras {
+        tiers: vec![vec!["http://t/announce".into(), "udp://u:1".into()]],
+        web_seeds: vec!["http://w/".into()],
+        comment: Some("a comment".into()),
+        source: Some("tag".into()),
+        private: true,
+        ..Extras::default()
+    };
+    for (name, version) in [("v1", Version::V1), ("v2", Version::V2), ("hybrid", Version::Hybrid)] {
+        let files = vec![file(&["a"], 7), file(&["sub", "b"], 20_000), file(&["sub", "c"], 0)];
+        let plan = Plan::folder(version, "folder", 16_384, files)?;
+        let pieces = plan.layout().piece_count() as usize;
+        let sha1 = vec![*b"ssssssssssssssssssss"; if version == Version::V2 { 0 } else { pieces }];
+        let roots = vec![[b'm'; 32]; if version == Version::V1 { 0 } else { pieces }];
+        // A layer must hash to its file's root, which `encode` sees to.
+        write("metainfo", name, plan.encode(&sha1, &roots, &extras)?)?;
+    }
+    let single = Plan::file(Version::V1, "file", 16_384, 40_000, false)?;
+    write("metainfo", "single", single.encode(&[[b's'; 20]; 3], &[], &Extras::default())?)?;
+    let odd: &[u8] = b"d4:infod6:lengthi5e4:name10:../../etc/12:piece lengthi05e6:pieces20:\
+        ssssssssssssssssssssee\r\n";
+    write("metainfo", "odd", odd)?;
+    let nasty: &[u8] =
+        b"d4:infod5:filesld6:lengthi1e4:pathl3:CONeed6:lengthi2e4:pathl3:coneed4:attr\
+        1:p6:lengthi3e4:pathl1:3eed4:attr2:lx6:lengthi0e4:pathl1:leee4:name1:n12:piece lengthi9e\
+        6:pieces20:ssssssssssssssssssssee";
+    write("metainfo", "nasty", nasty)?;
+    Ok(())
+}
+
+fn resume() -> Result<()> {
+    let body = |version, stamps: &[u8]| {
+        bencode::encode_dict(|dict| {
+            dict.bytes("info hash", [b'h'; 20]);
+            dict.int("pieces", 10);
+            dict.bytes("root", "/data");
+            dict.int("saved", 1_700_000_000);
+            dict.bytes("stamps", stamps);
+            dict.bytes("synced", [0b1010_1010, 0b0100_0000]);
+            dict.int("version", version);
+        })
+    };
+    write("resume", "open", body(1, &[]))?;
+    let stamp = [&[1], [0, 0, 0, 0, 0, 0, 0, 80].as_slice(), &[0; 20]].concat();
+    write("resume", "closed", body(1, &[stamp.clone(), stamp].concat()))?;
+    write("resume", "future", body(2, &[]))?;
+    Ok(())
+}
+
+fn swarm() -> Result<()> {
+    // Four pieces, none here. A peer that has all of them gives block after block.
+    let connect = [0, 1, 0, 0, 20];
+    let (full, unchoke) = ([10, 0, 7], [10, 0, 2]);
+    let mut leech = [vec![3, 0], connect.to_vec(), full.to_vec(), unchoke.to_vec()].concat();
+    for block in 0..16_u8 {
+        leech.extend([8, 0, if block == 5 { 8 } else { 1 }, 3, 0]);
+    }
+    write("swarm", "leech", &leech)?;
+    // All are here. Two peers want them, one of them changes its mind.
+    let mut seed = vec![3, 255];
+    for (id, addr) in [(1, 20), (2, 22)] {
+        seed.extend([0, id, 1, 0, addr]);
+    }
+    for peer in [0, 1] {
+        seed.extend([10, peer, 4, 10, peer, 9, 1, 0, 1, 3, 0, 4, peer]);
+    }
+    seed.extend([10, 1, 11, 1, 0, 1, 6, 10, 3, 0, 6, 30, 10, 0, 5, 2, 0]);
+    write("swarm", "seed", &seed)?;
+    // Addresses, dials, a pause, limits, a lost piece, time.
+    write(
+        "swarm",
+        "outside",
+        [3, 3, 7, 0, 3, 20, 22, 24, 1, 0, 9, 0, 1, 20, 7, 2, 7, 6, 7, 3, 9, 9, 7, 4, 0, 6, 60],
+    )?;
+    Ok(())
+}
+
+fn tracker() -> Result<()> {
+    let announce = bencode::encode_dict(|dict| {
+        dict.int("complete", 3);
+        dict.int("incomplete", 4);
+        dict.bytes("external ip", [10, 0, 0, 1]);
+        dict.int("interval", 1_800);
+        dict.int("min interval", 60);
+        dict.bytes("peers", [10, 0, 0, 2, 0x1a, 0xe1, 10, 0, 0, 3, 0x1a, 0xe1]);
+        dict.bytes("peers6", [[0xfd; 16].as_slice(), &[0x1a, 0xe1]].concat());
+        dict.bytes("tracker id", "id");
+        dict.bytes("warning message", "careful");
+    });
+    write("tracker_http", "announce", announce)?;
+    write(
+        "tracker_http",
+        "list",
+        "d5:peersld2:ip9:127.0.0.14:porti6881eed2:ip3:::17:peer id1:x4:porti1eeee",
+    )?;
+    write("tracker_http", "failure", "d14:failure reason7:go away8:retry in5:nevere")?;
+    let scrape = bencode::encode_dict(|dict| {
+        dict.dict("files", |files| {
+            files.dict([b'a'; 20], |file| {
+                file.int("complete", 1);
+                file.int("downloaded", 2);
+                file.int("incomplete", 3);
+            });
+        });
+    });
+    write("tracker_http", "scrape", scrape)?;
+
+    // Connect, announce with two peers; and a scrape; an error; silence.
+    let connected = [3, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8];
+    let peers =
+        [[0, 0, 7, 8, 0, 0, 0, 1, 0, 0, 0, 2].as_slice(), &[10, 0, 0, 2, 1, 1, 10, 0, 0, 3, 1, 1]];
+    let announced = [&[4, 0, 24], peers.concat().as_slice()].concat();
+    let scraped = [[5, 0, 24].as_slice(), &[0, 0, 0, 1].repeat(6)].concat();
+    write("tracker_udp", "scrape", [connected.as_slice(), &scraped].concat())?;
+    write("tracker_udp", "silence", [0, 0, 15, 0, 0, 30, 1, 0, 0, 0, 0, 255])?;
+    write("tracker_udp", "refused", [connected.as_slice(), &[6, 0, 4], b"none"].concat())?;
+    let both = [&scraped, [0, 0, 15].as_slice(), &connected, &announced].concat();
+    write("tracker_udp", "both", [connected.as_slice(), &both].concat())?;
+    Ok(())
+}
+
+fn wire() -> Result<()> {
+    let handshake = Handshake { reserved: [0; 8], info_hash: [1; 20], peer_id: PeerId([2; 20]) };
+    let handshake: [u8; HANDSHAKE_LEN] = handshake.encode();
+    let cut = [3, 200, 1, 17];
+    write("wire", "handshake", [cut.as_slice(), &handshake].concat())?;
+    let request = Request { piece: 1, offset: 16_384, len: 16_384 };
+    let block =
+        |len| Message::Piece { piece: 1, offset: 0, payload: Payload::detached(vec![7; len]) };
+    let messages = [
+        Message::KeepAlive,
+        Message::Bitfield(vec![0xf0, 0x80].into()),
+        Message::Interested,
+        Message::Unchoke,
+        Message::Request(request),
+        block(30),
+        Message::Have(3),
+        Message::Cancel(request),
+        Message::NotInterested,
+        Message::Port(6_881),
+    ];
+    let mut stream = cut.to_vec();
+    messages.iter().for_each(|message| message.encode(&mut stream));
+    write("wire", "all", &stream)?;
+    Message::Choke.encode(&mut stream);
+    write("wire", "choke", &stream)?;
+    // Five blocks do not fit into the pool at once.
+    let mut stream = cut.to_vec();
+    (0..6).for_each(|_| block(20).encode(&mut stream));
+    write("wire", "blocks", &stream)?;
+    write("wire", "unknown", [cut.as_slice(), &[0, 0, 0, 3, 20, 0, 1, 0, 0, 0, 0]].concat())?;
+    Ok(())
+}

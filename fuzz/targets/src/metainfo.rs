@@ -1,0 +1,82 @@
+//! Torrent files: whatever is accepted has safe paths, a geometry without gaps, one hash a piece,
+//! and survives being edited.
+
+use std::collections::BTreeSet;
+
+use metainfo::{Edit, File, FileKind, Layout, Magnet, Metainfo};
+
+/// Longer walks than this only repeat themselves.
+const MOST_PIECES: usize = 2_000;
+
+/// Reads a torrent and looks at all it says.
+pub fn run(data: &[u8]) {
+    let torrent = match Metainfo::from_bytes(data) {
+        Ok(torrent) => torrent,
+        Err(error) => return assert!(!error.to_string().contains(char::is_control), "{error}"),
+    };
+    paths(&torrent);
+    if let Some(layout) = torrent.layout() {
+        geometry(layout, torrent.files());
+    }
+    for piece in (0..torrent.piece_count()).take(MOST_PIECES) {
+        assert!(torrent.expected(metainfo::PieceIndex::new(piece)).is_some());
+    }
+    let beyond = metainfo::PieceIndex::new(torrent.piece_count());
+    assert!(torrent.expected(beyond).is_none());
+    for warning in torrent.warnings() {
+        assert!(!warning.contains(char::is_control), "{warning}");
+    }
+
+    let magnet = Magnet::of(&torrent).to_string();
+    if magnet.len() <= metainfo::MAX_MAGNET_LEN {
+        let magnet: Magnet = magnet.parse().expect("ours");
+        assert_eq!(magnet.info_hash, torrent.info_hash());
+    }
+
+    let comment = Edit { comment: Some("other".into()), ..Edit::default() };
+    let edited = comment.apply(data).expect("what was read can be edited");
+    assert!(!edited.info_changed);
+    let again = Metainfo::from_bytes(&edited.bytes).expect("ours");
+    assert_eq!(again.comment(), Some("other"));
+    assert_eq!(again.info_hash(), torrent.info_hash());
+    assert_eq!(again.info_hash_v2(), torrent.info_hash_v2());
+    assert_eq!(again.tiers(), torrent.tiers());
+}
+
+fn paths(torrent: &Metainfo) {
+    let mut seen = BTreeSet::new();
+    for file in torrent.files().iter().filter(|file| file.kind() == FileKind::Regular) {
+        let path = file.path_str();
+        assert!(seen.insert(path.to_lowercase()), "twice: {path}");
+        assert!(!path.contains(char::is_control), "control characters: {path:?}");
+        for component in path.split('/') {
+            assert!(!["", ".", ".."].contains(&component), "{path:?}");
+            assert!(component.len() <= metainfo::MAX_COMPONENT_LEN, "{path:?}");
+        }
+    }
+}
+
+/// Files lie end to end, and each piece's spans are just its bytes.
+fn geometry(layout: &Layout, files: &[File]) {
+    assert_eq!(layout.file_count(), files.len());
+    let mut end = 0;
+    for (index, file) in files.iter().enumerate() {
+        assert_eq!(layout.file_len(index), file.length());
+        assert_eq!(layout.file_offset(index), end);
+        end += file.length();
+    }
+    assert_eq!(layout.total_len(), end);
+    assert!(layout.piece_count() <= metainfo::MAX_PIECES);
+    let mut bytes = 0;
+    for piece in layout.pieces().take(MOST_PIECES) {
+        let len = u64::from(layout.piece_len(piece));
+        let spans: u64 = layout.piece_spans(piece).map(|span| u64::from(span.len)).sum();
+        assert_eq!(spans, len);
+        bytes += len;
+        let blocks = layout.blocks(piece).take(MOST_PIECES).enumerate();
+        for (number, block) in blocks {
+            assert_eq!(layout.block_number(block).map(|n| n as usize), Some(number));
+        }
+    }
+    assert!(bytes == end || layout.piece_count() as usize > MOST_PIECES);
+}
