@@ -18,6 +18,9 @@ const STEPS: &[Step] = &[
     ("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]),
     ("docs", &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]),
     ("tests", &["test", "--workspace"], &[]),
+    // The build of the step before, on all cores.
+    ("simulation", &["test", "--workspace", "--test", "campaign"], &[("SWARM_SEEDS", "1000")]),
+    ("fuzz", &["xtask", "fuzz", "--seconds", "240"], &[]),
     ("e2e", &["xtask", "e2e"], &[]),
     ("faults", &["xtask", "faults", "--may-skip", "full,power"], &[]),
     (
@@ -31,6 +34,11 @@ const STEPS: &[Step] = &[
 const LONG_STEPS: &[Step] = &[
     ("tests --release", &["test", "--workspace", "--release"], &[]),
     ("e2e --long", &["xtask", "e2e", "--real", "--long", "--only", "announces,made,limits"], &[]),
+    (
+        "simulation --long",
+        &["test", "--workspace", "--release", "--test", "campaign"],
+        &[("SWARM_SEEDS", "10000")],
+    ),
 ];
 
 #[derive(clap::Args)]
@@ -54,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             break;
         }
     }
-    let table = Table::start(&[("step", Align::Left(16)), ("seconds", Align::Right(8))]);
+    let table = Table::start(&[("step", Align::Left(18)), ("seconds", Align::Right(8))]);
     for (name, success, took) in &done {
         let mood = if *success { Mood::Good } else { Mood::Bad };
         table.row(mood, &[name, &seconds(*took)]);

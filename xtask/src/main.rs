@@ -9,6 +9,7 @@ mod bench;
 mod ci;
 mod e2e;
 mod faults;
+mod fuzz;
 mod man;
 mod real;
 mod table;
@@ -38,6 +39,8 @@ enum Command {
     E2e(e2e::Arguments),
     /// Kill it, lie to it, take its disk away: what must hold whatever happens
     Faults(faults::Arguments),
+    /// Feed every parser with what libFuzzer makes up, and check the rules in fuzz/targets
+    Fuzz(fuzz::Arguments),
     /// Measure pieces beside every other client that is installed, and beside a yardstick
     Bench(bench::Arguments),
     /// Write the man pages of `pieces-cli` below the target folder, and say where
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::Faults(arguments) => faults::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Man => man::run(),
         Command::Ci(arguments) => ci::run(&arguments),

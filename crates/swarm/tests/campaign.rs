@@ -1,10 +1,13 @@
 //! Seeded swarms of every kind, with churn, broken connections, liars, stallers and failing disks:
 //! each must complete, and what must hold at every step is checked at every step.
 //!
-//! `SWARM_SEEDS=1000` runs so many of them, `SWARM_SEED=17` only that one; a failure names its seed.
+//! `SWARM_SEEDS=1000` runs so many of them on all cores, `SWARM_SEED=17` only that one; a failure
+//! names its seed.
 
 mod sim;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use metainfo::PieceSet;
@@ -19,16 +22,21 @@ fn every_seeded_swarm_completes() {
         // Those that once failed come first.
         None => [415, 416].into_iter().chain(0..number("SWARM_SEEDS").unwrap_or(12)).collect(),
     };
-    for seed in seeds {
-        let swarm = std::panic::catch_unwind(|| run(seed));
-        assert!(swarm.is_ok(), "swarm of seed {seed} failed; SWARM_SEED={seed} runs it again");
-    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)).copied() {
+            let swarm = std::panic::catch_unwind(|| run(seed));
+            assert!(swarm.is_ok(), "swarm of seed {seed} failed; SWARM_SEED={seed} runs it again");
+        }
+    };
+    // Each swarm is a world of its own: how many run beside it changes nothing in it.
+    let at_once = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| (0..at_once.min(seeds.len())).for_each(|_| drop(scope.spawn(work))));
 }
 
 fn run(seed: u64) {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let (nodes, pieces) = (nodes(&mut rng), 8 << rng.u32(0..7));
-    let pieces = rng.u32(pieces..pieces * 2).min(512);
+    let (nodes, pieces) = (nodes(&mut rng), log_uniform(&mut rng, 8, 512));
     let piece_length = [1_000_u32, 16_384, 40_000][rng.usize(0..3)];
     let mut world = World::new(seed, pieces, piece_length);
     let seeds = 1 + nodes / 10;
@@ -74,15 +82,22 @@ fn run(seed: u64) {
     assert!(done, "not complete: {}", world.laggards());
 }
 
-/// 2 to 100, about log-uniform, the median at 20 or more.
+/// 2 to 100, the median at 20, log-uniform on either side of it.
 fn nodes(rng: &mut fastrand::Rng) -> u32 {
-    match rng.u32(0..8) {
-        0 => rng.u32(2..5),
-        1 => rng.u32(5..10),
-        2 | 3 => rng.u32(10..20),
-        4 | 5 => rng.u32(20..45),
-        _ => rng.u32(45..=100),
-    }
+    if rng.bool() { log_uniform(rng, 2, 20) } else { log_uniform(rng, 20, 100) }
+}
+
+/// From `least` to `most`, any doubling as likely as another.
+fn log_uniform(rng: &mut fastrand::Rng, least: u32, most: u32) -> u32 {
+    let (low, high) = (f64::from(least).ln(), f64::from(most).ln());
+    let number = (low + rng.f64() * (high - low)).exp().round();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "within the bounds"
+    )]
+    let number = number as u32;
+    number.clamp(least, most)
 }
 
 fn some(rng: &mut fastrand::Rng, pieces: u32) -> PieceSet {

@@ -1,20 +1,33 @@
 //! Every seed and every case that fuzzing once found, as an ordinary test. It makes up nothing.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
 
 #[test]
 fn every_rule_holds_for_every_seed() {
-    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds");
     for (name, run) in targets::ALL {
-        let mut files: Vec<_> =
-            fs::read_dir(seeds.join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        assert!(!files.is_empty(), "{name} has no seeds");
-        for file in files {
+        let seeds = files(&format!("seeds/{name}"));
+        assert!(!seeds.is_empty(), "{name} has no seeds");
+        for file in seeds {
             let bytes = fs::read(&file).unwrap();
             let result = std::panic::catch_unwind(|| run(&bytes));
             assert!(result.is_ok(), "a rule of {name} is broken by {}", file.display());
         }
     }
+}
+
+#[test]
+fn every_target_has_its_entry_point() {
+    let name = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    let entries: BTreeSet<String> = files("fuzz_targets").into_iter().map(name).collect();
+    assert_eq!(entries, targets::ALL.iter().map(|(name, _)| (*name).to_owned()).collect());
 }
