@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use metainfo::Block;
+use metainfo::{Block, PieceIndex};
 
 use crate::limits::{MAX_QUEUE, UPLOAD_BUFFER};
 
@@ -78,6 +78,12 @@ impl Uploads {
         }
         let reading = self.reading.iter_mut().find(|entry| **entry == (block, true));
         reading.is_some_and(|entry| std::mem::take(&mut entry.1))
+    }
+
+    /// Drops the waiting requests of a piece that is not here any more; the disk finds out about those
+    /// it has.
+    pub(crate) fn forget(&mut self, piece: PieceIndex) {
+        self.queue.retain(|block| block.piece() != piece);
     }
 
     /// Drops all requests: the peer is choked.

@@ -496,6 +496,22 @@ fn a_lost_piece_is_not_served_and_is_fetched_again() {
 }
 
 #[test]
+fn requests_that_wait_are_forgotten_with_the_piece_that_is_lost() {
+    let mut lab = Lab::new(4, true);
+    let peer = lab.taker(2);
+    // An upload limit that is spent lets no more through for the moment.
+    let upload = Some(swarm::Limit::new(1_000));
+    lab.input(Input::Control(Control::Limits { download: None, upload }));
+    for piece in [0, 2, 2, 3] {
+        lab.request(peer, piece, 0, BLOCK);
+    }
+    lab.input(Input::Disk(DiskDone::Lost { piece: PieceIndex::new(2) }));
+    lab.pass(Duration::from_mins(2));
+    let read: Vec<u32> = lab.reads().iter().map(|block| block.piece().get()).collect();
+    assert_eq!(read, [0, 3]);
+}
+
+#[test]
 fn a_failed_piece_of_several_peers_is_fetched_whole_from_one() {
     let mut lab = Lab::new(1, false);
     let (first, second) = (lab.giver(2, &[0]), lab.giver(4, &[0]));

@@ -176,7 +176,11 @@ fn tracker() -> Result<()> {
 }
 
 fn wire() -> Result<()> {
-    let handshake = Handshake { reserved: [0; 8], info_hash: [1; 20], peer_id: PeerId([2; 20]) };
+    let handshake = Handshake {
+        reserved: wire::Reserved([0; 8]),
+        info_hash: [1; 20],
+        peer_id: PeerId([2; 20]),
+    };
     let handshake: [u8; HANDSHAKE_LEN] = handshake.encode();
     let cut = [3, 200, 1, 17];
     write("wire", "handshake", [cut.as_slice(), &handshake].concat())?;

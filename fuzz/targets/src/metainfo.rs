@@ -70,7 +70,7 @@ fn geometry(layout: &Layout, files: &[File]) {
     let mut bytes = 0;
     for piece in layout.pieces().take(MOST_PIECES) {
         let len = u64::from(layout.piece_len(piece));
-        let spans: u64 = layout.piece_spans(piece).map(|span| u64::from(span.len)).sum();
+        let spans: u64 = layout.piece_spans(piece).map(|span| span.len).sum();
         assert_eq!(spans, len);
         bytes += len;
         let blocks = layout.blocks(piece).take(MOST_PIECES).enumerate();

@@ -123,7 +123,7 @@ fn message(lab: &Lab, script: &mut Script<'_>) -> Message {
         11 => Message::Cancel(request(script)),
         12 => {
             let Request { piece, offset, len } = request(script);
-            let len = len.min(metainfo::MAX_REQUEST_LEN).max(1) as usize;
+            let len = len.clamp(1, metainfo::MAX_REQUEST_LEN) as usize;
             let payload = Payload::detached(vec![script.byte(); len]);
             Message::Piece { piece, offset, payload }
         }

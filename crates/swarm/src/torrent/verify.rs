@@ -106,6 +106,9 @@ impl Torrent {
             return;
         }
         self.missing += self.piece_bytes(piece);
+        for peer in self.peers.values_mut() {
+            peer.uploads.forget(piece);
+        }
         if self.config.wanted.as_ref().is_some_and(|wanted| !wanted.contains(piece)) {
             return;
         }

@@ -107,7 +107,13 @@ impl Lab {
         self.keys += 1;
         let peer = PeerKey(self.keys);
         self.open.insert(peer, Seen::default());
-        self.input(Input::Connected { peer, addr, origin, peer_id, reserved });
+        self.input(Input::Connected {
+            peer,
+            addr,
+            origin,
+            peer_id,
+            reserved: wire::Reserved(reserved),
+        });
     }
 
     /// One of the connections.
@@ -208,6 +214,7 @@ impl Lab {
         DiskDone::Checked { piece, outcome }
     }
 
+    #[allow(clippy::match_wildcard_for_single_variants, reason = "what is new is not judged here")]
     fn perform(&mut self, action: Action) {
         match action {
             Action::Send { peer, message } => self.sent(peer, message),
