@@ -197,7 +197,12 @@ impl Driver {
                 }
                 return;
             }
-            Done::Failed { error, .. } => return self.fail(now, error),
+            Done::Failed { what, error, .. } => {
+                if let (What::Sync { .. }, Some(durable)) = (what, &mut self.durable) {
+                    durable.failed();
+                }
+                return self.fail(now, error);
+            }
             _ => return,
         };
         self.swarm.handle(now, Input::Disk(input));

@@ -21,11 +21,62 @@ pub(crate) struct Durable {
     spec: Spec,
     shared: Arc<Shared>,
     mailbox: Mailbox,
+    claims: Claims,
+}
+
+/// Which pieces are claimed, and when the next sync is due.
+struct Claims {
     synced: PieceSet,
     /// Pieces that were whole when the torrent started; the first sync covers them.
     at_start: Option<PieceSet>,
     due: Option<Instant>,
     syncing: bool,
+}
+
+impl Claims {
+    fn new(trusted: PieceSet, have: &PieceSet, now: Instant) -> Self {
+        let unsynced = trusted.count() < have.count();
+        Self {
+            synced: trusted,
+            at_start: unsynced.then(|| have.clone()),
+            due: unsynced.then(|| now + SYNC_EVERY),
+            syncing: false,
+        }
+    }
+
+    fn wrote(&mut self, now: Instant) {
+        self.due.get_or_insert(now + SYNC_EVERY);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.due.filter(|_| !self.syncing)
+    }
+
+    fn is_due(&mut self, now: Instant) -> bool {
+        let due = self.poll_timeout().is_some_and(|due| due <= now);
+        if due {
+            self.syncing = true;
+            self.due = None;
+        }
+        due
+    }
+
+    fn synced(&mut self, pieces: &[PieceIndex]) {
+        self.syncing = false;
+        for piece in self.at_start.take().iter().flat_map(PieceSet::iter) {
+            self.synced.insert(piece);
+        }
+        for &piece in pieces {
+            self.synced.insert(piece);
+        }
+    }
+
+    /// A system tells of a failed sync once and then forgets the bytes it could not write, so that
+    /// the next sync succeeds without them: what this one was to cover is never claimed.
+    fn failed(&mut self) {
+        self.syncing = false;
+        self.at_start = None;
+    }
 }
 
 impl Durable {
@@ -37,61 +88,89 @@ impl Durable {
         mailbox: Mailbox,
         now: Instant,
     ) -> Self {
-        let unsynced = trusted.count() < have.count();
-        Self {
-            place,
-            spec,
-            shared,
-            mailbox,
-            synced: trusted,
-            at_start: unsynced.then(|| have.clone()),
-            due: unsynced.then(|| now + SYNC_EVERY),
-            syncing: false,
-        }
+        Self { place, spec, shared, mailbox, claims: Claims::new(trusted, have, now) }
     }
 
     /// A piece was written and is not synced yet.
     pub(crate) fn wrote(&mut self, now: Instant) {
-        self.due.get_or_insert(now + SYNC_EVERY);
+        self.claims.wrote(now);
     }
 
     /// When [`is_due`](Self::is_due) will answer yes.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.due.filter(|_| !self.syncing)
+        self.claims.poll_timeout()
     }
 
     /// Whether to start a sync now; it counts as started.
     pub(crate) fn is_due(&mut self, now: Instant) -> bool {
-        let due = self.poll_timeout().is_some_and(|due| due <= now);
-        if due {
-            self.syncing = true;
-            self.due = None;
-        }
-        due
+        self.claims.is_due(now)
     }
 
     /// A sync ended that covered `pieces`: from now on they are claimed.
     pub(crate) fn synced(&mut self, pieces: &[PieceIndex]) {
-        self.syncing = false;
-        for piece in self.at_start.take().iter().flat_map(PieceSet::iter) {
-            self.synced.insert(piece);
-        }
-        for &piece in pieces {
-            self.synced.insert(piece);
-        }
-        self.shared.saver.save(&self.place, State::now(self.synced.clone(), Vec::new()), || {});
+        self.claims.synced(pieces);
+        let state = State::now(self.claims.synced.clone(), Vec::new());
+        self.shared.saver.save(&self.place, state, || {});
+    }
+
+    /// A sync failed: what it was to cover stays unclaimed, and the next run hashes it.
+    pub(crate) fn failed(&mut self) {
+        self.claims.failed();
     }
 
     /// The files are closed: how they look now is saved with the claims, and the torrent hears when
     /// that is done. If somebody else `touched` them, nothing is claimed: it all has to be hashed.
     pub(crate) fn close(&self, touched: bool) {
-        let none = || PieceSet::new_empty(self.synced.len());
-        let claims = if touched { none() } else { self.synced.clone() };
+        let synced = &self.claims.synced;
+        let claims = if touched { PieceSet::new_empty(synced.len()) } else { synced.clone() };
         let state = State::now(claims, storage::stamps(&self.spec));
         let mailbox = self.mailbox.clone();
         self.shared.saver.save(&self.place, state, move || {
             // A torrent that left after its deadline is not waiting any more.
             let _ = mailbox.send(Mail::Saved);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces(numbers: &[u32]) -> PieceSet {
+        let mut set = PieceSet::new_empty(8);
+        numbers.iter().for_each(|number| drop(set.insert(PieceIndex::new(*number))));
+        set
+    }
+
+    /// What is claimed, by number.
+    fn claimed(claims: &Claims) -> Vec<u32> {
+        claims.synced.iter().map(PieceIndex::get).collect()
+    }
+
+    #[test]
+    fn a_sync_claims_what_it_covered_and_what_was_there_at_the_start() {
+        let now = Instant::now();
+        let mut claims = Claims::new(pieces(&[0]), &pieces(&[0, 1]), now);
+        assert!(!claims.is_due(now));
+        assert!(claims.is_due(now + SYNC_EVERY));
+        claims.wrote(now + SYNC_EVERY);
+        assert!(!claims.is_due(now + 2 * SYNC_EVERY), "one at a time");
+        assert_eq!(claimed(&claims), [0]);
+        claims.synced(&[PieceIndex::new(2)]);
+        assert_eq!(claimed(&claims), [0, 1, 2]);
+        assert!(claims.is_due(now + 2 * SYNC_EVERY));
+    }
+
+    #[test]
+    fn what_a_failed_sync_was_to_cover_is_never_claimed() {
+        let now = Instant::now();
+        let mut claims = Claims::new(pieces(&[0]), &pieces(&[0, 1]), now);
+        claims.wrote(now);
+        assert!(claims.is_due(now + SYNC_EVERY));
+        claims.failed();
+        assert_eq!(claimed(&claims), [0]);
+        // The next one succeeds, though the system forgot bytes of piece 1 and what was written since.
+        claims.synced(&[PieceIndex::new(3)]);
+        assert_eq!(claimed(&claims), [0, 3]);
     }
 }

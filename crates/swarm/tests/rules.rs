@@ -4,9 +4,9 @@ mod lab;
 
 use std::time::Duration;
 
-use lab::{BLOCK, Lab};
+use lab::{BLOCK, Lab, OUR_ID};
 use metainfo::{PieceIndex, PieceSet};
-use swarm::{CloseReason, Control, DiskDone, DiskJob, Event, Input, Limit, limits};
+use swarm::{CloseReason, Config, Control, DiskDone, DiskJob, Event, Input, Limit, limits};
 use wire::{Message, Payload, Request};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -375,6 +375,24 @@ fn uploads_are_read_as_far_as_the_buffer_goes_and_choking_forgets_them() {
     lab.input(Input::Disk(DiskDone::ReadFailed { peer, block: other }));
     assert_eq!(lab.sent(peer)[0], Message::Choke);
     assert_eq!(lab.torrent.peers()[0].queued, 10 + 1, "only what is being read");
+}
+
+#[test]
+fn the_upload_buffers_of_all_peers_have_a_bound_together() {
+    let mut config = Config::new(OUR_ID);
+    config.unchoke_slots = 80;
+    let mut lab = Lab::with(20, true, config);
+    let peers: Vec<_> = (2..72).map(|number| lab.taker(number)).collect();
+    for peer in &peers {
+        for piece in 0..17 {
+            (0..4).for_each(|number| lab.request(*peer, piece, number * BLOCK, BLOCK));
+        }
+    }
+    let reads = lab.reads().len() as u64;
+    assert_eq!(reads * u64::from(BLOCK), limits::UPLOAD_BUFFER_ALL, "though 70 peers want 1 MiB");
+    assert_eq!(lab.torrent.stats().upload_buffered, limits::UPLOAD_BUFFER_ALL);
+    lab.input(Input::Closed { peer: peers[0] });
+    assert_eq!(lab.reads().len(), 64, "what one peer held, another gets");
 }
 
 #[test]

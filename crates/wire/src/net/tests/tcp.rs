@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::limits::BLOCK_LEN;
+use crate::limits::{BLOCK_LEN, CONNECT_DEADLINE};
 
 const BLOCKS: u32 = 1000;
 
@@ -79,4 +79,24 @@ async fn connecting_uses_the_bound_address_and_no_delay() {
 
     let error = connect(addr, Some(IpAddr::V6(Ipv6Addr::LOCALHOST))).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_does_not_answer_is_given_up_at_the_deadline() {
+    // Nobody accepts, and the system queues one or two: to all others it says nothing.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut made = Vec::new();
+    let (begun, error) = loop {
+        let begun = tokio::time::Instant::now();
+        match connect(addr, None).await {
+            Ok(stream) => made.push(stream),
+            Err(error) => break (begun, error),
+        }
+        assert!(made.len() < 10, "the queue has no end");
+    };
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(begun.elapsed().as_secs(), CONNECT_DEADLINE.as_secs());
 }
