@@ -5,6 +5,7 @@
 mod arrows;
 mod files;
 mod others;
+mod promises;
 mod sabotage;
 
 use crate::{Result, root};
@@ -13,6 +14,7 @@ pub(crate) fn run() -> Result<()> {
     let mut complaints = arrows::check(root())?;
     let (files, of_files) = files::check(root())?;
     complaints.extend(of_files);
+    complaints.extend(promises::check(root(), &files::all(root())?)?);
     let (others, of_others) = others::check(root())?;
     complaints.extend(of_others);
     complaints.extend(sabotage::check(root())?);

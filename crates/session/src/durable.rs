@@ -138,7 +138,9 @@ mod tests {
 
     fn pieces(numbers: &[u32]) -> PieceSet {
         let mut set = PieceSet::new_empty(8);
-        numbers.iter().for_each(|number| drop(set.insert(PieceIndex::new(*number))));
+        for number in numbers {
+            set.insert(PieceIndex::new(*number));
+        }
         set
     }
 

@@ -19,11 +19,7 @@ const UNSAFE: &[&str] = &["crates/piecehash", "crates/storage", "xtask/src/fault
 
 /// How many files were read, and the complaints, one a line.
 pub(super) fn check(root: &Path) -> Result<(usize, Vec<String>)> {
-    let mut files = Vec::new();
-    for folder in FOLDERS.iter().map(|folder| root.join(folder)).filter(|folder| folder.exists()) {
-        sources(&folder, &mut files)?;
-    }
-    files.sort();
+    let files = all(root)?;
     let mut complaints = Vec::new();
     for path in &files {
         let shown = path.strip_prefix(root).unwrap_or(path);
@@ -31,6 +27,16 @@ pub(super) fn check(root: &Path) -> Result<(usize, Vec<String>)> {
         complaints.extend(look(shown, &text).map(|what| format!("{}: {what}", shown.display())));
     }
     Ok((files.len(), complaints))
+}
+
+/// Every source file, sorted.
+pub(super) fn all(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for folder in FOLDERS.iter().map(|folder| root.join(folder)).filter(|folder| folder.exists()) {
+        sources(&folder, &mut files)?;
+    }
+    files.sort();
+    Ok(files)
 }
 
 fn sources(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
