@@ -1,5 +1,6 @@
 //! Writes the first seeds below `fuzz/seeds/`: a few good inputs of each kind, from which libFuzzer
-//! starts. It owns those files alone; what fuzzing adds beside them is never touched.
+//! starts. It owns those files alone; what fuzzing adds beside them (`grown-*`, `found-*`) is never
+//! touched.
 //!
 //! `cargo run -p pieces-fuzz-targets --example seeds`
 
