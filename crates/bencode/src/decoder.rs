@@ -200,6 +200,7 @@ impl<'a> Run<'a> {
                     rest = after;
                     let (end, length) = (offset(input, rest), tape.len());
                     if let Some(outer) = open.pop() {
+                        #[allow(clippy::indexing_slicing, reason = "pushed when it was opened")]
                         tape[outer.token].close(end, length);
                         (next, key) = (outer.after, outer.key);
                     }

@@ -3,6 +3,8 @@
 //! Owns the order and uniqueness of written keys. Never fails and never recurses into a decoded
 //! value.
 
+#![allow(clippy::indexing_slicing, reason = "only places in what was just written here")]
+
 use std::io::Write as _;
 use std::ops::Range;
 

@@ -3,6 +3,9 @@
 //! Owns the grammar, its limits and the canonical form. Never does I/O and never knows what a
 //! torrent or a tracker answer is.
 #![doc = include_str!("../README.md")]
+// What comes from outside is never used as an index unchecked.
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails"))]
 
 mod decoder;
 mod encoder;

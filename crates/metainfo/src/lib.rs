@@ -3,6 +3,10 @@
 //! This file owns the list of modules and what of them is public; the rules are in the modules.
 //! The crate never does I/O: it is given bytes and gives answers.
 
+// What comes from outside is never used as an index unchecked.
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails"))]
+
 mod create;
 mod edit;
 mod error;

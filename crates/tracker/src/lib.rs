@@ -4,6 +4,9 @@
 //! Owns everything between "these trackers, these counters" and "these peers, ask again then".
 //! Never uses an async runtime, never connects to peers, never decides what a torrent needs.
 #![doc = include_str!("../README.md")]
+// What comes from outside is never used as an index unchecked.
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails"))]
 
 mod client;
 mod error;

@@ -1,6 +1,9 @@
 //! Owns the shape of what two BitTorrent peers say to each other: names, handshake, messages, and a codec without
 //! I/O. Never decides what to ask for or whom to serve, and never knows what a piece number means.
 #![doc = include_str!("../README.md")]
+// What comes from outside is never used as an index unchecked.
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails"))]
 #![cfg_attr(
     test,
     allow(clippy::cast_possible_truncation, reason = "tests make bytes of small counters")

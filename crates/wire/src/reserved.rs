@@ -57,11 +57,13 @@ impl Reserved {
         self.has(DHT)
     }
 
+    #[allow(clippy::indexing_slicing, reason = "the bits are constants of this file")]
     const fn with(mut self, bit: Bit) -> Self {
         self.0[bit.byte] |= bit.mask;
         self
     }
 
+    #[allow(clippy::indexing_slicing, reason = "the bits are constants of this file")]
     const fn has(self, bit: Bit) -> bool {
         self.0[bit.byte] & bit.mask != 0
     }

@@ -65,7 +65,9 @@ impl Pex {
         let (mut added, mut flags) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
         for contact in &self.added {
             let family = put(&mut added, contact.addr);
-            flags[family].push(contact.flags.0);
+            if let Some(flags) = flags.get_mut(family) {
+                flags.push(contact.flags.0);
+            }
         }
         let mut dropped = [Vec::new(), Vec::new()];
         for addr in &self.dropped {
@@ -121,11 +123,12 @@ fn with_flags(
 /// Appends an address to those of its family, and says which that is.
 fn put(families: &mut [Vec<u8>; 2], addr: SocketAddr) -> usize {
     let ip = addr.ip().to_canonical();
-    let family = match ip {
-        IpAddr::V4(_) => 0,
-        IpAddr::V6(_) => 1,
+    let [v4, v6] = families;
+    let (number, family) = match ip {
+        IpAddr::V4(_) => (0, v4),
+        IpAddr::V6(_) => (1, v6),
     };
-    fields::put_ip(&mut families[family], ip);
-    families[family].extend(addr.port().to_be_bytes());
-    family
+    fields::put_ip(family, ip);
+    family.extend(addr.port().to_be_bytes());
+    number
 }

@@ -82,7 +82,7 @@ pub(super) async fn answer(
     let (before_id, id) = bytes.split_at_mut(begin.len());
     before_id.copy_from_slice(begin);
     let mut known = [0; HANDSHAKE_LEN];
-    known[..begin.len()].copy_from_slice(begin);
+    known.iter_mut().zip(begin).for_each(|(to, from)| *to = *from);
     let ours = resolve(Handshake::decode(&known)?.info_hash).ok_or(ErrorKind::WrongInfoHash)?;
     write_all(transport, &ours.encode()).await?;
     read_exact(transport, id).await?;
