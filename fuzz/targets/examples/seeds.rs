@@ -201,13 +201,17 @@ fn wire() -> Result<()> {
         Message::Port(6_881),
     ];
     let mut stream = cut.to_vec();
-    messages.iter().for_each(|message| message.encode(&mut stream));
+    for message in &messages {
+        message.encode(&mut stream);
+    }
     write("wire", "all", &stream)?;
     Message::Choke.encode(&mut stream);
     write("wire", "choke", &stream)?;
     // Five blocks do not fit into the pool at once.
     let mut stream = cut.to_vec();
-    (0..6).for_each(|_| block(20).encode(&mut stream));
+    for _ in 0..6 {
+        block(20).encode(&mut stream);
+    }
     write("wire", "blocks", &stream)?;
     write("wire", "unknown", [cut.as_slice(), &[0, 0, 0, 3, 20, 0, 1, 0, 0, 0, 0]].concat())?;
     Ok(())

@@ -1,5 +1,7 @@
 //! Every seed and every case that fuzzing once found, as an ordinary test. It makes up nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
