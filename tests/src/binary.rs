@@ -33,21 +33,18 @@ pub fn pieces_cli() -> Result<PathBuf> {
 /// No package is named, so cargo builds it with the features that the whole workspace asks for, and
 /// what `cargo test --workspace` compiled is used again.
 pub fn build(name: &str, profile: Profile) -> Result<PathBuf> {
-    build_in(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")), name, profile, None)
+    build_with(cargo(), name, profile)
 }
 
-/// The same of the workspace in `root`, and, if given, into another target folder than its own.
-pub fn build_in(
-    root: &Path,
-    name: &str,
-    profile: Profile,
-    target: Option<&Path>,
-) -> Result<PathBuf> {
+/// The same of another workspace, into a target folder that is given. Not the one of this workspace:
+/// cargo would take what it built of the one for the other's.
+pub fn build_in(root: &Path, name: &str, profile: Profile, target: &Path) -> Result<PathBuf> {
     let mut cargo = cargo();
-    cargo.current_dir(root);
-    if let Some(target) = target {
-        cargo.env("CARGO_TARGET_DIR", target);
-    }
+    cargo.current_dir(root).env("CARGO_TARGET_DIR", target);
+    build_with(cargo, name, profile)
+}
+
+fn build_with(mut cargo: Command, name: &str, profile: Profile) -> Result<PathBuf> {
     cargo.args(["build", "--quiet", "--message-format=json-render-diagnostics"]);
     cargo.args(["--bin", name]);
     if profile == Profile::Release {

@@ -2,8 +2,9 @@
 //! red with it.
 //!
 //! Owns the scratch copy of this tree that patches are applied to. It lies below the target folder and
-//! is built into the same one, so that only what a patch touches is compiled anew. Never changes a
-//! file of the tree itself.
+//! stays there, with a target folder of its own: the first sabotage costs a whole build, each further
+//! one what its patch touches. (In one target folder for both, cargo takes what it built of one tree
+//! for the other's.) Never changes a file of the tree itself.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,20 +25,19 @@ pub(super) fn build(name: &str, to: &Path) -> Result<()> {
     // Beside what cargo builds, wherever that is.
     let built = binary::build("pieces-cli", Profile::Dev)?;
     let target = built.parent().and_then(Path::parent).ok_or("the program is in no folder")?;
-    let tree = target.join("sabotage");
+    let folder = target.join("sabotage");
+    let tree = folder.join("tree");
     copy_tree(&tree)?;
     let mut apply = Command::new("git");
     // What is below the target folder counts as no part of the repository around it.
-    apply.current_dir(&tree).env("GIT_CEILING_DIRECTORIES", target);
+    apply.current_dir(&tree).env("GIT_CEILING_DIRECTORIES", &folder);
     let applied = apply.arg("apply").arg(patch(name)).output()?;
     if !applied.status.success() {
         return Err(String::from_utf8_lossy(&applied.stderr).trim().to_owned().into());
     }
-    let sabotaged = binary::build_in(&tree, "pieces-cli", Profile::Dev, Some(target));
-    let copied = sabotaged.and_then(|path| Ok(fs::copy(path, to)?));
-    // Both trees are built to the same place: what lies there is to be ours again.
-    binary::build("pieces-cli", Profile::Dev)?;
-    copied.map(drop)
+    let sabotaged = binary::build_in(&tree, "pieces-cli", Profile::Dev, &folder.join("target"))?;
+    fs::copy(sabotaged, to)?;
+    Ok(())
 }
 
 /// Makes `tree` a copy of the files that git knows. A file that is as it should be keeps its time, so
