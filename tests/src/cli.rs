@@ -42,8 +42,10 @@ impl Cli {
         Ok(Self::new(["seed"])?.on_loopback(torrent, dir))
     }
 
-    /// `TORRENT -d DIR`, listening on a free port of 127.0.0.1.
-    pub fn on_loopback(self, torrent: &Path, dir: &Path) -> Self {
+    /// `TORRENT -d DIR`, listening on a free port of 127.0.0.1, with its resume state beside the
+    /// torrent: tests leave nothing in anybody's home.
+    pub fn on_loopback(mut self, torrent: &Path, dir: &Path) -> Self {
+        self.command.env("XDG_STATE_HOME", torrent.with_file_name("state"));
         self.arg(torrent).arg("-d").arg(dir).args(["--bind", "127.0.0.1", "--port", "0"])
     }
 
