@@ -9,5 +9,6 @@ mod options;
 mod preflight;
 mod seed;
 mod show;
+mod source;
 mod stage;
 mod stop;
