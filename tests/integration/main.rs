@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test fail as tests do")]
 
 mod download;
+mod encryption;
 mod hostile;
 mod kit;
 mod options;

@@ -203,6 +203,13 @@ pub(crate) struct Network {
     /// Local address for the listener, outgoing peers and trackers
     #[arg(long, value_name = "IP")]
     pub(crate) bind: Option<IpAddr>,
+    /// Which connections are encrypted (MSE): none, whatever the peer wants, or all
+    ///
+    /// prefer begins in the clear, tries again encrypted where that is refused, and takes both from
+    /// peers that come. require is RC4 only: it hides what passes from the network, proves nobody's
+    /// identity, and costs processor time. off refuses encrypted peers.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = values::Encryption::Prefer)]
+    pub(crate) encryption: values::Encryption,
     /// A peer to connect to besides those that trackers name (repeatable)
     #[arg(long = "peer", value_name = "IP:PORT", value_parser = values::peer)]
     pub(crate) peers: Vec<SocketAddr>,

@@ -88,6 +88,7 @@ fn config(network: &Network, limits: &Limits) -> Config {
         upload_limit: limits.max_upload,
         ports: network.port.map_or(DEFAULT_PORTS, |port| port..=port),
         bind: network.bind,
+        encryption: network.encryption.into(),
         state_dir: state_dir(),
         ..defaults
     }

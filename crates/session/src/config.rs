@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use wire::net::Encryption;
+
 /// What a session is told at the start.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -14,6 +16,8 @@ pub struct Config {
     /// Local address of the listener, of outgoing connections and of tracker connections.
     /// `None`: every address of the machine.
     pub bind: Option<IpAddr>,
+    /// Which connections are encrypted, in both directions.
+    pub encryption: Encryption,
     /// Connections a torrent holds at the most.
     pub max_peers: usize,
     /// Payload bytes a second that all torrents together ask of peers; `None` is no limit.
@@ -29,7 +33,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Whether stopping waits until everything is synced to disk.
     pub sync_on_stop: bool,
-    /// Seed of every random choice; `None` takes one from the operating system.
+    /// Seed of every random choice but the keys of encrypted connections; `None` takes one from the
+    /// operating system.
     pub seed: Option<u64>,
 }
 
@@ -38,6 +43,7 @@ impl Default for Config {
         Self {
             ports: DEFAULT_PORTS,
             bind: None,
+            encryption: Encryption::default(),
             max_peers: DEFAULT_MAX_PEERS,
             download_limit: None,
             upload_limit: None,

@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use metainfo::Layout;
 use swarm::{Origin, PeerKey};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
-use wire::net::{Handle, channel};
+use wire::mse::Noise;
+use wire::net::{CloseReason, Handle, Stream, channel};
 
+use crate::dialects::{Dialect, Plan, is_refusal};
 use crate::mail::{Entry, Mail};
 use crate::shared::Shared;
 
@@ -25,7 +28,11 @@ const MAX_INCOMING: usize = 100;
 const PLACE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How long to wait before accepting again when the system has no descriptor for us.
-const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A peer that wants another kind of handshake hangs up after a round trip. What took longer was no
+/// such refusal, and has held a place among the half-open for long enough.
+const REFUSAL: Duration = Duration::from_secs(3);
 
 /// Connects to `addr` and shakes hands; the torrent hears of it either way.
 pub(crate) fn dial(addr: SocketAddr, entry: Entry, shared: &Arc<Shared>) {
@@ -46,14 +53,61 @@ async fn try_dial(
     addr: SocketAddr,
     entry: &Entry,
     shared: &Shared,
-) -> Result<(TcpStream, OwnedSemaphorePermit, wire::Handshake), String> {
+) -> Result<(Stream<TcpStream>, OwnedSemaphorePermit, wire::Handshake), String> {
     let _permit = shared.dials.acquire().await.map_err(|closed| closed.to_string())?;
     let place = shared.connections.clone().acquire_owned().await;
     let place = place.map_err(|closed| closed.to_string())?;
+    let Plan { first, second } = shared.dialects.plan(addr);
+    let begun = Instant::now();
+    let mut dialect = first;
+    let mut reached = try_dialect(addr, dialect, entry, shared).await?;
+    // In the same place, so that a peer of the other kind costs no more room than others do.
+    if let (Err(reason), Some(second)) = (&reached, second)
+        && is_refusal(*reason)
+        && begun.elapsed() < REFUSAL
+    {
+        log::debug!("{addr}: {reason}; once more, {second:?}");
+        dialect = second;
+        reached = try_dialect(addr, dialect, entry, shared).await?;
+    }
+    match reached {
+        Ok((stream, theirs)) => {
+            shared.dialects.worked(addr, dialect);
+            Ok((stream, place, theirs))
+        }
+        Err(reason) => {
+            shared.dialects.failed(addr, dialect);
+            Err(reason.to_string())
+        }
+    }
+}
+
+/// Connects, and shakes hands like this. An error without an inner one: the address was not reached.
+async fn try_dialect(
+    addr: SocketAddr,
+    dialect: Dialect,
+    entry: &Entry,
+    shared: &Shared,
+) -> Result<Result<(Stream<TcpStream>, wire::Handshake), CloseReason>, String> {
     let connected = wire::net::connect(addr, shared.bind).await;
-    let mut stream = connected.map_err(|error| format!("cannot connect: {error}"))?;
-    let theirs = wire::net::outgoing(&mut stream, entry.handshake()).await;
-    Ok((stream, place, theirs.map_err(|reason| reason.to_string())?))
+    let stream = connected.map_err(|error| format!("cannot connect: {error}"))?;
+    let ours = entry.handshake();
+    Ok(match dialect {
+        Dialect::Plain => {
+            let mut stream = Stream::plain(stream);
+            let theirs = wire::net::outgoing(&mut stream, ours).await;
+            theirs.map(|theirs| (stream, theirs))
+        }
+        Dialect::Encrypted(allowed) => {
+            let noise = noise().map_err(|error| format!("no random numbers: {error}"))?;
+            wire::net::outgoing_encrypted(stream, ours, allowed, &noise).await
+        }
+    })
+}
+
+/// What an encryption handshake needs of chance.
+fn noise() -> std::io::Result<Noise> {
+    Noise::draw(getrandom::fill).map_err(|error| std::io::Error::other(error.to_string()))
 }
 
 /// Accepts connections until the session ends.
@@ -117,7 +171,7 @@ impl UnderWay {
 
 /// Shakes hands with a peer that came to us and passes it to the torrent it asks for.
 async fn receive(
-    mut stream: TcpStream,
+    stream: TcpStream,
     place: OwnedSemaphorePermit,
     addr: SocketAddr,
     shared: &Shared,
@@ -127,12 +181,14 @@ async fn receive(
         return;
     }
     let mut wanted = None;
+    let find = |disguise| shared.registry.by_disguise(disguise);
     let resolve = |info_hash| {
         wanted = shared.registry.by_hash(info_hash);
         wanted.as_ref().map(Entry::handshake)
     };
-    match wire::net::incoming(&mut stream, resolve).await {
-        Ok(theirs) => {
+    let encryption = shared.dialects.encryption();
+    match wire::net::incoming_either(stream, encryption, noise, find, resolve).await {
+        Ok((stream, theirs)) => {
             if let Some(entry) = wanted {
                 let origin = Origin::Incoming;
                 let _ = entry.mailbox.send(Mail::Connected { stream, place, addr, origin, theirs });
@@ -145,7 +201,7 @@ async fn receive(
 /// Starts the task that runs a connection. Its batches, and its end, go to the torrent's mailbox.
 pub(crate) fn spawn(
     peer: PeerKey,
-    (stream, place): (TcpStream, OwnedSemaphorePermit),
+    (stream, place): (Stream<TcpStream>, OwnedSemaphorePermit),
     entry: &Entry,
     shared: &Shared,
     layout: &Layout,

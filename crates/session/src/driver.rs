@@ -17,7 +17,8 @@ use storage::{Done, Job, TorrentId, What};
 use swarm::{Action, Control, DiskDone, DiskJob, Input, PeerKey, Source};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use wire::net::{Batch, Handle};
+use wire::mse::Method;
+use wire::net::{Batch, Handle, Stream};
 use wire::{Handshake, Message, Payload};
 
 use crate::announce::Announcer;
@@ -124,9 +125,10 @@ impl Driver {
                 }
             }
             Mail::Connected { stream, place, addr, origin, theirs } => {
+                let secrecy = secrecy(&stream);
                 let peer = self.adopt(stream, place, addr);
                 let Handshake { peer_id, reserved, .. } = theirs;
-                log::debug!("{addr}: connected, {origin:?}, peer id {peer_id}");
+                log::debug!("{addr}: connected, {origin:?}, {secrecy}, peer id {peer_id}");
                 let change = PeerChange::Connected { origin, peer_id: peer_id.0 };
                 self.tell(Event::Peer { torrent: self.id, addr, change });
                 self.swarm.handle(now, Input::Connected { peer, addr, origin, peer_id, reserved });
@@ -237,7 +239,7 @@ impl Driver {
     /// Starts the connection's task and gives it a name.
     fn adopt(
         &mut self,
-        stream: TcpStream,
+        stream: Stream<TcpStream>,
         place: OwnedSemaphorePermit,
         addr: SocketAddr,
     ) -> PeerKey {
@@ -421,6 +423,15 @@ fn checked(outcome: storage::Checked) -> swarm::Checked {
     match outcome {
         storage::Checked::Good { blocks } => swarm::Checked::Good { blocks },
         storage::Checked::Bad { blocks } => swarm::Checked::Bad { blocks },
+    }
+}
+
+/// How a connection is encrypted, for the log.
+fn secrecy<T>(stream: &Stream<T>) -> &'static str {
+    match stream.method() {
+        None => "in the clear",
+        Some(Method::Plaintext) => "in the clear behind an encrypted handshake",
+        Some(Method::Rc4) => "encrypted",
     }
 }
 

@@ -9,7 +9,7 @@ use storage::Done;
 use swarm::{Origin, PeerKey};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use wire::net::{Batch, CloseReason};
+use wire::net::{Batch, CloseReason, Stream};
 use wire::{Handshake, Payload, PeerId, Reserved};
 
 use crate::event::Snapshot;
@@ -18,7 +18,7 @@ use crate::event::Snapshot;
 pub(crate) enum Mail {
     /// A handshake is complete in both directions.
     Connected {
-        stream: TcpStream,
+        stream: Stream<TcpStream>,
         /// Its place among all connections, to be kept as long as the stream.
         place: OwnedSemaphorePermit,
         addr: SocketAddr,

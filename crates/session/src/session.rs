@@ -19,6 +19,7 @@ use wire::PeerId;
 use crate::config::{AddOptions, Config};
 use crate::connect;
 use crate::descriptors;
+use crate::dialects::Dialects;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Snapshot};
 use crate::gap;
@@ -77,6 +78,7 @@ impl Session {
             dials: Shared::half_open(),
             connections,
             registry,
+            dialects: Dialects::new(config.encryption),
             bind: config.bind,
             listen: addr,
             key: rng.u32(..),

@@ -11,6 +11,7 @@ use swarm::Limit;
 use tokio::sync::Semaphore;
 use wire::{Payload, Pool};
 
+use crate::dialects::Dialects;
 use crate::mail::{Entry, Mail, Mailbox};
 use crate::resume::Saver;
 
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     /// Places for connections, handshakes included: descriptors that are left for them.
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) dialects: Dialects,
     pub(crate) bind: Option<IpAddr>,
     pub(crate) listen: SocketAddr,
     /// Stays the same for the session's life, so that trackers know us when our address changes.
@@ -78,6 +80,8 @@ struct State {
     entries: HashMap<TorrentId, Entry>,
     /// Those that are open and verified, so that peers may come.
     accepting: HashMap<InfoHash, TorrentId>,
+    /// The same, by the form in which encrypted peers name them.
+    disguised: HashMap<[u8; 20], InfoHash>,
 }
 
 impl Registry {
@@ -96,6 +100,7 @@ impl Registry {
         let mut state = self.lock();
         if let Some(info_hash) = state.entries.get(&id).map(|entry| entry.info_hash) {
             state.accepting.insert(info_hash, id);
+            state.disguised.insert(wire::mse::disguise(info_hash.as_bytes()), info_hash);
         }
     }
 
@@ -104,6 +109,7 @@ impl Registry {
         let mut state = self.lock();
         if let Some(entry) = state.entries.remove(&id) {
             state.accepting.remove(&entry.info_hash);
+            state.disguised.remove(&wire::mse::disguise(entry.info_hash.as_bytes()));
         }
     }
 
@@ -112,6 +118,11 @@ impl Registry {
         let state = self.lock();
         let id = state.accepting.get(&InfoHash::from(info_hash))?;
         state.entries.get(id).cloned()
+    }
+
+    /// The info-hash that an encrypted peer means.
+    pub(crate) fn by_disguise(&self, disguise: [u8; 20]) -> Option<[u8; 20]> {
+        self.lock().disguised.get(&disguise).map(|info_hash| *info_hash.as_bytes())
     }
 
     /// Where mail for a running torrent goes.

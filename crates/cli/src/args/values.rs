@@ -6,6 +6,27 @@ use std::time::Duration;
 
 use metainfo::{BLOCK_LEN, MAX_PIECE_LENGTH};
 
+/// Which connections are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Encryption {
+    /// None
+    Off,
+    /// Those of peers that want it
+    Prefer,
+    /// All
+    Require,
+}
+
+impl From<Encryption> for session::Encryption {
+    fn from(encryption: Encryption) -> Self {
+        match encryption {
+            Encryption::Off => Self::Off,
+            Encryption::Prefer => Self::Prefer,
+            Encryption::Require => Self::Require,
+        }
+    }
+}
+
 /// A piece length: bytes, or with `K` or `M` in units of 1024, as in `1M`.
 pub(super) fn piece_size(text: &str) -> Result<u32, String> {
     let (digits, unit) = match text.as_bytes().last() {
