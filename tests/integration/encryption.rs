@@ -25,7 +25,7 @@ fn every_pair_of_wishes_meets_or_is_refused() {
     for seeds in ["off", "prefer", "require"] {
         let stage = Stage::new();
         let dir = stage.full_dir("seed");
-        let seed = Cli::seed(&stage.file, &dir).unwrap().args(["-v", "--encryption", seeds]);
+        let seed = Cli::seed(&stage.file, &dir).unwrap().args(["-vv", "--encryption", seeds]);
         let seed = seed.start().unwrap();
         let addr = stage.reachable().to_string();
         let without_tracker = stage.torrent.save(&stage.dir("elsewhere"), &[]).unwrap();
