@@ -27,7 +27,7 @@ use testkit::torrent::{Builder, Torrent};
 
 use crate::Result;
 use crate::table::{Align, Mood, Table, grouped, seconds};
-use case::{Case, Encryption};
+use case::Case;
 use client::Client;
 
 const PIECES: &str = "pieces";
@@ -41,7 +41,6 @@ const COLUMNS: &[(&str, Align)] = &[
     ("seed", Align::Left(13)),
     ("leecher", Align::Left(13)),
     ("torrent", Align::Left(7)),
-    ("encryption", Align::Left(10)),
     ("bytes", Align::Right(11)),
     ("seconds", Align::Right(8)),
     ("result", Align::Left(0)),
@@ -136,22 +135,14 @@ fn matrix(arguments: &Arguments) -> Result<()> {
     let mut tally = Tally::default();
     for client in &clients {
         if client.version().is_none() {
-            table.row(Mood::Neutral, &[client.name(), "", "", "", "", "", "not installed"]);
+            table.row(Mood::Neutral, &[client.name(), "", "", "", "", "not installed"]);
             missing.push(client.name());
             continue;
         }
         for (seed, leech, seed_is_near) in [(client, &us, false), (&us, client, true)] {
-            let (seed, leech) = (&**seed, &**leech);
-            for encryption in Encryption::ALL {
-                if encryption != Encryption::Neither && !client.encrypts() {
-                    continue;
-                }
-                // What is encrypted knows nothing of files.
-                let several = if encryption == Encryption::Neither { 2 } else { 1 };
-                for (form, torrent) in torrents.iter().take(several) {
-                    let case = Case { seed, leech, seed_is_near, form, torrent, encryption };
-                    tally.run(&case, &network, &table);
-                }
+            for (form, torrent) in &torrents {
+                let case = Case { seed: &**seed, leech: &**leech, seed_is_near, form, torrent };
+                tally.run(&case, &network, &table);
             }
         }
     }
@@ -200,19 +191,18 @@ impl Tally {
         let number = u16::try_from(self.passed + self.failures.len()).unwrap_or(u16::MAX);
         let bytes = grouped(Torrent::len(case.torrent));
         let (seed, leech) = (case.seed.name(), case.leech.name());
-        let secret = case.encryption.word();
         match case.run(network, number) {
             Ok(done) => {
                 self.passed += 1;
                 let took = seconds(done.took);
                 let note = done.notes.iter().map(|note| format!(" ({note})"));
                 let result = format!("identical{}", note.collect::<String>());
-                table.row(Mood::Good, &[seed, leech, case.form, secret, &bytes, &took, &result]);
+                table.row(Mood::Good, &[seed, leech, case.form, &bytes, &took, &result]);
             }
             Err(failure) => {
                 let (took, result) = (seconds(failure.took), "failed, see below");
-                table.row(Mood::Bad, &[seed, leech, case.form, secret, &bytes, &took, result]);
-                let title = format!("{seed} -> {leech}, {} {secret}", case.form);
+                table.row(Mood::Bad, &[seed, leech, case.form, &bytes, &took, result]);
+                let title = format!("{seed} -> {leech}, {}", case.form);
                 let logs = failure.logs.display();
                 self.failures.push(format!("── {title}\n{}\nlogs: {logs}", failure.error));
             }
