@@ -9,6 +9,9 @@ use std::process::Command;
 use crate::process::Process;
 use crate::{PATIENCE, Result, binary};
 
+/// On the loopback, known to nobody that a test does not name.
+const ALONE: [&str; 6] = ["--bind", "127.0.0.1", "--port", "0", "--no-dht", "--no-lsd"];
+
 /// A call of `pieces-cli` that was not started yet.
 #[derive(Debug)]
 pub struct Cli {
@@ -46,7 +49,7 @@ impl Cli {
     /// torrent: tests leave nothing in anybody's home.
     pub fn on_loopback(mut self, torrent: &Path, dir: &Path) -> Self {
         self.command.env("XDG_STATE_HOME", torrent.with_file_name("state"));
-        self.arg(torrent).arg("-d").arg(dir).args(["--bind", "127.0.0.1", "--port", "0"])
+        self.arg(torrent).arg("-d").arg(dir).args(ALONE)
     }
 
     /// One more argument.
@@ -58,6 +61,12 @@ impl Cli {
     /// More arguments.
     pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.command.args(arguments);
+        self
+    }
+
+    /// A variable of its environment.
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
         self
     }
 

@@ -213,4 +213,13 @@ pub(crate) struct Network {
     /// A peer to connect to besides those that trackers name (repeatable)
     #[arg(long = "peer", value_name = "IP:PORT", value_parser = values::peer)]
     pub(crate) peers: Vec<SocketAddr>,
+    /// Look for no peers in the DHT
+    #[arg(long)]
+    pub(crate) no_dht: bool,
+    /// A DHT node to begin with, in place of the well-known ones (repeatable)
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "no_dht", value_parser = values::host_port)]
+    pub(crate) dht_bootstrap: Vec<String>,
+    /// Look for no peers in the local network
+    #[arg(long)]
+    pub(crate) no_lsd: bool,
 }

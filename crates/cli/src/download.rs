@@ -12,7 +12,7 @@ use std::env;
 use std::path::PathBuf;
 
 use crossbeam_channel::Receiver;
-use session::{AddOptions, Allocation, Config, DEFAULT_PORTS, ErrorKind, Session};
+use session::{AddOptions, Allocation, Config, DEFAULT_PORTS, DhtConfig, ErrorKind, Session};
 
 use crate::args::{Download, Limits, Network, Seed, Target};
 use crate::exit::{Code, Failure};
@@ -89,9 +89,21 @@ fn config(network: &Network, limits: &Limits) -> Config {
         ports: network.port.map_or(DEFAULT_PORTS, |port| port..=port),
         bind: network.bind,
         encryption: network.encryption.into(),
+        dht: dht(network),
+        lsd: !network.no_lsd && network.bind.is_none_or(|ip| !ip.is_loopback()),
         state_dir: state_dir(),
         ..defaults
     }
+}
+
+/// How to take part in the DHT. From the loopback no well-known node can be reached.
+fn dht(network: &Network) -> Option<DhtConfig> {
+    let bootstrap = match network.bind {
+        _ if !network.dht_bootstrap.is_empty() => network.dht_bootstrap.clone(),
+        Some(ip) if ip.is_loopback() => Vec::new(),
+        _ => DhtConfig::default().bootstrap,
+    };
+    (!network.no_dht).then_some(DhtConfig { bootstrap })
 }
 
 /// Where resume state is kept: `pieces` below the XDG state folder. `None` for a user without a home.

@@ -33,6 +33,10 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Whether stopping waits until everything is synced to disk.
     pub sync_on_stop: bool,
+    /// Whether and how to find peers in the DHT (BEP 5); `None` does not.
+    pub dht: Option<DhtConfig>,
+    /// Whether to find peers in the local network by multicast (BEP 14).
+    pub lsd: bool,
     /// Seed of every random choice but the keys of encrypted connections; `None` takes one from the
     /// operating system.
     pub seed: Option<u64>,
@@ -51,10 +55,29 @@ impl Default for Config {
             backend: storage::Backend::default(),
             state_dir: None,
             sync_on_stop: false,
+            dht: None,
+            lsd: false,
             seed: None,
         }
     }
 }
+
+/// How to take part in the DHT.
+#[derive(Clone, Debug)]
+pub struct DhtConfig {
+    /// Nodes to ask when no other is known, as `host:port`. None are asked while others answer.
+    pub bootstrap: Vec<String>,
+}
+
+impl Default for DhtConfig {
+    fn default() -> Self {
+        Self { bootstrap: BOOTSTRAP.iter().map(|name| (*name).to_owned()).collect() }
+    }
+}
+
+/// Nodes that their operators offer for this.
+const BOOTSTRAP: [&str; 3] =
+    ["dht.libtorrent.org:25401", "dht.transmissionbt.com:6881", "router.bittorrent.com:6881"];
 
 /// The ports BEP 3 names.
 pub const DEFAULT_PORTS: RangeInclusive<u16> = 6881..=6889;

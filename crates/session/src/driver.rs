@@ -25,6 +25,7 @@ use crate::announce::Announcer;
 use crate::connect;
 use crate::durable::Durable;
 use crate::event::{Event, PeerChange, Snapshot, State, TrackerSnapshot};
+use crate::finder::Membership;
 use crate::mail::{Entry, Mail};
 use crate::shared::Shared;
 
@@ -41,6 +42,8 @@ pub(crate) struct Driver {
     pub(crate) total_bytes: u64,
     pub(crate) swarm: swarm::Torrent,
     pub(crate) announcer: Announcer,
+    /// Its place in the DHT and the local network, if it has one there.
+    pub(crate) membership: Option<Membership>,
     /// Where resume state is kept; `None` where none is.
     pub(crate) durable: Option<Durable>,
     pub(crate) shared: Arc<Shared>,
@@ -58,6 +61,8 @@ pub(crate) struct Driver {
 pub(crate) struct Work {
     peers: HashMap<PeerKey, Peer>,
     last_key: u64,
+    /// Peers that are to hear of our DHT node, after what has to come first.
+    greet: Vec<PeerKey>,
     /// Peers with something in their `outbox`, each once.
     dirty: Vec<PeerKey>,
     jobs: Vec<Job<Payload>>,
@@ -74,6 +79,8 @@ struct Peer {
     handle: Handle,
     addr: SocketAddr,
     outbox: Vec<Message>,
+    /// It named a DHT node already.
+    has_node: bool,
 }
 
 impl Driver {
@@ -81,6 +88,8 @@ impl Driver {
     pub(crate) async fn run(mut self, mut mail: mpsc::UnboundedReceiver<Mail>) {
         let mut inbox = Vec::with_capacity(ROUND);
         self.announcer.tiers().start(Instant::now());
+        let finder = self.entry.finder.clone().filter(|finder| finder.is_on());
+        self.membership = finder.map(|finder| Membership::new(finder, self.entry.info_hash));
         while !self.is_over(Instant::now()) {
             self.act();
             tokio::select! {
@@ -132,6 +141,9 @@ impl Driver {
                 let change = PeerChange::Connected { origin, peer_id: peer_id.0 };
                 self.tell(Event::Peer { torrent: self.id, addr, change });
                 self.swarm.handle(now, Input::Connected { peer, addr, origin, peer_id, reserved });
+                if reserved.has_dht() {
+                    self.work.greet.push(peer);
+                }
             }
             Mail::DialFailed { addr, reason } => {
                 log::debug!("{addr}: {reason}");
@@ -142,6 +154,7 @@ impl Driver {
                 self.forget(peer, &reason);
                 self.swarm.handle(now, Input::Closed { peer });
             }
+            Mail::Found { addrs, source } => self.swarm.handle(now, Input::Found { addrs, source }),
             Mail::Saved => self.work.files_closed = true,
             Mail::Announced { tracker, url, result } => self.take_reply(now, tracker, url, result),
             Mail::Snapshot(reply) => {
@@ -155,6 +168,9 @@ impl Driver {
     fn take_batch(&mut self, now: Instant, peer: PeerKey, mut batch: Batch) {
         for message in batch.messages.drain(..) {
             log::trace!("peer {} -> {message:?}", peer.0);
+            if let Message::Port(port) = message {
+                self.heard_of_node(peer, port);
+            }
             self.swarm.handle(now, Input::Message { peer, message });
         }
         if batch.drained > 0 {
@@ -246,7 +262,7 @@ impl Driver {
         self.work.last_key += 1;
         let peer = PeerKey(self.work.last_key);
         let handle = connect::spawn(peer, (stream, place), &self.entry, &self.shared, &self.layout);
-        self.work.peers.insert(peer, Peer { handle, addr, outbox: Vec::new() });
+        self.work.peers.insert(peer, Peer { handle, addr, outbox: Vec::new(), has_node: false });
         peer
     }
 
@@ -258,10 +274,33 @@ impl Driver {
         }
     }
 
+    /// A peer says that it has a DHT node. One is enough of each.
+    fn heard_of_node(&mut self, peer: PeerKey, port: u16) {
+        let Some(entry) = self.work.peers.get_mut(&peer).filter(|entry| !entry.has_node) else {
+            return;
+        };
+        entry.has_node = true;
+        if let Some(finder) = &self.entry.finder {
+            finder.node(SocketAddr::new(entry.addr.ip(), port));
+        }
+    }
+
+    /// Tells peers that have a DHT node of ours (BEP 5).
+    fn greet(&mut self) {
+        let finder = self.entry.finder.as_ref();
+        let port = finder.and_then(|finder| finder.dht_port());
+        for peer in self.work.greet.split_off(0) {
+            if let Some(port) = port {
+                self.work.queue(peer, Message::Port(port));
+            }
+        }
+    }
+
     /// Carries out what was decided.
     fn act(&mut self) {
         let now = Instant::now();
         self.collect(now);
+        self.greet();
         // What is in the page cache is sent in the same round, without a visit to a disk thread.
         loop {
             self.read_waiting();
@@ -368,6 +407,7 @@ impl Driver {
             return;
         }
         self.state = State::Stopping;
+        self.membership = None;
         self.work.leave_at = Some(now + self.goodbye);
         self.swarm.handle(now, Input::Control(Control::Pause));
         self.announcer.tiers().stop(now);
@@ -390,6 +430,7 @@ impl Driver {
             trackers: trackers.map(TrackerSnapshot::from).collect(),
             limited: self.shared.download_limit.is_some(),
             disk_is_behind: self.shared.disk_is_behind(),
+            searched: self.membership.is_some(),
         }
     }
 

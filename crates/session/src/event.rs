@@ -144,6 +144,8 @@ pub struct Snapshot {
     /// Whether blocks that arrived, of this torrent or others, fill the memory that is set aside for
     /// them until the disk has them.
     pub disk_is_behind: bool,
+    /// Whether peers are looked for in the DHT or the local network too.
+    pub searched: bool,
 }
 
 impl Snapshot {

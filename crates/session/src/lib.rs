@@ -7,20 +7,24 @@ mod announce;
 mod config;
 mod connect;
 mod descriptors;
+mod dht_task;
 mod dialects;
 mod driver;
 mod durable;
 mod error;
 mod event;
+mod finder;
 mod gap;
+mod lsd_task;
 mod mail;
 mod open;
 mod resume;
 mod session;
 mod shared;
 mod stall;
+mod udp;
 
-pub use config::{AddOptions, Config, DEFAULT_PORTS};
+pub use config::{AddOptions, Config, DEFAULT_PORTS, DhtConfig};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, PeerChange, Snapshot, State, TrackerSnapshot};
 #[doc(hidden)]

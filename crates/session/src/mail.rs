@@ -3,16 +3,18 @@
 //! threads).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use metainfo::InfoHash;
 use storage::Done;
-use swarm::{Origin, PeerKey};
+use swarm::{Origin, PeerKey, Source};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use wire::net::{Batch, CloseReason, Stream};
 use wire::{Handshake, Payload, PeerId, Reserved};
 
 use crate::event::Snapshot;
+use crate::finder::Finder;
 
 /// Something that happened to a torrent.
 pub(crate) enum Mail {
@@ -33,6 +35,8 @@ pub(crate) enum Mail {
     Closed { peer: PeerKey, reason: CloseReason },
     /// The disk finished jobs.
     Disk(Vec<Done<Payload>>),
+    /// Peers were found.
+    Found { addrs: Vec<SocketAddr>, source: Source },
     /// A tracker answered, or did not.
     Announced { tracker: usize, url: String, result: Result<tracker::Reply, tracker::Error> },
     /// The resume state of the closed files is saved.
@@ -52,13 +56,17 @@ pub(crate) struct Entry {
     pub(crate) info_hash: InfoHash,
     pub(crate) peer_id: PeerId,
     pub(crate) mailbox: Mailbox,
+    /// Where else peers are looked for; a private torrent has none (BEP 27).
+    pub(crate) finder: Option<Arc<Finder>>,
 }
 
 impl Entry {
     /// Our half of the handshake.
     pub(crate) fn handshake(&self) -> Handshake {
+        let dht = self.finder.as_ref().is_some_and(|finder| finder.dht_port().is_some());
+        let reserved = Reserved::NONE;
         Handshake {
-            reserved: Reserved::NONE,
+            reserved: if dht { reserved.with_dht() } else { reserved },
             info_hash: *self.info_hash.as_bytes(),
             peer_id: self.peer_id,
         }

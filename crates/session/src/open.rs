@@ -153,6 +153,7 @@ impl Opening {
             total_bytes,
             swarm,
             announcer: Announcer::new(tiers, self.entry.clone(), self.shared.clone()),
+            membership: None,
             durable,
             shared: self.shared.clone(),
             events: self.events.clone(),

@@ -244,7 +244,7 @@ impl Saver {
 }
 
 /// Replaces the file at `path` so that after a power cut it is the old one or the new one.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let new = path.with_extension("new");

@@ -22,6 +22,7 @@ use crate::descriptors;
 use crate::dialects::Dialects;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Snapshot};
+use crate::finder::{Finder, Tasks};
 use crate::gap;
 use crate::mail::{Entry, Mail};
 use crate::open::Opening;
@@ -31,6 +32,10 @@ use crate::shared::{Registry, Shared};
 /// How long a torrent's task is given to answer a question about how it stands. It answers between
 /// rounds, so within milliseconds unless the machine is overwhelmed.
 const SNAPSHOT_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How long the end of a session waits until the DHT's nodes are written down: losing them costs the
+/// next run a few seconds.
+const SAVE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Torrents that are downloaded and seeded together: one listener, one network thread, one set of
 /// disk threads and tracker threads. Dropping it stops them without good-byes; see
@@ -67,7 +72,9 @@ impl Session {
         let mut disk = storage::Config::default();
         disk.backend = config.backend;
         let trackers = tracker::Config { bind: config.bind, ..tracker::Config::default() };
+        let (finder, tasks) = Finder::open(&config, addr, rng.u64(..));
         let shared = Arc::new(Shared {
+            finder: Arc::new(finder),
             disk: Disk::start(disk, move |batch| deliver.deliver(batch))?,
             trackers: tracker::Client::start(trackers).map_err(start)?,
             saver: Saver::start().map_err(start)?,
@@ -84,7 +91,7 @@ impl Session {
             key: rng.u32(..),
         });
         let (network, stop) = oneshot::channel();
-        let runtime = start_network(listener, shared.clone(), stop).map_err(start)?;
+        let runtime = start_network(listener, tasks, shared.clone(), stop).map_err(start)?;
         let (events, receiver) = crossbeam_channel::unbounded();
         let session = Self {
             shared,
@@ -126,7 +133,8 @@ impl Session {
         }
         let id = TorrentId(self.next_id.fetch_add(1, Ordering::Relaxed));
         let (mailbox, mail) = mpsc::unbounded_channel();
-        let entry = Entry { info_hash, peer_id: self.peer_id, mailbox };
+        let finder = (!torrent.is_private()).then(|| self.shared.finder.clone());
+        let entry = Entry { info_hash, peer_id: self.peer_id, mailbox, finder };
         if !self.shared.registry.insert(id, entry.clone()) {
             return Err(ErrorKind::Duplicate(info_hash).into());
         }
@@ -201,6 +209,12 @@ impl Session {
     }
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.shared.finder.save(SAVE_DEADLINE);
+    }
+}
+
 /// The first free port of those to try. Without a bind address both IPv4 and IPv6 are accepted where
 /// the system has both.
 fn listen(config: &Config) -> Result<TcpListener, Error> {
@@ -229,6 +243,7 @@ fn listen(config: &Config) -> Result<TcpListener, Error> {
 /// Starts the thread that owns every socket. It ends when the other end of `stop` is dropped.
 fn start_network(
     listener: TcpListener,
+    tasks: Tasks,
     shared: Arc<Shared>,
     stop: oneshot::Receiver<()>,
 ) -> std::io::Result<runtime::Handle> {
@@ -241,6 +256,7 @@ fn start_network(
     };
     thread::Builder::new().name("network".into()).spawn(move || {
         runtime.block_on(async {
+            tasks.spawn(&shared.registry);
             tokio::spawn(connect::listen(listener, shared));
             tokio::spawn(gap::watch());
             // Nothing is ever sent: the session ends by dropping its end.

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metainfo::InfoHash;
 use storage::{Disk, Done, TorrentId};
-use swarm::Limit;
+use swarm::{Limit, Source};
 use tokio::sync::Semaphore;
 use wire::{Payload, Pool};
 
 use crate::dialects::Dialects;
+use crate::finder::Finder;
 use crate::mail::{Entry, Mail, Mailbox};
 use crate::resume::Saver;
 
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) dialects: Dialects,
+    pub(crate) finder: Arc<Finder>,
     pub(crate) bind: Option<IpAddr>,
     pub(crate) listen: SocketAddr,
     /// Stays the same for the session's life, so that trackers know us when our address changes.
@@ -118,6 +120,14 @@ impl Registry {
         let state = self.lock();
         let id = state.accepting.get(&InfoHash::from(info_hash))?;
         state.entries.get(id).cloned()
+    }
+
+    /// Peers of a torrent were found; if it is running, it hears of them.
+    pub(crate) fn found(&self, info_hash: [u8; 20], addrs: Vec<SocketAddr>, source: Source) {
+        if let Some(entry) = self.by_hash(info_hash) {
+            // A task that has just ended needs no peers.
+            let _ = entry.mailbox.send(Mail::Found { addrs, source });
+        }
     }
 
     /// The info-hash that an encrypted peer means.

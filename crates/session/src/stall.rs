@@ -16,6 +16,8 @@ pub enum Stall {
         /// What went wrong, perhaps in the tracker's own words.
         error: String,
     },
+    /// The torrent names no tracker, and nobody was found in the DHT or the local network yet.
+    Searching,
     /// Trackers were asked and have not answered yet.
     Waiting,
     /// Trackers answered and named nobody we could dial.
@@ -66,6 +68,7 @@ impl Snapshot {
             Some(Stall::TrackerFailed { url: tracker.url.clone(), error })
         });
         match (self.trackers.is_empty(), failed) {
+            (true, _) if self.searched => Stall::Searching,
             (true, _) => Stall::NoSource,
             (_, Some(failed)) => failed,
             _ if self.trackers.iter().all(|tracker| tracker.peers.is_none()) => Stall::Waiting,
@@ -110,6 +113,7 @@ mod tests {
             trackers: Vec::new(),
             limited: false,
             disk_is_behind: false,
+            searched: false,
         }
     }
 
@@ -143,6 +147,8 @@ mod tests {
     fn without_peers_the_sources_are_to_blame() {
         let mut now = nobody();
         assert_eq!(now.stall(), Some(Stall::NoSource));
+        now.searched = true;
+        assert_eq!(now.stall(), Some(Stall::Searching));
         now.trackers = vec![tracker(None, None)];
         assert_eq!(now.stall(), Some(Stall::Waiting));
         now.trackers = vec![tracker(Some(0), None)];

@@ -80,6 +80,10 @@ pub enum Source {
     Given,
     /// A tracker's reply.
     Tracker,
+    /// The local network (BEP 14).
+    Local,
+    /// The DHT (BEP 5).
+    Dht,
 }
 
 /// Orders from outside.

@@ -23,6 +23,7 @@ impl Pieces {
         let mut command = job.command(&self.binary);
         command.arg("-v").arg(verb).arg(job.torrent).arg("-d").arg(job.dir);
         command.args(["--bind", &job.ip().to_string(), "--port", &job.port.to_string()]);
+        command.args(["--no-dht", "--no-lsd"]);
         Process::start(PIECES, &mut command)
     }
 }

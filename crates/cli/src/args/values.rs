@@ -42,6 +42,21 @@ pub(super) fn piece_size(text: &str) -> Result<u32, String> {
     })
 }
 
+/// A name or address and a port, as in `dht.example.org:6881` or `[2001:db8::1]:6881`.
+pub(super) fn host_port(text: &str) -> Result<String, String> {
+    let parts = text.rsplit_once(':');
+    let right = parts.is_some_and(|(host, port)| {
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        let host = !host.is_empty() && (bracketed || !host.contains(':'));
+        host && port.parse::<u16>().is_ok_and(|port| port != 0)
+    });
+    if right {
+        Ok(text.to_owned())
+    } else {
+        Err("a host and a port are needed, as in a.example:6881".into())
+    }
+}
+
 /// Bytes a second: a number, perhaps with a fraction, and `K`, `M` or `G` for powers of 1024.
 pub(super) fn rate(text: &str) -> Result<u64, String> {
     let (number, unit) = match text.as_bytes().last() {

@@ -40,6 +40,7 @@ pub(super) fn word(stall: &Stall) -> &'static str {
     match stall {
         Stall::NoSource => "no_source",
         Stall::TrackerFailed { .. } => "tracker_failed",
+        Stall::Searching => "searching",
         Stall::Waiting => "waiting_for_tracker",
         Stall::NoPeers => "no_peers",
         Stall::Unreachable { .. } => "unreachable",
@@ -58,6 +59,9 @@ pub(super) fn words(stall: &Stall) -> String {
         Stall::NoSource => "the torrent names no tracker; give a peer with --peer".into(),
         Stall::TrackerFailed { url, error } => {
             format!("no peers: tracker {}: {}", text::escape(url), text::escape(error))
+        }
+        Stall::Searching => {
+            "the torrent names no tracker, and nobody was found in the DHT or nearby yet".into()
         }
         Stall::Waiting => "no tracker has answered yet".into(),
         Stall::NoPeers => "the trackers know no other peers".into(),

@@ -67,7 +67,8 @@ fn version_2_alone_is_verified_by_its_trees() {
     assert_eq!(states, ["whole", "whole", "damaged", "short", "whole"]);
     assert_eq!(report["info_hash"], json!(null));
     found.failed(32, "2 of 5 files and 2 of 8 pieces are not whole");
-    run(["-q", "download", &torrent, "-d", &dir, "--port", "0"]).refused(26, "v2 only");
+    run(["-q", "download", &torrent, "-d", &dir, "--port", "0", "--no-dht", "--no-lsd"])
+        .refused(26, "v2 only");
 }
 
 #[test]
