@@ -50,6 +50,9 @@ pub(crate) enum Mail {
 /// Where mail for one torrent goes.
 pub(crate) type Mailbox = mpsc::UnboundedSender<Mail>;
 
+/// The extensions that our handshakes name.
+pub(crate) const RESERVED: Reserved = Reserved::NONE.with_extended();
+
 /// What an incoming handshake is answered with, and who takes over.
 #[derive(Clone)]
 pub(crate) struct Entry {
@@ -64,7 +67,7 @@ impl Entry {
     /// Our half of the handshake.
     pub(crate) fn handshake(&self) -> Handshake {
         let dht = self.finder.as_ref().is_some_and(|finder| finder.dht_port().is_some());
-        let reserved = Reserved::NONE;
+        let reserved = RESERVED;
         Handshake {
             reserved: if dht { reserved.with_dht() } else { reserved },
             info_hash: *self.info_hash.as_bytes(),

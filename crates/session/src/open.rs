@@ -19,9 +19,12 @@ use crate::driver::{Driver, Work};
 use crate::durable::Durable;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, State};
-use crate::mail::{Entry, Mail};
+use crate::mail::{Entry, Mail, RESERVED};
 use crate::resume::Place;
 use crate::shared::Shared;
+
+/// What peers are told of us.
+const CLIENT: &str = concat!("pieces ", env!("CARGO_PKG_VERSION"));
 
 /// A torrent that is being opened.
 pub(crate) struct Opening {
@@ -130,6 +133,9 @@ impl Opening {
         let total_bytes = wanted.iter().map(piece_len).sum();
         let mut rng = fastrand::Rng::with_seed(self.seed);
         let mut config = swarm::Config::new(self.entry.peer_id);
+        config.reserved = RESERVED;
+        config.client = Some(CLIENT.into());
+        config.listen_port = Some(self.shared.listen.port());
         config.max_peers = self.config.max_peers;
         config.wanted = self.spec.wanted_pieces().cloned();
         config.sequential = self.sequential;

@@ -127,6 +127,8 @@ mod tests {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
             peer_id: PeerId([0; 20]),
             origin: Origin::Dialed,
+            client: None,
+            upload_only: false,
             pieces: 1,
             am_choking: true,
             peer_choking,

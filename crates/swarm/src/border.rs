@@ -19,6 +19,13 @@ pub struct PeerKey(pub u64);
 pub struct Config {
     /// Our own peer id; a peer that shows it is ourselves.
     pub peer_id: PeerId,
+    /// The extensions that our handshake names. Each is spoken with peers that name it too.
+    pub reserved: Reserved,
+    /// Our name and version, as peers that speak extended messages are told (BEP 10); `None` tells
+    /// nothing.
+    pub client: Option<String>,
+    /// The TCP port we listen on, as they are told; `None` tells nothing.
+    pub listen_port: Option<u16>,
     /// Addresses we listen on, as far as they are known; never dialed.
     pub own_addrs: Vec<SocketAddr>,
     /// The pieces to fetch; `None` is all of them. Pieces that are here are served either way.
@@ -43,6 +50,9 @@ impl Config {
     pub fn new(peer_id: PeerId) -> Self {
         Self {
             peer_id,
+            reserved: Reserved::NONE.with_extended(),
+            client: None,
+            listen_port: None,
             own_addrs: Vec::new(),
             wanted: None,
             sequential: false,
@@ -84,6 +94,8 @@ pub enum Source {
     Local,
     /// The DHT (BEP 5).
     Dht,
+    /// The peer itself, which had connected to us.
+    Incoming,
 }
 
 /// Orders from outside.

@@ -113,6 +113,21 @@ impl Candidates {
         self.set(canonical(addr), State::Connected);
     }
 
+    /// A peer came to us and says that it listens here: while it is connected nobody need dial that.
+    /// False if the address is taken already, or there is no room to note it.
+    pub(crate) fn came(&mut self, addr: SocketAddr) -> bool {
+        let addr = canonical(addr);
+        match self.known.get(&addr).map(|known| known.state) {
+            Some(State::Waiting(_)) => self.set(addr, State::Connected),
+            None if self.known.len() < MAX_CANDIDATES => {
+                let (failures, source) = (0, Source::Incoming);
+                self.known.insert(addr, Candidate { state: State::Connected, failures, source });
+            }
+            _ => return false,
+        }
+        true
+    }
+
     /// A dial failed, or its connection ended. A connection that was `useful` starts over with
     /// the shortest wait.
     pub(crate) fn gone(

@@ -17,7 +17,7 @@ pub enum CloseReason {
     TooManyPeers,
     /// Its room was given to a newcomer, since nothing had moved on it for long.
     Idle,
-    /// Both ends have every piece.
+    /// Neither end wants anything of the other: both have every piece, or all they want.
     BothSeeds,
     /// The torrent was paused.
     Paused,
@@ -39,6 +39,8 @@ pub enum CloseReason {
     HaveFlood,
     /// Keep-alives or cancels without end.
     Chatter,
+    /// Extended messages that can't be read, again and again.
+    Unreadable,
 }
 
 impl CloseReason {
@@ -65,7 +67,7 @@ impl fmt::Display for CloseReason {
             Self::Banned => "banned for false data",
             Self::TooManyPeers => "no room for another peer",
             Self::Idle => "idle for long, its room was needed",
-            Self::BothSeeds => "both ends have every piece",
+            Self::BothSeeds => "neither end wants a piece of the other",
             Self::Paused => "the torrent is paused",
             Self::BadBitfield => "bitfield of the wrong length or with spare bits set",
             Self::HaveOutOfRange => "have of a piece that does not exist",
@@ -76,6 +78,7 @@ impl fmt::Display for CloseReason {
             Self::StateFlood => "choke or interest changed too often",
             Self::HaveFlood => "the same have too often",
             Self::Chatter => "too many keep-alives or cancels",
+            Self::Unreadable => "too many extended messages that can't be read",
         })
     }
 }

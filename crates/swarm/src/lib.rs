@@ -18,8 +18,8 @@
 //! |---|---|
 //! | `border`, `close`, `stats` | the words exchanged with the driver |
 //! | `limits` | every number, with its reason |
-//! | `torrent` | who applies which rule when; its parts: connections, messages, download, end-game, verification, upload |
-//! | `peer`, `pieces` | what is known of one connection |
+//! | `torrent` | who applies which rule when; its parts: connections, messages, extended messages, download, end-game, verification, upload |
+//! | `peer`, `pieces`, `extended` | what is known of one connection |
 //! | `picker` | pieces nobody was asked for, by rarity |
 //! | `partial` | begun pieces, block by block |
 //! | `requests` | what one peer owes us, and how much to ask ahead |
@@ -39,6 +39,7 @@ mod bucket;
 mod candidates;
 mod choker;
 mod close;
+mod extended;
 mod limit;
 pub mod limits;
 mod partial;

@@ -128,6 +128,10 @@ pub mod cost {
     /// Interested or not interested, though nothing changed, or more often than pieces came
     /// ([`super::INTEREST_PER_PIECE`]).
     pub const INTEREST_AGAIN: u64 = 1;
+    /// An extended handshake: two or three are usual, 100 at once, then one a second.
+    pub const EXTENDED: u64 = 20;
+    /// An extended message that can't be read: 20 at once, then one in five seconds.
+    pub const UNREADABLE: u64 = 100;
     /// Choke, unchoke: 50 at once, then one in two seconds. Each can
     /// make us send a whole window of requests.
     pub const STATE_CHANGE: u64 = 40;

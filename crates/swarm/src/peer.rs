@@ -8,6 +8,7 @@ use wire::PeerId;
 
 use crate::border::{Origin, PeerKey};
 use crate::bucket::Bucket;
+use crate::extended::Extended;
 use crate::limits::{PATIENCE, PATIENCE_PER_SECOND};
 use crate::partial::Identity;
 use crate::picker::Cursor;
@@ -25,8 +26,12 @@ pub(crate) struct Peer {
     pub(crate) addr: SocketAddr,
     pub(crate) origin: Origin,
     pub(crate) peer_id: PeerId,
+    /// Where it can be dialed, as far as is known: where we dialed it, or where it says it listens.
+    pub(crate) dialable: Option<SocketAddr>,
+    /// What it said in extended handshakes; `None` if no extended messages are spoken with it.
+    pub(crate) extended: Option<Box<Extended>>,
     pub(crate) since: Instant,
-    /// A message other than keep-alive came: a bitfield now stands for haves.
+    /// A message of BEP 3 other than keep-alive came: a bitfield now stands for haves.
     pub(crate) spoke: bool,
 
     pub(crate) pieces: Pieces,
@@ -68,6 +73,8 @@ impl Peer {
             addr,
             origin,
             peer_id,
+            dialable: (origin == Origin::Dialed).then_some(addr),
+            extended: None,
             since: now,
             spoke: false,
             pieces: Pieces::Nothing,
@@ -102,6 +109,21 @@ impl Peer {
         !self.peer_choking && self.am_interested && self.pipeline.room() > 0
     }
 
+    /// True if it says that it wants nothing (BEP 21).
+    pub(crate) fn is_upload_only(&self) -> bool {
+        self.extended.as_ref().is_some_and(|extended| extended.upload_only)
+    }
+
+    /// True if there is nothing to give it.
+    pub(crate) fn wants_nothing(&self) -> bool {
+        self.pieces.is_all() || self.is_upload_only()
+    }
+
+    /// True if it contends for an upload slot.
+    pub(crate) fn wants_upload(&self) -> bool {
+        self.peer_interested && !self.is_upload_only()
+    }
+
     /// What it has shown so far: 0 that it goes silent, 1 nothing, 2 that it delivers.
     pub(crate) fn standing(&self) -> u8 {
         match (self.pipeline.is_snubbed(), self.down.total()) {
@@ -117,6 +139,8 @@ impl Peer {
             addr: self.addr,
             peer_id: self.peer_id,
             origin: self.origin,
+            client: self.extended.as_ref().and_then(|extended| extended.client.clone()),
+            upload_only: self.is_upload_only(),
             pieces: self.pieces.count(pieces),
             am_choking: self.am_choking,
             peer_choking: self.peer_choking,

@@ -29,6 +29,8 @@ pub(crate) struct Pipeline {
     /// Taken back, and possibly still to come.
     late: VecDeque<Block>,
     window: usize,
+    /// The most it keeps without dropping any, as it says.
+    limit: usize,
     slow_start: bool,
     last_rate: u64,
     /// When the silence began: the last block, or the first request after having none due.
@@ -42,6 +44,7 @@ impl Pipeline {
             due: VecDeque::new(),
             late: VecDeque::new(),
             window: WINDOW_FIRST,
+            limit: WINDOW_MAX,
             slow_start: true,
             last_rate: 0,
             silent_since: now,
@@ -51,7 +54,14 @@ impl Pipeline {
 
     /// How many more blocks to ask for now.
     pub(crate) fn room(&self) -> usize {
-        self.window.saturating_sub(self.due.len())
+        self.window.min(self.limit).saturating_sub(self.due.len())
+    }
+
+    /// The peer keeps no more than so many requests (BEP 10, `reqq`); `None` if it didn't say. It
+    /// keeps one at least, or it would be of no use.
+    pub(crate) fn set_limit(&mut self, requests: Option<u32>) {
+        let limit = requests.and_then(|requests| usize::try_from(requests).ok());
+        self.limit = limit.unwrap_or(WINDOW_MAX).clamp(1, WINDOW_MAX);
     }
 
     pub(crate) fn len(&self) -> usize {

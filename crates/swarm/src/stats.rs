@@ -67,6 +67,10 @@ pub struct PeerStats {
     pub peer_id: PeerId,
     /// Who opened the connection.
     pub origin: Origin,
+    /// Its name and version, printable and at most 64 characters, if it told (BEP 10).
+    pub client: Option<String>,
+    /// It says that it wants nothing (BEP 21).
+    pub upload_only: bool,
     /// Pieces it has.
     pub pieces: u32,
     /// We choke it.

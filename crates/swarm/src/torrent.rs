@@ -4,6 +4,7 @@
 mod connect;
 mod download;
 mod end_game;
+mod extended;
 mod messages;
 mod upload;
 mod verify;
@@ -148,8 +149,11 @@ impl Torrent {
     pub fn handle(&mut self, now: Instant, input: Input) {
         let now = self.clock(now);
         match input {
-            Input::Connected { peer, addr, origin, peer_id, reserved: _ } => {
-                self.connected(now, peer, addr, origin, peer_id);
+            Input::Connected { peer, addr, origin, peer_id, reserved } => {
+                let mut connected = Peer::new(addr, origin, peer_id, now);
+                let extended = reserved.has_extended() && self.config.reserved.has_extended();
+                connected.extended = extended.then(Box::default);
+                self.connected(now, peer, connected);
             }
             Input::DialFailed { addr } => {
                 self.candidates.gone(addr, false, now, &mut self.rng);

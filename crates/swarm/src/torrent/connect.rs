@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use metainfo::PieceSet;
-use wire::{Message, PeerId};
+use wire::Message;
 
 use super::Torrent;
 use crate::border::{Action, Event, Origin, PeerKey};
@@ -16,18 +16,11 @@ use crate::peer::Peer;
 use crate::pieces::Pieces;
 
 impl Torrent {
-    pub(super) fn connected(
-        &mut self,
-        now: Instant,
-        key: PeerKey,
-        addr: SocketAddr,
-        origin: Origin,
-        peer_id: PeerId,
-    ) {
+    pub(super) fn connected(&mut self, now: Instant, key: PeerKey, peer: Peer) {
+        let Peer { addr, origin, peer_id, .. } = peer;
         if origin == Origin::Dialed {
             self.candidates.connected(addr);
         }
-        let peer = Peer::new(addr, origin, peer_id, now);
         if let Some(reason) = self.refusal(now, &peer) {
             if origin == Origin::Dialed {
                 match reason {
@@ -44,6 +37,7 @@ impl Torrent {
         if !self.have.is_empty() {
             self.send(key, Message::Bitfield(self.have.as_bytes().into()));
         }
+        self.send_extended_handshake(key);
     }
 
     /// Why this new peer is not to be kept, if so. Makes room for it if not.
@@ -123,9 +117,9 @@ impl Torrent {
         self.by_id.remove(&peer.peer_id);
         self.uncount(&peer);
         self.upload_buffered = self.upload_buffered.saturating_sub(peer.uploads.in_flight());
-        if peer.origin == Origin::Dialed {
+        if let Some(addr) = peer.dialable {
             let useful = peer.down.total() + peer.up.total() > 0;
-            self.candidates.gone(peer.addr, useful, now, &mut self.rng);
+            self.candidates.gone(addr, useful, now, &mut self.rng);
         }
         self.fill_slots = true;
         if self.peers.is_empty() {
@@ -177,14 +171,14 @@ impl Torrent {
             self.candidates.never_ip(who.ip);
         }
         self.event(Event::Banned { ip: who.ip, peer_id: who.peer_id, whole_ip });
-        let guilty: Vec<(PeerKey, SocketAddr, Origin)> = self
+        let guilty: Vec<(PeerKey, Option<SocketAddr>)> = self
             .peers
             .iter()
             .filter(|(_, peer)| self.bans.is_banned(peer.identity()))
-            .map(|(key, peer)| (*key, peer.addr, peer.origin))
+            .map(|(key, peer)| (*key, peer.dialable))
             .collect();
-        for (key, addr, origin) in guilty {
-            if origin == Origin::Dialed {
+        for (key, dialable) in guilty {
+            if let Some(addr) = dialable {
                 self.candidates.never(addr);
             }
             self.close(now, key, CloseReason::Banned);

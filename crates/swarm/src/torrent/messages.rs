@@ -28,7 +28,7 @@ impl Torrent {
         // Messages of a connection that was closed may still be on their way here.
         let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
         let first = !peer.spoke;
-        peer.spoke |= !matches!(message, Message::KeepAlive);
+        peer.spoke |= !matches!(message, Message::KeepAlive | Message::Extended { .. });
         match message {
             Message::Choke => {
                 self.charge(now, key, cost::STATE_CHANGE, CloseReason::StateFlood)?;
@@ -59,6 +59,7 @@ impl Torrent {
             Message::Piece { piece, offset, payload } => {
                 self.block(now, key, piece, offset, payload)?;
             }
+            Message::Extended { id, payload } => self.extended(now, key, id, &payload)?,
             // Keep-alives, and messages of extensions that are not ours.
             _ => self.charge(now, key, cost::KEEP_ALIVE, CloseReason::Chatter)?,
         }
@@ -134,10 +135,11 @@ impl Torrent {
         new.into_iter().try_for_each(|piece| self.peer_has(now, key, piece.get()))
     }
 
-    /// A peer that has everything and we, who want nothing more, have nothing to say to each other.
-    fn not_two_seeds(&self, key: PeerKey) -> Result<(), CloseReason> {
+    /// A peer that has everything, or wants nothing, and we, who want nothing more, have nothing to say
+    /// to each other.
+    pub(super) fn not_two_seeds(&self, key: PeerKey) -> Result<(), CloseReason> {
         match self.peers.get(&key) {
-            Some(peer) if peer.pieces.is_all() && self.is_complete() => Err(CloseReason::BothSeeds),
+            Some(peer) if peer.wants_nothing() && self.is_complete() => Err(CloseReason::BothSeeds),
             _ => Ok(()),
         }
     }

@@ -135,7 +135,7 @@ impl Torrent {
         let mut waiting: Vec<_> = self
             .peers
             .iter()
-            .filter(|(_, peer)| peer.peer_interested && peer.am_choking)
+            .filter(|(_, peer)| peer.wants_upload() && peer.am_choking)
             .map(|(key, peer)| (peer.turned, self.rng.u32(..), *key))
             .collect();
         waiting.sort_unstable();
@@ -148,7 +148,7 @@ impl Torrent {
         let mut contenders = Vec::new();
         for (key, peer) in &mut self.peers {
             let gave = peer.down.mark();
-            if peer.peer_interested {
+            if peer.wants_upload() {
                 contenders.push(Contender {
                     peer: *key,
                     gave: if seeding { 0 } else { gave },

@@ -39,12 +39,13 @@ impl Torrent {
         let seeds: Vec<PeerKey> = self
             .peers
             .iter()
-            .filter(|(_, peer)| peer.pieces.is_all())
+            .filter(|(_, peer)| peer.wants_nothing())
             .map(|(key, _)| *key)
             .collect();
         for key in seeds {
             self.close(now, key, CloseReason::BothSeeds);
         }
+        self.tell_upload_only();
     }
 
     /// Those who lack the piece are told; those who have it may have nothing for us any more.

@@ -23,6 +23,8 @@ pub(crate) struct Lab {
     pub(crate) now: Instant,
     /// Everything that was done since it was last looked at.
     pub(crate) actions: Vec<Action>,
+    /// What the handshakes of peers that connect from now on say.
+    pub(crate) reserved: Reserved,
     keys: u64,
 }
 
@@ -36,7 +38,8 @@ impl Lab {
         let layout = Layout::new(4 * BLOCK, &[u64::from(pieces * 4 * BLOCK)]).expect("small");
         let have = if complete { PieceSet::new_full(pieces) } else { PieceSet::new_empty(pieces) };
         let torrent = Torrent::new(config, Phase::Pieces(layout.clone(), have), 1);
-        Self { torrent, layout, now: Instant::now(), actions: Vec::new(), keys: 0 }
+        let (actions, reserved) = (Vec::new(), Reserved::NONE);
+        Self { torrent, layout, now: Instant::now(), actions, reserved, keys: 0 }
     }
 
     pub(crate) fn input(&mut self, input: Input) {
@@ -70,8 +73,8 @@ impl Lab {
     pub(crate) fn connect_as(&mut self, number: u8, id: PeerId, origin: Origin) -> PeerKey {
         self.keys += 1;
         let peer = PeerKey(self.keys);
-        let addr = Self::addr(number);
-        self.input(Input::Connected { peer, addr, origin, peer_id: id, reserved: Reserved::NONE });
+        let (addr, reserved) = (Self::addr(number), self.reserved);
+        self.input(Input::Connected { peer, addr, origin, peer_id: id, reserved });
         peer
     }
 

@@ -1,0 +1,92 @@
+//! Extended messages (BEP 10): our handshake, what follows from a peer's, and to whom each of the
+//! others goes. What is in them is read by `wire`.
+
+use std::time::Instant;
+
+use wire::Message;
+use wire::extension::{Extension, HANDSHAKE_ID, Handshake, Ids};
+
+use super::Torrent;
+use crate::border::PeerKey;
+use crate::close::CloseReason;
+use crate::limits::{MAX_QUEUE, cost};
+
+impl Torrent {
+    /// Tells the peer what we speak and how we are, if it takes extended messages.
+    pub(super) fn send_extended_handshake(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get(&key).filter(|peer| peer.extended.is_some()) else {
+            return;
+        };
+        let handshake = Handshake {
+            ids: Ids::local([]),
+            client: self.config.client.clone(),
+            port: self.config.listen_port,
+            max_requests: u32::try_from(MAX_QUEUE).ok(),
+            your_ip: Some(peer.addr.ip()),
+            upload_only: self.is_complete().then_some(true),
+            ..Handshake::default()
+        };
+        self.send(key, Message::Extended { id: HANDSHAKE_ID, payload: handshake.encode() });
+    }
+
+    pub(super) fn extended(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        id: u8,
+        payload: &[u8],
+    ) -> Result<(), CloseReason> {
+        let spoken = self.peers.get(&key).is_some_and(|peer| peer.extended.is_some());
+        if !spoken {
+            return self.charge(now, key, cost::KEEP_ALIVE, CloseReason::Chatter);
+        }
+        if id == HANDSHAKE_ID {
+            return self.extended_handshake(now, key, payload);
+        }
+        match Extension::of_local_id(id) {
+            // None of them is offered yet, so nobody has a reason to send one.
+            Some(Extension::Metadata | Extension::Pex | Extension::DontHave) | None => {
+                self.charge(now, key, cost::KEEP_ALIVE, CloseReason::Chatter)
+            }
+        }
+    }
+
+    fn extended_handshake(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        payload: &[u8],
+    ) -> Result<(), CloseReason> {
+        let Ok(handshake) = Handshake::decode(payload) else { return self.unreadable(now, key) };
+        self.charge(now, key, cost::EXTENDED, CloseReason::Chatter)?;
+        let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
+        let listens = handshake.port;
+        if let Some(extended) = &mut peer.extended {
+            extended.update(handshake);
+            peer.pipeline.set_limit(extended.max_requests);
+        }
+        if let (Some(port), None) = (listens, peer.dialable) {
+            let addr = std::net::SocketAddr::new(peer.addr.ip(), port);
+            if self.candidates.came(addr) {
+                peer.dialable = Some(addr);
+            }
+        }
+        self.not_two_seeds(key)
+    }
+
+    /// An extended message that makes no sense: clients have bugs, but not that many.
+    fn unreadable(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
+        self.charge(now, key, cost::UNREADABLE, CloseReason::Unreadable)
+    }
+
+    /// We want nothing any more, though we lack pieces: peers that can't tell from our haves are told.
+    pub(super) fn tell_upload_only(&mut self) {
+        if self.have.is_full() {
+            return;
+        }
+        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        for key in keys {
+            self.send_extended_handshake(key);
+        }
+    }
+}
