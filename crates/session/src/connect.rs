@@ -12,11 +12,12 @@ use swarm::{Origin, PeerKey};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
+use wire::Reserved;
 use wire::mse::Noise;
 use wire::net::{CloseReason, Handle, Stream, channel};
 
 use crate::dialects::{Dialect, Plan, is_refusal};
-use crate::mail::{Entry, Mail};
+use crate::mail::{Entry, Mail, RESERVED};
 use crate::shared::Shared;
 
 /// Incoming handshakes under way: strangers hold no more descriptors than this before they name a
@@ -202,6 +203,7 @@ async fn receive(
 pub(crate) fn spawn(
     peer: PeerKey,
     (stream, place): (Stream<TcpStream>, OwnedSemaphorePermit),
+    theirs: Reserved,
     entry: &Entry,
     shared: &Shared,
     layout: &Layout,
@@ -209,6 +211,7 @@ pub(crate) fn spawn(
     let (handle, inbox) = channel();
     let mut config = wire::net::Config::new(shared.downloads.clone());
     config.bitfield_limit = usize::try_from(layout.piece_count().div_ceil(8)).unwrap_or(usize::MAX);
+    config.fast = theirs.has_fast() && RESERVED.has_fast();
     let mailbox = entry.mailbox.clone();
     tokio::spawn(async move {
         let sink = |batch| match mailbox.send(Mail::Peer { peer, batch }) {

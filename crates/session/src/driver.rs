@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use wire::mse::Method;
 use wire::net::{Batch, Handle, Stream};
-use wire::{Handshake, Message, Payload};
+use wire::{Handshake, Message, Payload, Reserved};
 
 use crate::announce::Announcer;
 use crate::connect;
@@ -135,8 +135,8 @@ impl Driver {
             }
             Mail::Connected { stream, place, addr, origin, theirs } => {
                 let secrecy = secrecy(&stream);
-                let peer = self.adopt(stream, place, addr);
                 let Handshake { peer_id, reserved, .. } = theirs;
+                let peer = self.adopt((stream, place), addr, reserved);
                 log::debug!("{addr}: connected, {origin:?}, {secrecy}, peer id {peer_id}");
                 let change = PeerChange::Connected { origin, peer_id: peer_id.0 };
                 self.tell(Event::Peer { torrent: self.id, addr, change });
@@ -255,13 +255,14 @@ impl Driver {
     /// Starts the connection's task and gives it a name.
     fn adopt(
         &mut self,
-        stream: Stream<TcpStream>,
-        place: OwnedSemaphorePermit,
+        socket: (Stream<TcpStream>, OwnedSemaphorePermit),
         addr: SocketAddr,
+        theirs: Reserved,
     ) -> PeerKey {
         self.work.last_key += 1;
         let peer = PeerKey(self.work.last_key);
-        let handle = connect::spawn(peer, (stream, place), &self.entry, &self.shared, &self.layout);
+        let (entry, shared, layout) = (&self.entry, &self.shared, &self.layout);
+        let handle = connect::spawn(peer, socket, theirs, entry, shared, layout);
         self.work.peers.insert(peer, Peer { handle, addr, outbox: Vec::new(), has_node: false });
         peer
     }

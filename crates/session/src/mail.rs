@@ -51,7 +51,7 @@ pub(crate) enum Mail {
 pub(crate) type Mailbox = mpsc::UnboundedSender<Mail>;
 
 /// The extensions that our handshakes name.
-pub(crate) const RESERVED: Reserved = Reserved::NONE.with_extended();
+pub(crate) const RESERVED: Reserved = Reserved::NONE.with_extended().with_fast();
 
 /// What an incoming handshake is answered with, and who takes over.
 #[derive(Clone)]

@@ -134,6 +134,7 @@ impl Opening {
         let mut rng = fastrand::Rng::with_seed(self.seed);
         let mut config = swarm::Config::new(self.entry.peer_id);
         config.reserved = RESERVED;
+        config.info_hash = Some(self.entry.info_hash);
         config.client = Some(CLIENT.into());
         config.listen_port = Some(self.shared.listen.port());
         config.max_peers = self.config.max_peers;

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use metainfo::{Block, Layout, PieceIndex, PieceSet};
+use metainfo::{Block, InfoHash, Layout, PieceIndex, PieceSet};
 use wire::{Message, Payload, PeerId, Reserved};
 
 use crate::close::CloseReason;
@@ -19,6 +19,9 @@ pub struct PeerKey(pub u64);
 pub struct Config {
     /// Our own peer id; a peer that shows it is ourselves.
     pub peer_id: PeerId,
+    /// The torrent's info-hash, from which it follows which pieces a peer is allowed fast (BEP 6);
+    /// `None` allows none.
+    pub info_hash: Option<InfoHash>,
     /// The extensions that our handshake names. Each is spoken with peers that name it too.
     pub reserved: Reserved,
     /// Our name and version, as peers that speak extended messages are told (BEP 10); `None` tells
@@ -50,7 +53,8 @@ impl Config {
     pub fn new(peer_id: PeerId) -> Self {
         Self {
             peer_id,
-            reserved: Reserved::NONE.with_extended(),
+            info_hash: None,
+            reserved: Reserved::NONE.with_extended().with_fast(),
             client: None,
             listen_port: None,
             own_addrs: Vec::new(),

@@ -39,6 +39,16 @@ pub enum CloseReason {
     HaveFlood,
     /// Keep-alives or cancels without end.
     Chatter,
+    /// A message of the fast extension on a connection that does not speak it.
+    NotFast,
+    /// It says that it has everything, or nothing, after it has said otherwise.
+    BadHaveAll,
+    /// A suggestion, or an allowed-fast piece, that does not exist.
+    HintOutOfRange,
+    /// Too many suggestions or allowed-fast pieces.
+    HintFlood,
+    /// Rejects of what was not requested, again and again.
+    RejectFlood,
     /// Extended messages that can't be read, again and again.
     Unreadable,
 }
@@ -78,6 +88,11 @@ impl fmt::Display for CloseReason {
             Self::StateFlood => "choke or interest changed too often",
             Self::HaveFlood => "the same have too often",
             Self::Chatter => "too many keep-alives or cancels",
+            Self::NotFast => "fast message, though the handshakes did not agree on them",
+            Self::BadHaveAll => "have all or have none after other words on its pieces",
+            Self::HintOutOfRange => "suggestion of a piece that does not exist",
+            Self::HintFlood => "too many suggestions",
+            Self::RejectFlood => "too many rejects of what was not requested",
             Self::Unreadable => "too many extended messages that can't be read",
         })
     }

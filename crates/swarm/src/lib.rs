@@ -18,8 +18,8 @@
 //! |---|---|
 //! | `border`, `close`, `stats` | the words exchanged with the driver |
 //! | `limits` | every number, with its reason |
-//! | `torrent` | who applies which rule when; its parts: connections, messages, extended messages, download, end-game, verification, upload |
-//! | `peer`, `pieces`, `extended` | what is known of one connection |
+//! | `torrent` | who applies which rule when; its parts: connections, messages, extended and fast messages, download, end-game, verification, upload |
+//! | `peer`, `pieces`, `extended`, `fast` | what is known of one connection |
 //! | `picker` | pieces nobody was asked for, by rarity |
 //! | `partial` | begun pieces, block by block |
 //! | `requests` | what one peer owes us, and how much to ask ahead |
@@ -40,6 +40,7 @@ mod candidates;
 mod choker;
 mod close;
 mod extended;
+mod fast;
 mod limit;
 pub mod limits;
 mod partial;

@@ -64,7 +64,24 @@ pub const LATE_KEPT: usize = 2 * WINDOW_MAX;
 /// While the download limit holds requests back, blocks that a peer is asked for in one turn.
 pub const LIMITED_TURN: usize = 4;
 
+/// How long a peer that rejects a request while it does not choke us is not asked again. Doubles each
+/// time until it sends a block; without it, both ends would do nothing else.
+pub const REJECT_REST_FIRST: Duration = Duration::from_secs(1);
+
+/// The longest such rest.
+pub const REJECT_REST_LAST: Duration = Duration::from_secs(64);
+
+/// Pieces that a peer may allow us fast. BEP 6 speaks of ten.
+pub const MAX_ALLOWED_FAST: usize = 32;
+
 // Uploading.
+
+/// Pieces that a peer with few pieces may request while it is choked (BEP 6), so that it has
+/// something to trade.
+pub const ALLOWED_FAST: usize = 10;
+
+/// Payload bytes that one peer is given that way: a second or two of a home uplink.
+pub const ALLOWED_FAST_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Peers that are unchoked by merit. With too many, each gets too little to be worth reciprocating.
 pub const UNCHOKE_SLOTS: usize = 8;
@@ -128,6 +145,11 @@ pub mod cost {
     /// Interested or not interested, though nothing changed, or more often than pieces came
     /// ([`super::INTEREST_PER_PIECE`]).
     pub const INTEREST_AGAIN: u64 = 1;
+    /// A suggestion or an allowed-fast piece: 400 at once, then four a second.
+    pub const HINT: u64 = 5;
+    /// A reject of what was not requested: 20 at once, then one in five seconds. Since requests that
+    /// were taken back long ago are forgotten, an honest peer may send a few.
+    pub const REJECT_UNASKED: u64 = 100;
     /// An extended handshake: two or three are usual, 100 at once, then one a second.
     pub const EXTENDED: u64 = 20;
     /// An extended message that can't be read: 20 at once, then one in five seconds.

@@ -4,11 +4,13 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use metainfo::PieceIndex;
 use wire::PeerId;
 
 use crate::border::{Origin, PeerKey};
 use crate::bucket::Bucket;
 use crate::extended::Extended;
+use crate::fast::Fast;
 use crate::limits::{PATIENCE, PATIENCE_PER_SECOND};
 use crate::partial::Identity;
 use crate::picker::Cursor;
@@ -30,6 +32,8 @@ pub(crate) struct Peer {
     pub(crate) dialable: Option<SocketAddr>,
     /// What it said in extended handshakes; `None` if no extended messages are spoken with it.
     pub(crate) extended: Option<Box<Extended>>,
+    /// The fast extension; `None` if it is not spoken with it.
+    pub(crate) fast: Option<Box<Fast>>,
     pub(crate) since: Instant,
     /// A message of BEP 3 other than keep-alive came: a bitfield now stands for haves.
     pub(crate) spoke: bool,
@@ -75,6 +79,7 @@ impl Peer {
             peer_id,
             dialable: (origin == Origin::Dialed).then_some(addr),
             extended: None,
+            fast: None,
             since: now,
             spoke: false,
             pieces: Pieces::Nothing,
@@ -106,7 +111,13 @@ impl Peer {
 
     /// True if it could be asked for a block now.
     pub(crate) fn can_be_asked(&self) -> bool {
-        !self.peer_choking && self.am_interested && self.pipeline.room() > 0
+        let answers = !self.peer_choking || !self.allowed_fast().is_empty();
+        answers && self.am_interested && self.pipeline.room() > 0
+    }
+
+    /// The pieces that it gives us even while it chokes us.
+    pub(crate) fn allowed_fast(&self) -> &[PieceIndex] {
+        self.fast.as_ref().map_or(&[], |fast| fast.allowed())
     }
 
     /// True if it says that it wants nothing (BEP 21).

@@ -219,6 +219,11 @@ impl Picker {
         }
     }
 
+    /// Whether `piece` is one that nobody was asked for.
+    pub(crate) fn is_listed(&self, piece: PieceIndex) -> bool {
+        self.entries.get(piece.as_usize()).is_some_and(|entry| entry.place != UNLISTED)
+    }
+
     /// How many pieces that are not begun some connected peer has.
     pub(crate) fn available(&mut self) -> usize {
         self.sort();

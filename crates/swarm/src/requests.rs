@@ -2,12 +2,13 @@
 //! It knows nothing of other peers and of what the blocks are for.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use metainfo::{BLOCK_LEN, Block};
 
 use crate::limits::{
-    LATE_KEPT, QUEUE_SECONDS, SNUB_AFTER, STALE_AFTER, WINDOW_FIRST, WINDOW_MAX, WINDOW_MIN,
+    LATE_KEPT, QUEUE_SECONDS, REJECT_REST_FIRST, REJECT_REST_LAST, SNUB_AFTER, STALE_AFTER,
+    WINDOW_FIRST, WINDOW_MAX, WINDOW_MIN,
 };
 
 /// How an arrived block relates to what was asked.
@@ -36,6 +37,10 @@ pub(crate) struct Pipeline {
     /// When the silence began: the last block, or the first request after having none due.
     silent_since: Instant,
     snubbed: bool,
+    /// It rejects what it is asked for: not to be asked before this.
+    rests_until: Option<Instant>,
+    /// The rest after its next reject.
+    next_rest: Duration,
 }
 
 impl Pipeline {
@@ -49,11 +54,16 @@ impl Pipeline {
             last_rate: 0,
             silent_since: now,
             snubbed: false,
+            rests_until: None,
+            next_rest: REJECT_REST_FIRST,
         }
     }
 
     /// How many more blocks to ask for now.
     pub(crate) fn room(&self) -> usize {
+        if self.rests_until.is_some() {
+            return 0;
+        }
         self.window.min(self.limit).saturating_sub(self.due.len())
     }
 
@@ -100,12 +110,33 @@ impl Pipeline {
             return Arrival::Unrequested;
         };
         self.silent_since = now;
+        self.next_rest = REJECT_REST_FIRST;
         if self.snubbed {
             self.snubbed = false;
             self.window = WINDOW_MIN;
             self.slow_start = true;
         }
         arrival
+    }
+
+    /// The peer will not answer a request (BEP 6). [`Arrival::Due`]: the block is to be asked of
+    /// others.
+    pub(crate) fn rejected(&mut self, block: Block) -> Arrival {
+        if remove(&mut self.due, block) {
+            Arrival::Due
+        } else if remove(&mut self.late, block) {
+            Arrival::Late
+        } else {
+            Arrival::Unrequested
+        }
+    }
+
+    /// The peer is not asked for a while: it rejects, though it does not choke us.
+    pub(crate) fn rest(&mut self, now: Instant) {
+        if self.rests_until.is_none() {
+            self.rests_until = Some(now + self.next_rest);
+            self.next_rest = (self.next_rest * 2).min(REJECT_REST_LAST);
+        }
     }
 
     /// Takes a request back. True if the block was due.
@@ -126,8 +157,9 @@ impl Pipeline {
         blocks
     }
 
-    /// Adjusts the window to the measured bytes a second.
-    pub(crate) fn tick(&mut self, rate: u64) {
+    /// Adjusts the window to the measured bytes a second, and ends a rest.
+    pub(crate) fn tick(&mut self, now: Instant, rate: u64) {
+        self.rests_until = self.rests_until.filter(|until| *until > now);
         // Slow start ends when asking for more no longer brings more.
         if self.slow_start && rate > 0 && rate < self.last_rate.saturating_add(self.last_rate / 8) {
             self.slow_start = false;

@@ -5,6 +5,7 @@ mod connect;
 mod download;
 mod end_game;
 mod extended;
+mod fast;
 mod messages;
 mod upload;
 mod verify;
@@ -153,6 +154,8 @@ impl Torrent {
                 let mut connected = Peer::new(addr, origin, peer_id, now);
                 let extended = reserved.has_extended() && self.config.reserved.has_extended();
                 connected.extended = extended.then(Box::default);
+                let fast = reserved.has_fast() && self.config.reserved.has_fast();
+                connected.fast = fast.then(Box::default);
                 self.connected(now, peer, connected);
             }
             Input::DialFailed { addr } => {
@@ -274,9 +277,11 @@ impl Torrent {
             DiskDone::Read { peer, block, payload } => self.read(peer, block, Some(payload)),
             DiskDone::ReadFailed { peer, block } => {
                 self.read(peer, block, None);
-                // There is no message for "not this block" (BEP 3); a choke takes back all of its
-                // requests, and the next round may unchoke it again.
-                self.choke(now, peer);
+                // Without a reject there is no message for "not this block" (BEP 3); a choke takes
+                // back all of its requests, and the next round may unchoke it again.
+                if self.peers.get(&peer).is_some_and(|peer| peer.fast.is_none()) {
+                    self.choke(now, peer);
+                }
             }
             DiskDone::Lost { piece } => self.lost(piece),
         }
@@ -318,7 +323,7 @@ impl Torrent {
         for (key, peer) in &mut self.peers {
             peer.down.tick(elapsed);
             peer.up.tick(elapsed);
-            peer.pipeline.tick(peer.down.rate());
+            peer.pipeline.tick(now, peer.down.rate());
             if peer.pipeline.snub(now) {
                 log::debug!("{}: silent, what it owes is asked of another peer", peer.addr);
                 snubbing.push(*key);

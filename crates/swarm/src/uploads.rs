@@ -80,17 +80,32 @@ impl Uploads {
         reading.is_some_and(|entry| std::mem::take(&mut entry.1))
     }
 
-    /// Drops the waiting requests of a piece that is not here any more; the disk finds out about those
-    /// it has.
-    pub(crate) fn forget(&mut self, piece: PieceIndex) {
-        self.queue.retain(|block| block.piece() != piece);
+    /// Drops the waiting requests of a piece that is not here any more, and gives them; the disk finds
+    /// out about those it has.
+    pub(crate) fn forget(&mut self, piece: PieceIndex) -> Vec<Block> {
+        let (dropped, kept): (Vec<Block>, Vec<Block>) =
+            self.queue.drain(..).partition(|block| block.piece() == piece);
+        self.queue = kept.into();
+        dropped
     }
 
-    /// Drops all requests: the peer is choked.
-    pub(crate) fn clear(&mut self) {
-        self.queue.clear();
-        for entry in &mut self.reading {
-            entry.1 = false;
+    /// Drops all requests but those that `keep` names: the peer is choked. Gives those dropped, the
+    /// oldest first.
+    pub(crate) fn clear(&mut self, keep: impl Fn(Block) -> bool) -> Vec<Block> {
+        let mut dropped = Vec::new();
+        for (block, wanted) in &mut self.reading {
+            if *wanted && !keep(*block) {
+                *wanted = false;
+                dropped.push(*block);
+            }
         }
+        self.queue.retain(|block| {
+            let kept = keep(*block);
+            if !kept {
+                dropped.push(*block);
+            }
+            kept
+        });
+        dropped
     }
 }

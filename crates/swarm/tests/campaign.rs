@@ -13,6 +13,7 @@ use std::time::Duration;
 use metainfo::PieceSet;
 use sim::World;
 use sim::disk::Liar;
+use wire::Reserved;
 
 #[test]
 fn every_seeded_swarm_completes() {
@@ -45,6 +46,9 @@ fn run(seed: u64) {
         let mut spec = if n < seeds { world.seed() } else { world.leecher() };
         spec.up = rng.u64(20_000..500_000);
         spec.slots = rng.usize(1..9);
+        if n % 4 == 3 {
+            spec.reserved = Reserved::NONE;
+        }
         if n >= seeds && rng.u32(0..3) == 0 {
             spec.have = some(&mut rng, pieces);
         }

@@ -25,6 +25,8 @@ pub struct SendQueue {
     control: VecDeque<u8>,
     segments: VecDeque<Segment>,
     bytes: usize,
+    /// Blocks that are taken out are rejected.
+    rejects: bool,
 }
 
 enum Segment {
@@ -39,10 +41,25 @@ enum Segment {
     },
 }
 
+/// Blocks that were taken out unsent.
+#[derive(Default)]
+struct Removed {
+    /// Without the heads.
+    bytes: usize,
+    /// What they were to answer, if that is of interest.
+    requests: Vec<Request>,
+}
+
 impl SendQueue {
     /// An empty queue.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// From now on each block that is taken out unsent is rejected, as every request of a peer that speaks the fast
+    /// extension gets an answer (BEP 6).
+    pub fn set_fast(&mut self) {
+        self.rejects = true;
     }
 
     /// Bytes waiting, message heads included.
@@ -56,10 +73,11 @@ impl SendQueue {
     }
 
     /// Puts `message` at the end. A choke takes all blocks before it out of the queue, save one that is partly written:
-    /// a choked peer must not get them. Gives the number of block bytes taken out.
+    /// a choked peer must not get them; with the [fast extension](Self::set_fast) their rejects follow the choke. Gives
+    /// the number of block bytes taken out.
     pub fn push(&mut self, message: Message) -> usize {
         let head = message.head();
-        let mut removed = 0;
+        let mut removed = Removed::default();
         match message {
             Message::Piece { piece, offset, payload } => {
                 let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
@@ -75,13 +93,14 @@ impl SendQueue {
                 self.push_control(other.body());
             }
         }
-        removed
+        self.reject(removed)
     }
 
-    /// Takes a block that the peer cancelled out of the queue, unless its writing has begun. Gives the number of block
-    /// bytes taken out.
+    /// Takes a block that the peer cancelled out of the queue, unless its writing has begun; with the [fast
+    /// extension](Self::set_fast) it is rejected. Gives the number of block bytes taken out.
     pub fn cancel(&mut self, request: Request) -> usize {
-        self.remove_blocks(|queued| queued == request)
+        let removed = self.remove_blocks(|queued| queued == request);
+        self.reject(removed)
     }
 
     /// Fills `out` with what is to be written next and says how many slices that is.
@@ -161,20 +180,30 @@ impl SendQueue {
         }
     }
 
-    /// Removes the blocks that nothing was written of and that `which` names; gives their bytes without the heads.
-    fn remove_blocks(&mut self, which: impl Fn(Request) -> bool) -> usize {
-        let mut removed = 0;
-        let mut removed_heads = 0;
+    /// Removes the blocks that nothing was written of and that `which` names.
+    fn remove_blocks(&mut self, which: impl Fn(Request) -> bool) -> Removed {
+        let mut removed = Removed::default();
+        let (bytes, rejects) = (&mut self.bytes, self.rejects);
         self.segments.retain(|segment| match segment {
             Segment::Block { request, head, payload, sent: 0 } if which(*request) => {
-                removed += payload.len();
-                removed_heads += head.as_bytes().len();
+                *bytes -= head.as_bytes().len() + payload.len();
+                removed.bytes += payload.len();
+                if rejects {
+                    removed.requests.push(*request);
+                }
                 false
             }
             _ => true,
         });
-        self.bytes -= removed + removed_heads;
         removed
+    }
+
+    /// Answers the requests whose blocks were removed, and gives the bytes of those.
+    fn reject(&mut self, removed: Removed) -> usize {
+        for request in removed.requests {
+            self.push_control(Message::Reject(request).head().as_bytes());
+        }
+        removed.bytes
     }
 }
 

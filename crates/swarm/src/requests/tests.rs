@@ -34,12 +34,12 @@ fn slow_start_doubles_a_round_trip_and_ends_at_the_rate() {
         }
     }
     // The rate no longer grows: three seconds of it from now on.
-    pipeline.tick(10 * BLOCK);
-    pipeline.tick(10 * BLOCK);
+    pipeline.tick(now, 10 * BLOCK);
+    pipeline.tick(now, 10 * BLOCK);
     assert_eq!(pipeline.room(), 30);
-    pipeline.tick(1);
+    pipeline.tick(now, 1);
     assert_eq!(pipeline.room(), WINDOW_MIN);
-    pipeline.tick(u64::MAX);
+    pipeline.tick(now, u64::MAX);
     assert_eq!(pipeline.room(), WINDOW_MAX);
 }
 
@@ -58,7 +58,7 @@ fn a_silent_peer_is_snubbed_until_it_speaks() {
     let owed = pipeline.give_up();
     assert_eq!(owed.len(), WINDOW_FIRST);
     assert_eq!(pipeline.room(), 1);
-    pipeline.tick(100 * BLOCK);
+    pipeline.tick(Instant::now(), 100 * BLOCK);
     assert_eq!(pipeline.room(), 1, "a rate from before does not open the window");
     assert_eq!(pipeline.arrived(asked + SNUB_AFTER, owed[0]), Arrival::Late);
     assert!(!pipeline.is_snubbed());

@@ -34,10 +34,19 @@ impl Torrent {
         self.by_id.insert(peer_id, key);
         self.peers.insert(key, peer);
         self.wind_up(now);
-        if !self.have.is_empty() {
-            self.send(key, Message::Bitfield(self.have.as_bytes().into()));
-        }
+        self.tell_have(key);
         self.send_extended_handshake(key);
+    }
+
+    /// Says which pieces we have, in the shortest way that the peer understands.
+    fn tell_have(&mut self, key: PeerKey) {
+        let fast = self.peers.get(&key).is_some_and(|peer| peer.fast.is_some());
+        match (fast, self.have.is_empty(), self.have.is_full()) {
+            (true, true, _) => self.send(key, Message::HaveNone),
+            (true, _, true) => self.send(key, Message::HaveAll),
+            (false, true, _) => {}
+            _ => self.send(key, Message::Bitfield(self.have.as_bytes().into())),
+        }
     }
 
     /// Why this new peer is not to be kept, if so. Makes room for it if not.

@@ -63,7 +63,7 @@ impl Torrent {
         if !peer.can_be_asked() {
             return;
         }
-        let mut room = peer.pipeline.room();
+        let (mut room, choking) = (peer.pipeline.room(), peer.peer_choking);
         // Under a limit, peers share it in small turns; else the first would use it all up.
         let limited = self.download_limit.is_some();
         let turn = if limited { room.min(LIMITED_TURN) } else { room };
@@ -72,11 +72,16 @@ impl Torrent {
             if self.download_limit.as_ref().is_some_and(|limit| !limit.is_open(now)) {
                 break;
             }
-            let block = self.next_open(key, &mut open_at).or_else(|| {
-                self.begin_piece(key)?;
-                self.next_open(key, &mut open_at)
-            });
-            let Some(block) = block.or_else(|| self.end_game_block(now, key)) else { return };
+            let block = if choking {
+                self.allowed_block(key)
+            } else {
+                let block = self.next_open(key, &mut open_at).or_else(|| {
+                    self.begin_piece(key)?;
+                    self.next_open(key, &mut open_at)
+                });
+                block.or_else(|| self.end_game_block(now, key))
+            };
+            let Some(block) = block else { return };
             self.ask(now, key, block);
             room -= 1;
         }
@@ -108,8 +113,10 @@ impl Torrent {
     }
 
     fn begin_piece(&mut self, key: PeerKey) -> Option<PieceIndex> {
+        let suggested = self.suggested_piece(key);
         let (peer, picker) = (self.peers.get_mut(&key)?, self.picker.as_mut()?);
-        let piece = picker.pick(&peer.pieces, &mut peer.cursor, &mut self.rng)?;
+        let pick = || picker.pick(&peer.pieces, &mut peer.cursor, &mut self.rng);
+        let piece = suggested.or_else(pick)?;
         picker.take(piece);
         self.partials.begin(piece, false);
         Some(piece)
@@ -138,7 +145,7 @@ impl Torrent {
     }
 
     /// A piece that must come from one peer loses that peer: it is fetched again from the start.
-    fn restart(&mut self, piece: PieceIndex) {
+    pub(super) fn restart(&mut self, piece: PieceIndex) {
         self.partials.restart(piece);
         self.actions.push_back(Action::Disk(DiskJob::Discard { piece }));
         self.refill_all = true;

@@ -28,6 +28,9 @@ impl Torrent {
         // Messages of a connection that was closed may still be on their way here.
         let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
         let first = !peer.spoke;
+        if is_fast(&message) && peer.fast.is_none() {
+            return Err(CloseReason::NotFast);
+        }
         peer.spoke |= !matches!(message, Message::KeepAlive | Message::Extended { .. });
         match message {
             Message::Choke => {
@@ -48,7 +51,15 @@ impl Torrent {
                 self.peer_interest(now, key, false)?;
             }
             Message::Have(piece) => self.peer_has(now, key, piece)?,
-            Message::Bitfield(bits) if first => self.bitfield(key, &bits)?,
+            Message::Bitfield(bits) if first => {
+                self.bitfield(key, &bits)?;
+                self.told(key);
+            }
+            Message::HaveAll => self.have_all(key)?,
+            Message::HaveNone => self.have_none(key)?,
+            Message::Suggest(piece) => self.suggested(now, key, piece)?,
+            Message::AllowedFast(piece) => self.allowed_fast(now, key, piece)?,
+            Message::Reject(request) => self.rejected(now, key, request)?,
             Message::Bitfield(bits) => self.late_bitfield(now, key, &bits)?,
             Message::Request(request) => self.request(now, key, request)?,
             Message::Cancel(Request { piece, offset, len }) => {
@@ -79,10 +90,12 @@ impl Torrent {
         if patient { Ok(()) } else { Err(reason) }
     }
 
-    /// The peer chokes us: what it owed us will not come, and is asked of others.
+    /// The peer chokes us: what it owed us will not come, and is asked of others; with the fast
+    /// extension it answers each request still.
     fn choked(&mut self, key: PeerKey) {
         if let Some(peer) = self.peers.get_mut(&key)
             && !std::mem::replace(&mut peer.peer_choking, true)
+            && peer.fast.is_none()
         {
             self.give_up_requests(key);
         }
@@ -109,8 +122,13 @@ impl Torrent {
     fn bitfield(&mut self, key: PeerKey, bits: &[u8]) -> Result<(), CloseReason> {
         let set = PieceSet::from_wire(bits, self.layout.piece_count())
             .map_err(|_| CloseReason::BadBitfield)?;
+        self.begins_with(key, Pieces::from_set(set))
+    }
+
+    /// The first word on what a peer has.
+    pub(super) fn begins_with(&mut self, key: PeerKey, pieces: Pieces) -> Result<(), CloseReason> {
         let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
-        peer.pieces = Pieces::from_set(set);
+        peer.pieces = pieces;
         peer.wanted = peer.pieces.missing_from(&self.settled);
         self.count(key);
         self.update_interest(key);
@@ -153,4 +171,16 @@ impl Torrent {
             self.send(key, message);
         }
     }
+}
+
+/// Whether only peers that speak the fast extension may send it (BEP 6).
+fn is_fast(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::HaveAll
+            | Message::HaveNone
+            | Message::Suggest(_)
+            | Message::Reject(_)
+            | Message::AllowedFast(_)
+    )
 }

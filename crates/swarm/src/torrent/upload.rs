@@ -11,7 +11,8 @@ use super::Torrent;
 use crate::border::{Action, DiskJob, PeerKey};
 use crate::choker::Contender;
 use crate::close::CloseReason;
-use crate::limits::{INTEREST_PER_PIECE, UPLOAD_BUFFER_ALL, cost};
+use crate::limits::{ALLOWED_FAST, INTEREST_PER_PIECE, UPLOAD_BUFFER_ALL, cost};
+use crate::peer::Peer;
 
 impl Torrent {
     pub(super) fn request(
@@ -23,7 +24,11 @@ impl Torrent {
         let Request { piece, offset, len } = request;
         let block = self.layout.range(piece, offset, len).ok_or(CloseReason::RequestOutOfRange)?;
         let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
-        if peer.am_choking || !self.have.contains(block.piece()) || !peer.uploads.push(block) {
+        let granted = |peer: &mut Peer| peer.fast.as_mut().is_some_and(|fast| fast.give(block));
+        let begins = || peer.pieces.count(self.layout.piece_count()) as usize <= ALLOWED_FAST;
+        let have = self.have.contains(block.piece());
+        if !have || (peer.am_choking && !(begins() && granted(peer))) || !peer.uploads.push(block) {
+            self.reject(key, block);
             return self.charge(now, key, cost::REQUEST_DROPPED, CloseReason::RequestFlood);
         }
         self.want_service(key);
@@ -31,8 +36,8 @@ impl Torrent {
     }
 
     pub(super) fn cancelled(&mut self, key: PeerKey, block: Block) {
-        if let Some(peer) = self.peers.get_mut(&key) {
-            peer.uploads.cancel(block);
+        if self.peers.get_mut(&key).is_some_and(|peer| peer.uploads.cancel(block)) {
+            self.reject(key, block);
         }
     }
 
@@ -78,6 +83,8 @@ impl Torrent {
         if let (true, Some(payload)) = (wanted, payload) {
             let (piece, offset) = (block.piece().get(), block.offset());
             self.send(key, Message::Piece { piece, offset, payload });
+        } else if wanted {
+            self.reject(key, block);
         }
         self.want_service(key);
     }
@@ -178,13 +185,19 @@ impl Torrent {
         }
     }
 
-    /// Chokes the peer, if it isn't: its requests are forgotten (BEP 3).
+    /// Chokes the peer, if it isn't: its requests are forgotten (BEP 3), or rejected but for those of
+    /// pieces that it is granted (BEP 6).
     pub(super) fn choke(&mut self, now: Instant, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         if !std::mem::replace(&mut peer.am_choking, true) {
             peer.turned = Some(now);
-            peer.uploads.clear();
+            let fast = peer.fast.as_deref();
+            let kept = |block: Block| fast.is_some_and(|fast| fast.grants(block.piece()));
+            let dropped = peer.uploads.clear(kept);
             self.send(key, Message::Choke);
+            for block in dropped {
+                self.reject(key, block);
+            }
         }
     }
 

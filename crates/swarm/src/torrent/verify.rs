@@ -107,8 +107,12 @@ impl Torrent {
             return;
         }
         self.missing += self.piece_bytes(piece);
-        for peer in self.peers.values_mut() {
-            peer.uploads.forget(piece);
+        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        for key in keys {
+            let forgotten = self.peers.get_mut(&key).map(|peer| peer.uploads.forget(piece));
+            for block in forgotten.into_iter().flatten() {
+                self.reject(key, block);
+            }
         }
         if self.config.wanted.as_ref().is_some_and(|wanted| !wanted.contains(piece)) {
             return;

@@ -20,7 +20,7 @@ use swarm::{
     Torrent,
 };
 use watch::Watch;
-use wire::{Message, PeerId};
+use wire::{Message, PeerId, Request, Reserved};
 
 pub(crate) type NodeId = usize;
 
@@ -38,6 +38,8 @@ pub(crate) struct Spec {
     pub(crate) ip: Option<IpAddr>,
     /// One write in so many fails.
     pub(crate) disk_fails: Option<u32>,
+    /// What its handshakes say.
+    pub(crate) reserved: Reserved,
 }
 
 pub(crate) struct Node {
@@ -62,6 +64,8 @@ struct Link {
     to: NodeId,
     to_key: PeerKey,
     latency: Duration,
+    /// The fast extension is spoken.
+    fast: bool,
     /// Blocks that wait for the uplink.
     blocks: VecDeque<Message>,
 }
@@ -119,6 +123,7 @@ impl World {
             max_peers: 200,
             ip: None,
             disk_fails: None,
+            reserved: Reserved::NONE.with_extended().with_fast(),
         }
     }
 
@@ -133,6 +138,8 @@ impl World {
         let mut config = Config::new(PeerId(peer_id));
         config.unchoke_slots = spec.slots;
         config.max_peers = spec.max_peers;
+        config.reserved = spec.reserved;
+        config.info_hash = Some([7; 20].into());
         let phase = Phase::Pieces(self.layout.clone(), spec.have.clone());
         let torrent = Torrent::new(config, phase, self.rng.u64(..));
         self.nodes.push(Node {
@@ -273,14 +280,9 @@ impl World {
         let Some(link) = self.nodes[node].links.get_mut(&peer) else { return };
         // What `wire` does: a cancelled block that is still in the queue does not leave.
         if let Message::Cancel(request) = &message {
-            let before = link.blocks.len();
-            let cancelled = |m: &Message| {
-                matches!(m, Message::Piece { piece, offset, .. }
-                if (*piece, *offset) == (request.piece, request.offset))
-            };
-            link.blocks.retain(|m| !cancelled(m));
-            if link.blocks.len() < before {
-                self.input(node, Input::Dropped { peer, bytes: request.len });
+            let cancelled = link.drop_blocks(|queued| queued == *request);
+            if !cancelled.is_empty() {
+                self.dropped(node, peer, &cancelled);
             }
         }
         self.nodes[node].watch.received(peer, &message);
@@ -349,11 +351,24 @@ impl World {
             self.use_uplink(node);
             return;
         }
-        let dropped = if matches!(message, Message::Choke) { link.drop_blocks() } else { 0 };
+        let choke = matches!(message, Message::Choke);
+        let dropped = if choke { link.drop_blocks(|_| true) } else { Vec::new() };
         let (to, key, at) = (link.to, link.to_key, self.now + link.latency);
         self.at(at, Happening::Deliver(to, key, message));
-        if dropped > 0 {
-            self.at(self.now, Happening::Input(node, Input::Dropped { peer, bytes: dropped }));
+        if !dropped.is_empty() {
+            self.dropped(node, peer, &dropped);
+        }
+    }
+
+    /// Blocks were taken out of a link's queue: their node hears of it, and with the fast extension
+    /// the other end hears that they don't come.
+    fn dropped(&mut self, node: NodeId, peer: PeerKey, requests: &[Request]) {
+        let bytes = requests.iter().map(|request| request.len).sum();
+        self.at(self.now, Happening::Input(node, Input::Dropped { peer, bytes }));
+        let Some(link) = self.nodes[node].links.get(&peer).filter(|link| link.fast) else { return };
+        let (to, key, at) = (link.to, link.to_key, self.now + link.latency);
+        for request in requests {
+            self.at(at, Happening::Deliver(to, key, Message::Reject(*request)));
         }
     }
 
@@ -387,22 +402,25 @@ impl World {
         let (key, to_key) = (PeerKey(self.keys), PeerKey(self.keys + 1));
         self.keys += 2;
         let latency = Duration::from_millis(self.rng.u64(5..60));
-        let link = |to, to_key| Link { to, to_key, latency, blocks: VecDeque::new() };
+        let reserved = [from, to].map(|node| self.nodes[node].spec.reserved);
+        let fast = reserved.iter().all(|reserved| reserved.has_fast());
+        let link = |to, to_key| Link { to, to_key, latency, fast, blocks: VecDeque::new() };
         self.nodes[from].links.insert(key, link(to, to_key));
         self.nodes[to].links.insert(to_key, link(from, key));
-        self.nodes[from].watch.opened(key);
-        self.nodes[to].watch.opened(to_key);
+        self.nodes[from].watch.opened(key, fast);
+        self.nodes[to].watch.opened(to_key, fast);
         let source = SocketAddr::new(self.nodes[from].addr.ip(), self.rng.u16(32_768..));
         let (ours, theirs) = (self.nodes[from].peer_id, self.nodes[to].peer_id);
-        let connected = |peer, addr, origin, peer_id| Input::Connected {
+        let connected = |peer, addr, origin, peer_id, reserved| Input::Connected {
             peer,
             addr,
             origin,
             peer_id,
-            reserved: wire::Reserved::NONE,
+            reserved,
         };
-        self.input(from, connected(key, addr, Origin::Dialed, theirs));
-        self.input(to, connected(to_key, source, Origin::Incoming, ours));
+        let [ours_speak, theirs_speak] = reserved;
+        self.input(from, connected(key, addr, Origin::Dialed, theirs, theirs_speak));
+        self.input(to, connected(to_key, source, Origin::Incoming, ours, ours_speak));
     }
 
     fn at(&mut self, at: Duration, happening: Happening) {
@@ -412,8 +430,18 @@ impl World {
 }
 
 impl Link {
-    fn drop_blocks(&mut self) -> u32 {
-        self.blocks.drain(..).map(|message| payload_len(&message)).sum()
+    fn drop_blocks(&mut self, which: impl Fn(Request) -> bool) -> Vec<Request> {
+        let mut dropped = Vec::new();
+        self.blocks.retain(|message| {
+            let Message::Piece { piece, offset, .. } = message else { return true };
+            let request = Request { piece: *piece, offset: *offset, len: payload_len(message) };
+            let drop = which(request);
+            if drop {
+                dropped.push(request);
+            }
+            !drop
+        });
+        dropped
     }
 }
 

@@ -1,7 +1,7 @@
 //! What must hold at every step of every run, seen from outside a node: the protocol's rules, and
 //! that its counters are true. It changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use metainfo::Layout;
 use swarm::{PeerKey, limits};
@@ -21,7 +21,26 @@ struct Seen {
     unchoked_us: bool,
     unchoked_it: bool,
     interested: bool,
-    requested: usize,
+    fast: bool,
+    /// With the fast extension: requests that were not answered yet, and how often each.
+    unanswered: BTreeMap<Request, u32>,
+    /// Pieces that it may request, and those that we may, while choked.
+    granted: BTreeSet<u32>,
+    allowed: BTreeSet<u32>,
+}
+
+impl Seen {
+    /// Every request gets one answer, and nothing else is one.
+    fn answered(&mut self, request: Request) {
+        if self.fast {
+            let unanswered = self.unanswered.get_mut(&request);
+            let count = unanswered.expect("an answer to nothing, or a second one");
+            *count -= 1;
+            if *count == 0 {
+                self.unanswered.remove(&request);
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -30,11 +49,14 @@ pub(crate) struct Watch {
     pub(crate) requests: u64,
     steps: u64,
     pub(crate) cancels: u64,
+    pub(crate) rejects: u64,
+    /// Requests of pieces that are allowed fast.
+    pub(crate) while_choked: u64,
 }
 
 impl Watch {
-    pub(crate) fn opened(&mut self, peer: PeerKey) {
-        self.seen.insert(peer, Seen { open: true, ..Seen::default() });
+    pub(crate) fn opened(&mut self, peer: PeerKey, fast: bool) {
+        self.seen.insert(peer, Seen { open: true, fast, ..Seen::default() });
     }
 
     pub(crate) fn closed(&mut self, peer: PeerKey) {
@@ -44,12 +66,19 @@ impl Watch {
     pub(crate) fn received(&mut self, peer: PeerKey, message: &Message) {
         let Some(seen) = self.seen.get_mut(&peer) else { return };
         match message {
-            Message::Choke => {
-                seen.unchoked_us = false;
-                seen.requested = 0;
-            }
+            Message::Choke => seen.unchoked_us = false,
             Message::Unchoke => seen.unchoked_us = true,
-            Message::Piece { .. } => seen.requested = seen.requested.saturating_sub(1),
+            Message::Piece { piece, offset, payload } => {
+                let len = u32::try_from(payload.len()).expect("a block");
+                seen.answered(Request { piece: *piece, offset: *offset, len });
+            }
+            Message::Reject(request) => {
+                seen.answered(*request);
+                self.rejects += 1;
+            }
+            Message::AllowedFast(piece) => {
+                seen.allowed.insert(*piece);
+            }
             _ => {}
         }
     }
@@ -58,16 +87,26 @@ impl Watch {
         let seen = self.seen.get_mut(&peer).expect("sent to a connection that is closed");
         assert!(seen.open);
         match message {
-            Message::Bitfield(_) => assert!(!seen.spoke, "a late bitfield"),
-            Message::Request(Request { len, .. }) => {
-                assert!(seen.unchoked_us, "a request while choked");
+            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone => {
+                assert!(!seen.spoke, "a late bitfield");
+            }
+            Message::Request(request) => {
+                let allowed = seen.allowed.contains(&request.piece);
+                assert!(seen.unchoked_us || allowed, "a request while choked");
                 assert!(seen.interested, "a request without interest");
-                assert!(*len <= metainfo::BLOCK_LEN);
-                seen.requested += 1;
+                assert!(request.len <= metainfo::BLOCK_LEN);
+                *seen.unanswered.entry(*request).or_default() += 1;
                 self.requests += 1;
+                self.while_choked += u64::from(!seen.unchoked_us);
+            }
+            Message::AllowedFast(piece) => {
+                seen.granted.insert(*piece);
             }
             Message::Cancel(_) => self.cancels += 1,
-            Message::Piece { .. } => assert!(seen.unchoked_it, "a block to a choked peer"),
+            Message::Piece { piece, .. } => {
+                let granted = seen.granted.contains(piece);
+                assert!(seen.unchoked_it || granted, "a block to a choked peer");
+            }
             Message::Choke => assert!(std::mem::take(&mut seen.unchoked_it), "choked twice"),
             Message::Unchoke => {
                 assert!(!std::mem::replace(&mut seen.unchoked_it, true), "unchoked twice");
@@ -106,7 +145,11 @@ impl Node {
         assert!(stats.unchoked <= self.spec.slots + 1, "{} slots", stats.unchoked);
         for peer in self.torrent.peers() {
             assert!(peer.requested <= limits::WINDOW_MAX);
-            assert!(!peer.peer_choking || peer.requested == 0, "a choking peer owes blocks");
+            let fast = self.watch.seen.get(&peer.peer).is_some_and(|seen| seen.fast);
+            assert!(
+                !peer.peer_choking || fast || peer.requested == 0,
+                "a choking peer owes blocks"
+            );
             assert!(peer.queued <= limits::MAX_QUEUE + 64);
         }
         // Begun pieces: those with a block on its way, one a peer, those being checked, and those

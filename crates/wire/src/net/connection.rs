@@ -27,12 +27,15 @@ pub struct Config {
     pub pool: Pool,
     /// The longest bitfield to accept in bytes: an eighth of the torrent's number of pieces, rounded up.
     pub bitfield_limit: usize,
+    /// Whether the fast extension is spoken: each request then gets an answer, so blocks that leave the queue unsent are
+    /// rejected (BEP 6).
+    pub fast: bool,
 }
 
 impl Config {
     /// For a torrent whose number of pieces is not known yet.
     pub fn new(pool: Pool) -> Self {
-        Self { pool, bitfield_limit: MAX_BITFIELD_LEN }
+        Self { pool, bitfield_limit: MAX_BITFIELD_LEN, fast: false }
     }
 }
 
@@ -48,13 +51,17 @@ pub async fn run(
 ) -> CloseReason {
     let mut decoder = Decoder::new(config.pool.clone());
     decoder.set_bitfield_limit(config.bitfield_limit);
+    let mut queue = SendQueue::new();
+    if config.fast {
+        queue.set_fast();
+    }
     let mut connection = Connection {
         transport,
         mailbox,
         sink,
         pool: config.pool,
         decoder,
-        queue: SendQueue::new(),
+        queue,
         deadlines: Deadlines::new(Instant::now()),
         counters: Counters::default(),
         started: Instant::now(),

@@ -128,6 +128,31 @@ fn choke_removes_the_blocks_before_it_and_nothing_else() {
 }
 
 #[test]
+fn with_the_fast_extension_what_is_taken_out_is_rejected() {
+    let mut queue = SendQueue::new();
+    queue.set_fast();
+    let mut out = Vec::new();
+    for number in 0..4 {
+        queue.push(piece(number, 50));
+    }
+    write(&mut queue, 20, &mut out);
+    let request = |piece| Request { piece, offset: 0, len: 50 };
+    assert_eq!(queue.cancel(request(2)), 50);
+    assert_eq!(queue.cancel(request(0)), 0, "its first byte has left, so it answers itself");
+    assert_eq!(queue.push(Message::Choke), 100);
+    out.extend(write_all(&mut queue, 7).0);
+
+    let mut expected = Vec::new();
+    let answers = [1, 3].map(|piece| Message::Reject(request(piece)));
+    for message in
+        [piece(0, 50), Message::Reject(request(2)), Message::Choke].into_iter().chain(answers)
+    {
+        message.encode(&mut expected);
+    }
+    assert_eq!(out, expected);
+}
+
+#[test]
 fn a_large_message_leaves_no_large_buffer_behind() {
     let mut queue = SendQueue::new();
     queue.push(Message::Bitfield(vec![0; 200_000].into()));
