@@ -181,9 +181,7 @@ fn what_we_will_not_answer_is_rejected() {
     let mut lab = lab(12, true);
     let peer = lab.connect(1);
     lab.say(peer, Message::Bitfield(Box::new([0, 0])));
-    lab.request(peer, 11, 0, BLOCK);
-    // Of what is granted while it is choked more below; piece 11 is not.
-    let granted: Vec<u32> = granted(&mut lab, peer);
+    let granted = granted(&mut lab, peer);
     let other = (0..12).find(|piece| !granted.contains(piece)).expect("not all twelve");
     lab.request(peer, other, 0, BLOCK);
     let choked = Request { piece: other, offset: 0, len: BLOCK };
