@@ -216,7 +216,7 @@ fn a_choke_is_followed_by_the_rejects_of_all_that_waits() {
         lab.request(unchoked, n / 4, n % 4 * BLOCK, BLOCK);
     }
     lab.sent(unchoked);
-    lab.pass(Duration::from_secs(60));
+    lab.pass(Duration::from_mins(1));
     let sent = lab.sent(unchoked);
     let choke = sent.iter().position(|message| *message == Message::Choke).expect("a choke");
     let rejects = sent.iter().skip(choke + 1).filter(|m| matches!(m, Message::Reject(_))).count();
