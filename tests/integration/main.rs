@@ -4,6 +4,7 @@
 
 mod download;
 mod encryption;
+mod extended;
 mod hostile;
 mod kit;
 mod options;

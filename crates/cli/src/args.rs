@@ -222,4 +222,7 @@ pub(crate) struct Network {
     /// Look for no peers in the local network
     #[arg(long)]
     pub(crate) no_lsd: bool,
+    /// Don't tell peers of each other, and don't hear of peers from them
+    #[arg(long)]
+    pub(crate) no_pex: bool,
 }

@@ -91,6 +91,7 @@ fn config(network: &Network, limits: &Limits) -> Config {
         encryption: network.encryption.into(),
         dht: dht(network),
         lsd: !network.no_lsd && network.bind.is_none_or(|ip| !ip.is_loopback()),
+        pex: !network.no_pex,
         state_dir: state_dir(),
         ..defaults
     }

@@ -24,6 +24,8 @@ pub struct Config {
     pub download_limit: Option<u64>,
     /// Payload bytes a second that all torrents together serve; `None` is no limit.
     pub upload_limit: Option<u64>,
+    /// Whether peers tell each other of peers (BEP 11). Never for private torrents.
+    pub pex: bool,
     /// How long trackers are given to hear `stopped` when the session ends.
     pub goodbye: Duration,
     /// How reads reach the disk.
@@ -51,6 +53,7 @@ impl Default for Config {
             max_peers: DEFAULT_MAX_PEERS,
             download_limit: None,
             upload_limit: None,
+            pex: true,
             goodbye: GOODBYE,
             backend: storage::Backend::default(),
             state_dir: None,

@@ -27,6 +27,7 @@ use crate::shared::Shared;
 const CLIENT: &str = concat!("pieces ", env!("CARGO_PKG_VERSION"));
 
 /// A torrent that is being opened.
+#[allow(clippy::struct_excessive_bools, reason = "orders and facts, each on its own")]
 pub(crate) struct Opening {
     pub(crate) id: TorrentId,
     pub(crate) entry: Entry,
@@ -37,6 +38,8 @@ pub(crate) struct Opening {
     /// Where the resume state is, if any is kept.
     pub(crate) place: Option<Place>,
     pub(crate) sequential: bool,
+    /// Peers come from trackers only (BEP 27).
+    pub(crate) private: bool,
     pub(crate) verify: bool,
     pub(crate) require_complete: bool,
     pub(crate) seed: u64,
@@ -136,6 +139,7 @@ impl Opening {
         config.reserved = RESERVED;
         config.info_hash = Some(self.entry.info_hash);
         config.client = Some(CLIENT.into());
+        config.pex = self.config.pex && !self.private;
         config.listen_port = Some(self.shared.listen.port());
         config.max_peers = self.config.max_peers;
         config.wanted = self.spec.wanted_pieces().cloned();

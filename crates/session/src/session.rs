@@ -152,6 +152,7 @@ impl Session {
             peers: options.peers,
             place,
             sequential: options.sequential,
+            private: torrent.is_private(),
             verify: options.verify,
             require_complete: options.require_complete,
             seed: self.random(),

@@ -27,6 +27,9 @@ pub struct Config {
     /// Our name and version, as peers that speak extended messages are told (BEP 10); `None` tells
     /// nothing.
     pub client: Option<String>,
+    /// Tell peers of each other, and take in what they tell (BEP 11). Not for private torrents
+    /// (BEP 27).
+    pub pex: bool,
     /// The TCP port we listen on, as they are told; `None` tells nothing.
     pub listen_port: Option<u16>,
     /// Addresses we listen on, as far as they are known; never dialed.
@@ -56,6 +59,7 @@ impl Config {
             info_hash: None,
             reserved: Reserved::NONE.with_extended().with_fast(),
             client: None,
+            pex: true,
             listen_port: None,
             own_addrs: Vec::new(),
             wanted: None,
@@ -100,6 +104,8 @@ pub enum Source {
     Dht,
     /// The peer itself, which had connected to us.
     Incoming,
+    /// Another peer (BEP 11).
+    Pex,
 }
 
 /// Orders from outside.
@@ -113,6 +119,9 @@ pub enum Control {
         /// What we serve.
         upload: Option<Limit>,
     },
+    /// The torrent is private, which a magnet does not tell (BEP 27): peers are found by trackers only
+    /// from now on.
+    Private,
     /// Close every connection and dial nobody; pieces that are being checked are still taken in.
     Pause,
     /// Undo [`Control::Pause`], and try the disk again after [`DiskDone::WriteFailed`].

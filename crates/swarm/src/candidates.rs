@@ -1,17 +1,25 @@
 //! The addresses a torrent knows: which to dial next, and when again after a failure.
 //! It dials nobody itself, and it knows nothing of peers whose listening address it does not know.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::border::Source;
-use crate::limits::{MAX_CANDIDATES, MAX_FAILURES, RETRY_FIRST, RETRY_LAST};
+use crate::limits::{
+    MAX_CANDIDATES, MAX_FAILURES, MAX_HEARSAY, MAX_HEARSAY_FAILURES, MAX_HEARSAY_PER_IP,
+    RETRY_FIRST, RETRY_LAST,
+};
+use crate::ourselves::Ourselves;
+use crate::priority::priority;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Listed in `waiting` under this key.
     Waiting(Turn),
+    /// Listed in `due` under this key.
+    Due(Rank),
     Dialing,
     Connected,
     /// Ourselves, or a banned peer: never again.
@@ -20,6 +28,10 @@ enum State {
 
 /// When a candidate's turn comes: its time, and a random number among equals.
 type Turn = (Instant, u32);
+
+/// Who goes first of those whose turn has come: who never failed, who is vouched for, whom BEP 40
+/// prefers, by lot.
+type Rank = (bool, Source, Reverse<u32>, u32);
 
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
@@ -33,12 +45,16 @@ struct Candidate {
 pub(crate) struct Candidates {
     known: BTreeMap<SocketAddr, Candidate>,
     waiting: BTreeSet<(Turn, SocketAddr)>,
+    due: BTreeSet<(Rank, SocketAddr)>,
     dialing: usize,
+    /// How many of `known` peers told us of.
+    hearsay: usize,
 }
 
 impl Candidates {
     pub(crate) fn new(own: &[SocketAddr]) -> Self {
-        let mut candidates = Self { known: BTreeMap::new(), waiting: BTreeSet::new(), dialing: 0 };
+        let (known, waiting, due) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        let mut candidates = Self { known, waiting, due, dialing: 0, hearsay: 0 };
         for addr in own {
             candidates.never(*addr);
         }
@@ -54,27 +70,57 @@ impl Candidates {
         self.dialing
     }
 
-    /// Learns an address. Nothing happens if it is known, cannot be dialed, or there is no room: of
-    /// those that failed, the one that would wait longest makes room.
+    /// Learns an address. False, and nothing happens, if it is known, cannot be dialed, or there is no
+    /// room: of those that failed, the one that would wait longest makes room.
     pub(crate) fn found(
         &mut self,
         addr: SocketAddr,
         source: Source,
         now: Instant,
         rng: &mut fastrand::Rng,
-    ) {
+    ) -> bool {
         let addr = canonical(addr);
         let dialable = addr.port() != 0 && !addr.ip().is_unspecified() && !addr.ip().is_multicast();
         if !dialable || self.known.contains_key(&addr) {
-            return;
+            return false;
         }
         let full = self.known.len() >= MAX_CANDIDATES && source != Source::Given;
-        if full && !self.make_room(now) {
-            return;
+        if !self.is_welcome(addr.ip(), source) || (full && !self.make_room(now)) {
+            return false;
         }
         let turn = (now, rng.u32(..));
         self.known.insert(addr, Candidate { state: State::Waiting(turn), failures: 0, source });
         self.waiting.insert((turn, addr));
+        self.hearsay += usize::from(source == Source::Pex);
+        true
+    }
+
+    /// Whether one more address with this IP may be noted, room provided: of hearsay there is only so
+    /// much.
+    fn is_welcome(&self, ip: IpAddr, source: Source) -> bool {
+        let hearsay = matches!(source, Source::Pex | Source::Incoming);
+        let of_ip = SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX);
+        (source != Source::Pex || self.hearsay < MAX_HEARSAY)
+            && (!hearsay || self.known.range(of_ip).count() < MAX_HEARSAY_PER_IP)
+    }
+
+    /// Forgets what came from this source, but for those that are connected or being dialed.
+    pub(crate) fn forget(&mut self, source: Source) {
+        let of_source = |(_, known): &(&SocketAddr, &Candidate)| {
+            known.source == source && matches!(known.state, State::Waiting(_) | State::Due(_))
+        };
+        let addrs: Vec<_> = self.known.iter().filter(of_source).map(|(addr, _)| *addr).collect();
+        for addr in addrs {
+            self.remove(addr);
+        }
+    }
+
+    fn remove(&mut self, addr: SocketAddr) {
+        // No longer listed anywhere.
+        self.set(addr, State::Never);
+        if let Some(candidate) = self.known.remove(&addr) {
+            self.hearsay -= usize::from(candidate.source == Source::Pex);
+        }
     }
 
     /// Forgets the address that waits longest after failures, unless the user gave it. So a liar who
@@ -88,22 +134,27 @@ impl Candidates {
         let Some(addr) = failed.map(|(_, addr)| *addr).find(|addr| !given(addr)) else {
             return false;
         };
-        self.set(addr, State::Never);
-        self.known.remove(&addr);
+        self.remove(addr);
         true
     }
 
     /// The next address to dial now, which counts as half open from here on.
-    pub(crate) fn dial(&mut self, now: Instant) -> Option<SocketAddr> {
-        let (turn, addr) = *self.waiting.first()?;
-        if turn.0 > now {
-            return None;
+    pub(crate) fn dial(&mut self, now: Instant, us: &Ourselves) -> Option<SocketAddr> {
+        while let Some((turn, addr)) =
+            self.waiting.first().copied().filter(|(turn, _)| turn.0 <= now)
+        {
+            let ours = us.seen_from(addr.ip());
+            let priority = ours.map_or(0, |ours| priority(ours, addr));
+            let Some(known) = self.known.get(&addr) else { break };
+            let rank = (known.failures > 0, known.source, Reverse(priority), turn.1);
+            self.set(addr, State::Due(rank));
         }
+        let (_, addr) = *self.due.first()?;
         self.set(addr, State::Dialing);
         Some(addr)
     }
 
-    /// When the next address can be dialed.
+    /// When the next address can be dialed, but for those whose turn has come.
     pub(crate) fn next_turn(&self) -> Option<Instant> {
         self.waiting.first().map(|(turn, _)| turn.0)
     }
@@ -118,8 +169,10 @@ impl Candidates {
     pub(crate) fn came(&mut self, addr: SocketAddr) -> bool {
         let addr = canonical(addr);
         match self.known.get(&addr).map(|known| known.state) {
-            Some(State::Waiting(_)) => self.set(addr, State::Connected),
-            None if self.known.len() < MAX_CANDIDATES => {
+            Some(State::Waiting(_) | State::Due(_)) => self.set(addr, State::Connected),
+            None if self.known.len() < MAX_CANDIDATES
+                && self.is_welcome(addr.ip(), Source::Incoming) =>
+            {
                 let (failures, source) = (0, Source::Incoming);
                 self.known.insert(addr, Candidate { state: State::Connected, failures, source });
             }
@@ -144,10 +197,14 @@ impl Candidates {
         }
         let wait = if useful { RETRY_FIRST } else { back_off(candidate.failures) };
         candidate.failures = if useful { 1 } else { candidate.failures.saturating_add(1) };
-        if candidate.failures > MAX_FAILURES && candidate.source != Source::Given {
+        let patience = match candidate.source {
+            Source::Given => u32::MAX,
+            Source::Pex => MAX_HEARSAY_FAILURES,
+            _ => MAX_FAILURES,
+        };
+        if candidate.failures > patience {
             // Whoever names it again may bring it back; until then it takes no room.
-            self.set(addr, State::Never);
-            self.known.remove(&addr);
+            self.remove(addr);
             return;
         }
         // Up to a quarter more, so that those that failed together don't come back together.
@@ -180,12 +237,18 @@ impl Candidates {
             State::Waiting(turn) => {
                 self.waiting.remove(&(turn, addr));
             }
+            State::Due(rank) => {
+                self.due.remove(&(rank, addr));
+            }
             State::Dialing => self.dialing -= 1,
             State::Connected | State::Never => {}
         }
         match to {
             State::Waiting(turn) => {
                 self.waiting.insert((turn, addr));
+            }
+            State::Due(rank) => {
+                self.due.insert((rank, addr));
             }
             State::Dialing => self.dialing += 1,
             State::Connected | State::Never => {}

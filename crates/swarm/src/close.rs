@@ -39,6 +39,8 @@ pub enum CloseReason {
     HaveFlood,
     /// Keep-alives or cancels without end.
     Chatter,
+    /// Peer exchange far more often than once a minute.
+    PexFlood,
     /// A message of the fast extension on a connection that does not speak it.
     NotFast,
     /// It says that it has everything, or nothing, after it has said otherwise.
@@ -88,6 +90,7 @@ impl fmt::Display for CloseReason {
             Self::StateFlood => "choke or interest changed too often",
             Self::HaveFlood => "the same have too often",
             Self::Chatter => "too many keep-alives or cancels",
+            Self::PexFlood => "peer exchange far more often than once a minute",
             Self::NotFast => "fast message, though the handshakes did not agree on them",
             Self::BadHaveAll => "have all or have none after other words on its pieces",
             Self::HintOutOfRange => "suggestion of a piece that does not exist",

@@ -3,6 +3,8 @@
 
 use wire::extension::{Handshake, Ids};
 
+use crate::pex::Exchange;
+
 /// The claims of one peer. Nothing is claimed before its first extended handshake.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extended {
@@ -14,6 +16,8 @@ pub(crate) struct Extended {
     pub(crate) max_requests: Option<u32>,
     /// It wants nothing, though it may not have everything (BEP 21).
     pub(crate) upload_only: bool,
+    /// Who was told of whom (BEP 11).
+    pub(crate) exchange: Exchange,
     /// Length of the info dictionary (BEP 9).
     pub(crate) metadata_size: Option<u32>,
 }

@@ -18,15 +18,15 @@
 //! |---|---|
 //! | `border`, `close`, `stats` | the words exchanged with the driver |
 //! | `limits` | every number, with its reason |
-//! | `torrent` | who applies which rule when; its parts: connections, messages, extended and fast messages, download, end-game, verification, upload |
-//! | `peer`, `pieces`, `extended`, `fast` | what is known of one connection |
+//! | `torrent` | who applies which rule when; its parts: connections, messages, extended and fast messages, peer exchange, download, end-game, verification, upload |
+//! | `peer`, `pieces`, `extended`, `fast`, `pex` | what is known of one connection |
 //! | `picker` | pieces nobody was asked for, by rarity |
 //! | `partial` | begun pieces, block by block |
 //! | `requests` | what one peer owes us, and how much to ask ahead |
 //! | `uploads` | what we owe one peer |
 //! | `choker` | who gets a slot |
 //! | `bans` | evidence, convictions |
-//! | `candidates` | addresses, and when to dial them |
+//! | `candidates`, `priority`, `ourselves` | addresses, when to dial them, and whom first |
 //! | `rate`, `bucket`, `limit` | measuring and limiting |
 //!
 //! Memory is bounded: what a peer may make us keep (queues, late requests, known addresses,
@@ -43,10 +43,13 @@ mod extended;
 mod fast;
 mod limit;
 pub mod limits;
+mod ourselves;
 mod partial;
 mod peer;
+mod pex;
 mod picker;
 mod pieces;
+mod priority;
 mod rate;
 mod requests;
 mod stats;

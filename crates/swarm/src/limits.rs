@@ -30,6 +30,43 @@ pub const MAX_FAILURES: u32 = 10;
 /// A peer that moved nothing for this long, either way, may lose its room to a newcomer.
 pub const IDLE_ROOM: Duration = Duration::from_mins(1);
 
+/// Known addresses with one IP, of those that nobody vouches for (told by peers, of themselves or of
+/// others): enough for those behind one router, too few to hammer one host.
+pub const MAX_HEARSAY_PER_IP: usize = 4;
+
+/// Known addresses that peers told us of others: half of all, so that liars leave room.
+pub const MAX_HEARSAY: usize = MAX_CANDIDATES / 2;
+
+/// What peers call us that is remembered; two who agree are believed.
+pub const MAX_CLAIMS: usize = 16;
+
+/// An address that a peer told us of is forgotten after so many failures in a row.
+pub const MAX_HEARSAY_FAILURES: u32 = 3;
+
+// Peer exchange (BEP 11).
+
+/// When a peer is first told of others: by then those that came at the same time are connected.
+pub const PEX_FIRST: Duration = Duration::from_secs(3);
+
+/// How often a peer is told of others, at most (BEP 11).
+pub const PEX_EVERY: Duration = Duration::from_mins(1);
+
+/// When to look again after there was nothing to tell.
+pub const PEX_AGAIN: Duration = Duration::from_secs(5);
+
+/// What comes sooner after the message before is not looked at: BEP 11's minute, with grace for
+/// messages that waited on their way.
+pub const PEX_EARLIEST: Duration = Duration::from_secs(45);
+
+/// Contacts in one message, told or looked at (BEP 11).
+pub const PEX_CONTACTS: usize = 50;
+
+/// The same for the first message, which may be longer.
+pub const PEX_CONTACTS_FIRST: usize = 100;
+
+/// New contacts that one connection may bring in all.
+pub const PEX_HEARD: usize = 500;
+
 // Requests.
 
 /// Requests to a peer before anything is known of its rate. Slow start doubles it a round trip.
@@ -150,6 +187,8 @@ pub mod cost {
     /// A reject of what was not requested: 20 at once, then one in five seconds. Since requests that
     /// were taken back long ago are forgotten, an honest peer may send a few.
     pub const REJECT_UNASKED: u64 = 100;
+    /// A peer exchange message that comes too soon: ten at once, then one in ten seconds.
+    pub const PEX_EARLY: u64 = 200;
     /// An extended handshake: two or three are usual, 100 at once, then one a second.
     pub const EXTENDED: u64 = 20;
     /// An extended message that can't be read: 20 at once, then one in five seconds.

@@ -7,6 +7,7 @@ mod end_game;
 mod extended;
 mod fast;
 mod messages;
+mod pex;
 mod upload;
 mod verify;
 
@@ -25,6 +26,7 @@ use crate::choker::Choker;
 use crate::close::CloseReason;
 use crate::limit::Limit;
 use crate::limits::{CHOKE_ROUND, TICK};
+use crate::ourselves::Ourselves;
 use crate::partial::Partials;
 use crate::peer::Peer;
 use crate::picker::Picker;
@@ -63,6 +65,7 @@ pub struct Torrent {
     peers: BTreeMap<PeerKey, Peer>,
     by_id: BTreeMap<PeerId, PeerKey>,
     candidates: Candidates,
+    us: Ourselves,
     choker: Choker,
 
     /// Peers that may be asked for blocks, in the order of their turns.
@@ -116,6 +119,7 @@ impl Torrent {
             peers: BTreeMap::new(),
             by_id: BTreeMap::new(),
             candidates: Candidates::new(&config.own_addrs),
+            us: Ourselves::new(&config.own_addrs, config.listen_port),
             choker: Choker::default(),
             refills: VecDeque::new(),
             refill_all: false,
@@ -302,6 +306,7 @@ impl Torrent {
                 self.upload_limit = upload;
                 self.refill_all = true;
             }
+            Control::Private => self.make_private(),
             Control::Pause => {
                 self.paused = true;
                 self.close_all(now, CloseReason::Paused);
@@ -332,6 +337,7 @@ impl Torrent {
         for key in snubbing {
             self.give_up_requests(key);
         }
+        self.pex_round(now);
         // Windows may have grown, and in end-game time alone changes who counts as slow.
         self.refill_all = true;
     }
@@ -350,7 +356,7 @@ impl Torrent {
         self.refill_round(now);
         self.serve_round(now);
         while self.may_dial() {
-            let Some(addr) = self.candidates.dial(now) else { break };
+            let Some(addr) = self.candidates.dial(now, &self.us) else { break };
             self.actions.push_back(Action::Dial { addr });
         }
     }

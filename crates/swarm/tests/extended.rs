@@ -11,7 +11,7 @@ use std::time::Duration;
 use lab::{Lab, OUR_ID};
 use metainfo::{PieceIndex, PieceSet};
 use swarm::{CloseReason, Config, Input, Origin, PeerKey};
-use wire::extension::{Handshake, Ids};
+use wire::extension::{Extension, Handshake, Ids};
 use wire::{Message, Reserved};
 
 fn lab(pieces: u32, complete: bool) -> Lab {
@@ -46,7 +46,7 @@ fn peers_that_speak_it_hear_who_we_are_right_after_what_we_have() {
         "{sent:?}"
     );
     let ours = Handshake {
-        ids: Ids::NONE,
+        ids: Ids::local([Extension::Pex]),
         client: Some("pieces 9.9".into()),
         port: Some(7000),
         max_requests: Some(2000),

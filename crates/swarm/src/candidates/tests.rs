@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Candidates;
 use crate::border::Source;
 use crate::limits::{MAX_CANDIDATES, MAX_FAILURES, RETRY_FIRST, RETRY_LAST};
+use crate::ourselves::Ourselves;
 
 fn addr(n: u16) -> SocketAddr {
     let [a, b] = n.to_be_bytes();
@@ -16,12 +17,14 @@ struct Lab {
     candidates: Candidates,
     now: Instant,
     rng: fastrand::Rng,
+    us: Ourselves,
 }
 
 impl Lab {
     fn new(own: &[SocketAddr]) -> Self {
         let rng = fastrand::Rng::with_seed(1);
-        Self { candidates: Candidates::new(own), now: Instant::now(), rng }
+        let us = Ourselves::new(own, None);
+        Self { candidates: Candidates::new(own), now: Instant::now(), rng, us }
     }
 
     fn found(&mut self, addr: SocketAddr, source: Source) {
@@ -33,7 +36,7 @@ impl Lab {
     }
 
     fn dial(&mut self) -> Option<SocketAddr> {
-        self.candidates.dial(self.now)
+        self.candidates.dial(self.now, &self.us)
     }
 }
 
@@ -146,4 +149,43 @@ fn addresses_where_nobody_is_make_room_for_others() {
     }
     assert!(known(&lab, given));
     assert_eq!(lab.candidates.len(), MAX_CANDIDATES);
+}
+
+#[test]
+fn of_those_whose_turn_has_come_the_best_is_dialed_first() {
+    let own: SocketAddr = "123.213.32.10:6881".parse().expect("an address");
+    let mut lab = Lab::new(&[own]);
+    let at = |text: &str| text.parse::<SocketAddr>().expect("an address");
+    let given = at("1.1.1.1:1");
+    lab.found(addr(1), Source::Tracker);
+    assert_eq!(lab.dial(), Some(addr(1)));
+    lab.gone(addr(1), false);
+    lab.now += RETRY_FIRST * 2;
+    let tracked: Vec<SocketAddr> = (2..50).map(addr).collect();
+    lab.found(at("9.8.7.6:1"), Source::Pex);
+    for known in &tracked {
+        lab.found(*known, Source::Tracker);
+    }
+    lab.found(given, Source::Given);
+    let order: Vec<SocketAddr> = std::iter::from_fn(|| lab.dial()).collect();
+    assert_eq!(order[0], given);
+    assert_eq!(order[1 + tracked.len()..], [at("9.8.7.6:1"), addr(1)]);
+    let between = &order[1..=tracked.len()];
+    let priorities: Vec<u32> =
+        between.iter().map(|theirs| crate::priority::priority(own, *theirs)).collect();
+    assert!(priorities.is_sorted_by(|a, b| a >= b), "{priorities:?}");
+    assert!(priorities.first() > priorities.last());
+}
+
+#[test]
+fn a_hearsay_address_takes_back_what_it_took() {
+    let mut lab = Lab::new(&[]);
+    for round in 0..3 {
+        for n in 0..2_000 {
+            lab.found(addr(n), Source::Pex);
+        }
+        assert_eq!(lab.candidates.len(), crate::limits::MAX_HEARSAY, "{round}");
+        lab.candidates.forget(Source::Pex);
+        assert_eq!(lab.candidates.len(), 0);
+    }
 }

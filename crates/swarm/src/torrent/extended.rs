@@ -17,8 +17,10 @@ impl Torrent {
         let Some(peer) = self.peers.get(&key).filter(|peer| peer.extended.is_some()) else {
             return;
         };
+        let mut ids = Ids::local([]);
+        ids.offer(Extension::Pex, self.config.pex);
         let handshake = Handshake {
-            ids: Ids::local([]),
+            ids,
             client: self.config.client.clone(),
             port: self.config.listen_port,
             max_requests: u32::try_from(MAX_QUEUE).ok(),
@@ -44,8 +46,9 @@ impl Torrent {
             return self.extended_handshake(now, key, payload);
         }
         match Extension::of_local_id(id) {
-            // None of them is offered yet, so nobody has a reason to send one.
-            Some(Extension::Metadata | Extension::Pex | Extension::DontHave) | None => {
+            Some(Extension::Pex) => self.pex(now, key, payload),
+            // Not offered yet, so nobody has a reason to send one.
+            Some(Extension::Metadata | Extension::DontHave) | None => {
                 self.charge(now, key, cost::KEEP_ALIVE, CloseReason::Chatter)
             }
         }
@@ -61,8 +64,14 @@ impl Torrent {
         self.charge(now, key, cost::EXTENDED, CloseReason::Chatter)?;
         let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
         let listens = handshake.port;
+        if let Some(ip) = handshake.your_ip {
+            self.us.called(ip, peer.addr.ip());
+        }
         if let Some(extended) = &mut peer.extended {
             extended.update(handshake);
+            if extended.ids.get(Extension::Pex).is_some() {
+                extended.exchange.start(now);
+            }
             peer.pipeline.set_limit(extended.max_requests);
         }
         if let (Some(port), None) = (listens, peer.dialable) {
@@ -75,7 +84,7 @@ impl Torrent {
     }
 
     /// An extended message that makes no sense: clients have bugs, but not that many.
-    fn unreadable(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
+    pub(super) fn unreadable(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
         self.charge(now, key, cost::UNREADABLE, CloseReason::Unreadable)
     }
 

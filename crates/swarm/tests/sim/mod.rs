@@ -139,6 +139,7 @@ impl World {
         config.unchoke_slots = spec.slots;
         config.max_peers = spec.max_peers;
         config.reserved = spec.reserved;
+        config.listen_port = Some(addr.port());
         config.info_hash = Some([7; 20].into());
         let phase = Phase::Pieces(self.layout.clone(), spec.have.clone());
         let torrent = Torrent::new(config, phase, self.rng.u64(..));

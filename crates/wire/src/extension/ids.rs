@@ -79,6 +79,11 @@ impl Ids {
         ids
     }
 
+    /// Takes messages of this extension under our number for it, or no longer takes them.
+    pub fn offer(&mut self, extension: Extension, taken: bool) {
+        self.set(extension, if taken { extension.local_id() } else { 0 });
+    }
+
     /// The number to write in messages of this extension; `None` if its owner doesn't take them.
     pub fn get(self, extension: Extension) -> Option<u8> {
         self.told(extension).filter(|id| *id != 0)
