@@ -7,6 +7,7 @@ mod encryption;
 mod extended;
 mod hostile;
 mod kit;
+mod magnet;
 mod options;
 mod preflight;
 mod seed;

@@ -8,6 +8,7 @@
 
 pub mod binary;
 pub mod cli;
+pub mod extended;
 pub mod message;
 pub mod peer;
 pub mod process;

@@ -195,9 +195,19 @@ impl Peer {
     /// Announces every piece, unchokes, and answers requests until the other hangs up. `spoil` may
     /// change each block before it is sent. Returns the bytes sent.
     pub fn serve(
+        self,
+        torrent: &Torrent,
+        spoil: impl FnMut(u32, u32, &mut Vec<u8>),
+    ) -> Result<u64> {
+        self.serve_and(torrent, spoil, |_, _| Ok(()))
+    }
+
+    /// The same, and `answer` may say something to all other messages.
+    pub fn serve_and(
         mut self,
         torrent: &Torrent,
         mut spoil: impl FnMut(u32, u32, &mut Vec<u8>),
+        mut answer: impl FnMut(&mut Self, &Message) -> Result<()>,
     ) -> Result<u64> {
         self.send(&Message::Bitfield(torrent.full_bitfield()))?;
         self.send(&Message::Unchoke)?;
@@ -208,7 +218,14 @@ impl Peer {
                 Err(error) if hung_up(&error) => return Ok(sent),
                 Err(error) => return Err(error),
             };
-            if let Message::Request { piece, offset, len } = message {
+            let Message::Request { piece, offset, len } = message else {
+                match answer(&mut self, &message) {
+                    Err(error) if hung_up(&error) => return Ok(sent),
+                    other => other?,
+                }
+                continue;
+            };
+            {
                 let block = torrent.block(piece, offset, len);
                 let mut data = block.ok_or("a request outside the torrent")?.to_vec();
                 spoil(piece, offset, &mut data);

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::Result;
+use crate::extended::{self, Heard};
 use crate::peer::{Handshake, Listener, Peer};
 use crate::torrent::Torrent;
 
@@ -25,6 +26,8 @@ struct Shared {
     torrent: Torrent,
     name: String,
     spoil: Spoil,
+    /// What it gives as the metadata; `None` if it speaks no extension.
+    metadata: Option<Vec<u8>>,
     /// Blocks sent so far, by piece.
     sent: Mutex<BTreeMap<u32, usize>>,
     closed: Mutex<bool>,
@@ -38,12 +41,37 @@ impl Seed {
 
     /// A seed whose blocks are not always what the torrent wants.
     pub fn spoiling(torrent: &Torrent, name: &str, spoil: Spoil) -> Result<Self> {
-        let listener = Listener::bind()?;
+        Self::start_as(Listener::bind()?, (torrent, name), spoil, None)
+    }
+
+    /// A seed that also gives metadata, which may be anything.
+    pub fn giving(torrent: &Torrent, name: &str, metadata: &[u8]) -> Result<Self> {
+        Self::giving_on(Listener::bind()?, torrent, name, metadata)
+    }
+
+    /// The same at a place that was chosen.
+    pub fn giving_on(
+        listener: Listener,
+        torrent: &Torrent,
+        name: &str,
+        metadata: &[u8],
+    ) -> Result<Self> {
+        let honest = Box::new(|_, _, _: &mut Vec<u8>| {});
+        Self::start_as(listener, (torrent, name), honest, Some(metadata.to_vec()))
+    }
+
+    fn start_as(
+        listener: Listener,
+        (torrent, name): (&Torrent, &str),
+        spoil: Spoil,
+        metadata: Option<Vec<u8>>,
+    ) -> Result<Self> {
         let addr = listener.addr()?;
         let shared = Arc::new(Shared {
             torrent: torrent.clone(),
             name: name.to_owned(),
             spoil,
+            metadata,
             sent: Mutex::default(),
             closed: Mutex::default(),
         });
@@ -84,10 +112,20 @@ fn accept(listener: &Listener, shared: &Arc<Shared>) {
 
 fn serve(mut peer: Peer, shared: &Shared) -> Result<u64> {
     peer.read_handshake()?;
-    peer.send_raw(&Handshake::new(shared.torrent.info_hash(), &shared.name).encode())?;
-    peer.serve(&shared.torrent, |piece, offset, data| {
+    let ours = Handshake::new(shared.torrent.info_hash(), &shared.name);
+    let ours = if shared.metadata.is_some() { extended::speaking(ours) } else { ours };
+    peer.send_raw(&ours.encode())?;
+    if let Some(metadata) = &shared.metadata {
+        peer.send(&extended::handshake(Some(metadata.len())))?;
+    }
+    let mut heard = Heard::default();
+    let spoil = |piece, offset, data: &mut Vec<u8>| {
         let mut sent = shared.sent.lock().unwrap_or_else(PoisonError::into_inner);
         *sent.entry(piece).or_default() += 1;
         (shared.spoil)(piece, offset, data);
+    };
+    peer.serve_and(&shared.torrent, spoil, |peer, message| match &shared.metadata {
+        Some(metadata) => heard.answer(peer, message, metadata),
+        None => Ok(()),
     })
 }

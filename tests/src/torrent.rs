@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
@@ -192,6 +193,31 @@ impl Torrent {
             bits[piece / 8] |= 0x80 >> (piece % 8);
         }
         bits
+    }
+
+    /// The `info` dictionary: what is exchanged as metadata (BEP 9).
+    pub fn info(&self) -> &[u8] {
+        &self.info
+    }
+
+    /// A magnet URI with these trackers and peers.
+    #[expect(clippy::format_push_string, reason = "a test makes few of them")]
+    pub fn magnet(&self, trackers: &[&str], peers: &[SocketAddr]) -> String {
+        let mut uri = format!("magnet:?xt=urn:btih:{}", self.info_hash_hex());
+        for tracker in trackers {
+            uri.push_str("&tr=");
+            for byte in tracker.bytes() {
+                if byte.is_ascii_alphanumeric() {
+                    uri.push(char::from(byte));
+                } else {
+                    uri += &format!("%{byte:02X}");
+                }
+            }
+        }
+        for peer in peers {
+            uri += &format!("&x.pe={peer}");
+        }
+        uri
     }
 
     /// The `.torrent`: no tracker, one in `announce`, or several as tiers of one (BEP 12).

@@ -11,6 +11,7 @@ mod client;
 mod libtorrent;
 mod limits;
 mod made;
+mod magnets;
 pub(crate) mod net;
 mod opentracker;
 mod pieces;
@@ -27,7 +28,7 @@ use testkit::torrent::{Builder, Torrent};
 
 use crate::Result;
 use crate::table::{Align, Mood, Table, grouped, seconds};
-use case::Case;
+use case::{Case, Told};
 use client::Client;
 
 const PIECES: &str = "pieces";
@@ -36,6 +37,7 @@ const OPENTRACKER: &str = "opentracker";
 const ANNOUNCES: &str = "announces";
 const MADE: &str = "made";
 const LIMITS: &str = "limits";
+const MAGNETS: &str = "magnets";
 
 const COLUMNS: &[(&str, Align)] = &[
     ("seed", Align::Left(13)),
@@ -52,7 +54,7 @@ pub(crate) struct Arguments {
     /// With --real: clients whose absence is a failure (`opentracker` can be named too)
     #[arg(long, value_delimiter = ',', value_name = "NAME", requires = "real")]
     require: Vec<String>,
-    /// With --real: only cases with these clients, `announces`, `made` (what create
+    /// With --real: only cases with these clients, `announces`, `magnets`, `made` (what create
     /// makes), or with --long `limits`
     #[arg(long, value_delimiter = ',', value_name = "NAME", requires = "real")]
     only: Vec<String>,
@@ -85,7 +87,7 @@ fn others() -> Vec<Box<dyn Client>> {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let names: Vec<&str> = others().iter().map(|client| client.name()).collect();
     let mut asked = arguments.require.iter().chain(&arguments.only).chain(&arguments.stand_in);
-    let others = [OPENTRACKER, ANNOUNCES, MADE, LIMITS];
+    let others = [OPENTRACKER, ANNOUNCES, MADE, MAGNETS, LIMITS];
     let known = |name: &str| others.contains(&name) || names.contains(&name);
     if let Some(wrong) = asked.find(|name| !known(name)) {
         return Err(format!("no client is called {wrong}; there are {}", names.join(", ")).into());
@@ -140,8 +142,17 @@ fn matrix(arguments: &Arguments) -> Result<()> {
             continue;
         }
         for (seed, leech, seed_is_near) in [(client, &us, false), (&us, client, true)] {
+            let (seed, leech): (&dyn Client, &dyn Client) = (&**seed, &**leech);
             for (form, torrent) in &torrents {
-                let case = Case { seed: &**seed, leech: &**leech, seed_is_near, form, torrent };
+                let told = Told::File;
+                let case = Case { seed, leech, seed_is_near, form, torrent, told };
+                tally.run(&case, &network, &table);
+            }
+            if leech.takes_magnets() {
+                // Not every client dials the peers that a magnet names; pieces does.
+                let told = if seed_is_near { Told::Tracker } else { Told::Peer };
+                let (form, torrent) = ("magnet", &torrents[1].1);
+                let case = Case { seed, leech, seed_is_near, form, torrent, told };
                 tally.run(&case, &network, &table);
             }
         }
@@ -152,6 +163,9 @@ fn matrix(arguments: &Arguments) -> Result<()> {
         }
         if arguments.long && wanted(LIMITS) {
             tally.add(limits::run(binary)?);
+        }
+        if wanted(MAGNETS) {
+            tally.add(magnets::run(binary, &network));
         }
         if wanted(MADE) && libtorrent::Libtorrent.version().is_some() {
             tally.add(made::run(binary, arguments.long)?);

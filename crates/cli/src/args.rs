@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub(crate) use inspect::{
-    Announce, Bencode, BencodeCommand, Completions, Magnet, MagnetCommand, Man,
+    Announce, Bencode, BencodeCommand, Completions, Magnet, MagnetCommand, Man, Resolve,
 };
 pub(crate) use inspect::{Scrape, Show, Verify};
 pub(crate) use make::{Changes, Create, Edit};
@@ -60,8 +60,11 @@ pub(crate) struct Verbosity {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Fetch what a torrent describes; leaves when every piece is verified and written
-    #[command(after_help = "Example: pieces-cli download debian.torrent -d ~/Downloads")]
-    Download(Download),
+    #[command(
+        after_help = "Examples: pieces-cli download debian.torrent -d ~/Downloads\n          \
+                            pieces-cli download 'magnet:?xt=urn:btih:...'"
+    )]
+    Download(Box<Download>),
     /// Serve what is already on disk until stopped
     #[command(after_help = "Example: pieces-cli seed debian.torrent -d ~/Downloads")]
     Seed(Seed),
@@ -81,9 +84,10 @@ pub(crate) enum Command {
     #[command(after_help = "Example: pieces-cli edit old.torrent --add-tracker \
                             udp://tracker.example:6969/announce -o new.torrent")]
     Edit(Edit),
-    /// Print the magnet URI of a torrent, or take one apart
+    /// Print the magnet URI of a torrent, take one apart, or get its torrent
     #[command(after_help = "Examples: pieces-cli magnet debian.torrent\n          \
-                            pieces-cli magnet show 'magnet:?xt=urn:btih:...' --json\n\n\
+                            pieces-cli magnet show 'magnet:?xt=urn:btih:...' --json\n          \
+                            pieces-cli magnet resolve 'magnet:?xt=urn:btih:...' -o debian.torrent\n\n\
                             A torrent in a file called \"show\" is ./show.")]
     Magnet(Magnet),
     /// Ask each tracker for peers, and tell what it answers and how fast
@@ -110,7 +114,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Download {
-    /// The torrent files, or http(s) URLs of them; - for one on stdin
+    /// The torrent files, http(s) URLs of them, or magnet URIs in quotes; - for one on stdin
     #[arg(required = true, value_name = "TORRENT")]
     pub(crate) torrents: Vec<PathBuf>,
     #[command(flatten)]
@@ -130,6 +134,9 @@ pub(crate) struct Download {
     /// Fetch pieces from the first to the last
     #[arg(long)]
     pub(crate) sequential: bool,
+    /// Keep the torrent that a magnet URI leads to: as this file, or in this folder under its name
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) save_torrent: Option<PathBuf>,
     /// Go on seeding when the download is done, until stopped
     #[arg(long)]
     pub(crate) seed: bool,

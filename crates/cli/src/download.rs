@@ -3,51 +3,57 @@
 
 mod events;
 mod hook;
+mod resolve;
 mod run;
 mod select;
 mod stall;
 mod transfer;
+mod wish;
 
 use std::env;
 use std::path::PathBuf;
 
 use crossbeam_channel::Receiver;
-use session::{AddOptions, Allocation, Config, DEFAULT_PORTS, DhtConfig, ErrorKind, Session};
+use session::{AddOptions, Config, DEFAULT_PORTS, DhtConfig, ErrorKind, Session};
 
 use crate::args::{Download, Limits, Network, Seed, Target};
 use crate::exit::{Code, Failure};
-use crate::{source, text};
+use crate::source::{self, Source};
+use crate::text;
 use run::Run;
 use transfer::When;
+use wish::Wish;
+
+pub(crate) use resolve::resolve;
 
 /// Runs `download`.
 pub(crate) fn download(args: &Download, quiet: bool) -> Result<(), Failure> {
-    let mut torrents = Vec::new();
+    let mut sources = Vec::new();
     for path in &args.torrents {
-        let torrent = source::torrent(path)?;
-        let mut options = options(&args.target, &args.network);
-        options.sequential = args.sequential;
-        if args.sparse {
-            options.allocation = Allocation::Sparse;
+        let source = source::any(path)?;
+        if let (Source::Torrent(torrent), false) = (&source, args.selections.is_empty()) {
+            // Better refused now than when the others run.
+            select::files(torrent, &args.selections)?;
         }
-        if !args.selections.is_empty() {
-            options.files = Some(select::files(&torrent, &args.selections)?);
-        }
-        torrents.push((torrent, options));
+        sources.push(source);
     }
+    let wish = Wish::new(args, &sources)?;
     let (ratio, time) = (args.seed_ratio, args.seed_time);
     let seeds = args.seed || ratio.is_some() || time.is_some();
     let seeding = if seeds { When::Later { ratio, time } } else { When::AtOnce };
     let config = Config { sync_on_stop: args.sync, ..config(&args.network, &args.limits) };
     let signals = signals()?;
     let session = Session::start(config).map_err(|error| failure(&error))?;
-    let name = torrents.first().map_or("", |(torrent, _)| torrent.name());
-    let mut run = Run::new(session, name, torrents.len(), quiet)
+    let name = sources.first().map(Source::name).unwrap_or_default();
+    let mut run = Run::new(session, &name, sources.len(), quiet)
         .telling(args.json)
         .running(args.on_complete.clone())
         .leaving(seeding);
-    for (torrent, options) in torrents {
-        run.add(&torrent, options)?;
+    for source in sources {
+        match source {
+            Source::Torrent(torrent) => run.add(&torrent, wish.options(&torrent, None)?)?,
+            Source::Magnet(magnet) => run.add_magnet(*magnet, wish.clone())?,
+        }
     }
     run.until_over(&signals);
     run.finish(&signals)
@@ -130,7 +136,7 @@ fn signals() -> Result<Receiver<()>, Failure> {
 fn failure(error: &session::Error) -> Failure {
     let code = match error.kind() {
         ErrorKind::Listen(..) => Code::Network,
-        ErrorKind::V2Only => Code::BadTorrent,
+        ErrorKind::V2Only | ErrorKind::Metadata(_) => Code::BadTorrent,
         ErrorKind::Incomplete { .. } => Code::Checksum,
         ErrorKind::Storage(error) => match error.kind() {
             storage::ErrorKind::NotFound => Code::NotFound,

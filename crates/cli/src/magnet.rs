@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use crate::args::{self, MagnetCommand};
 use crate::exit::Failure;
-use crate::{output, source, text};
+use crate::{download, output, source, text};
 
 /// Runs the command.
-pub(crate) fn run(args: &args::Magnet) -> Result<(), Failure> {
+pub(crate) fn run(args: &args::Magnet, quiet: bool) -> Result<(), Failure> {
     match (&args.command, &args.torrent) {
+        (Some(MagnetCommand::Resolve(args)), _) => download::resolve(args, quiet),
         (Some(MagnetCommand::Show { uri, json }), _) => show(&source::magnet(uri)?, *json),
         (None, Some(torrent)) => {
             let magnet = Magnet::of(&source::torrent(torrent)?);

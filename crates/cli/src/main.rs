@@ -53,7 +53,7 @@ fn run(command: &Command, quiet: bool) -> Result<(), Failure> {
         Command::Create(args) => create::run(args, quiet),
         Command::Verify(args) => verify::run(args, quiet),
         Command::Edit(args) => edit::run(args, quiet),
-        Command::Magnet(args) => magnet::run(args),
+        Command::Magnet(args) => magnet::run(args, quiet),
         Command::Announce(args) => trackers::announce(args, quiet),
         Command::Scrape(args) => trackers::scrape(args, quiet),
         Command::Bencode(args) => bencode::run(&args.command),

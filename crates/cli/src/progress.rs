@@ -51,6 +51,11 @@ impl Progress {
         Self { name, style }
     }
 
+    /// It is called otherwise from now on.
+    pub(crate) fn rename(&mut self, name: &str) {
+        self.name = text::escape(name).into_owned();
+    }
+
     /// Shows that files are being read: `done` of `total` bytes.
     pub(crate) fn checking(&mut self, done: u64, total: u64) {
         self.working("checking files", done, total);
@@ -64,7 +69,9 @@ impl Progress {
 
     /// Shows how torrents stand, summed up where they are several.
     pub(crate) fn update(&mut self, now: &[Snapshot]) {
-        if !now.is_empty() {
+        if !now.is_empty() && now.iter().all(|now| now.state == State::Metadata) {
+            self.show(|name, _| metadata_line(name, now));
+        } else if !now.is_empty() {
             let sum = Sum::of(now);
             self.show(|name, width| line(name, &sum, width));
         }
@@ -156,6 +163,21 @@ impl Sum {
             peers: all.iter().map(|now| now.stats.peers).sum(),
             state: states.into_iter().find(|state| busy(*state)).unwrap_or(State::Stopping),
         }
+    }
+}
+
+/// One line for magnets whose metadata is not here: how much of it is, or what it waits for.
+fn metadata_line(name: &str, all: &[Snapshot]) -> String {
+    let metadata = || all.iter().filter_map(|now| now.stats.metadata);
+    let sources: usize = metadata().map(|metadata| metadata.sources).sum();
+    let bytes: u64 = metadata().map(|metadata| u64::from(metadata.bytes)).sum();
+    let total: u64 = metadata().map(|metadata| u64::from(metadata.len)).sum();
+    let peers: usize = all.iter().map(|now| now.stats.peers).sum();
+    let peers = format!("{peers} {}", if peers == 1 { "peer" } else { "peers" });
+    match (metadata().next(), sources) {
+        (None, _) => format!("{name}  metadata is here  {peers}"),
+        (_, 0) => format!("{name}  waiting for the metadata  {peers}"),
+        _ => format!("{name}  metadata {}%  {peers}, {sources} with it", percent(bytes, total)),
     }
 }
 

@@ -210,7 +210,11 @@ pub(crate) fn spawn(
 ) -> Handle {
     let (handle, inbox) = channel();
     let mut config = wire::net::Config::new(shared.downloads.clone());
-    config.bitfield_limit = usize::try_from(layout.piece_count().div_ceil(8)).unwrap_or(usize::MAX);
+    // Of a magnet the number of pieces may not be known; then the codec's own limit holds.
+    let bytes = layout.piece_count().div_ceil(8);
+    if let Some(limit) = usize::try_from(bytes).ok().filter(|bytes| *bytes > 0) {
+        config.bitfield_limit = limit;
+    }
     config.fast = theirs.has_fast() && RESERVED.has_fast();
     let mailbox = entry.mailbox.clone();
     tokio::spawn(async move {

@@ -8,13 +8,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use metainfo::{Block, Layout};
+use metainfo::{Block, Layout, Magnet};
 use storage::{Done, Job, TorrentId, What};
-use swarm::{Action, Control, DiskDone, DiskJob, Input, PeerKey, Source};
+use swarm::{Action, Control, DiskDone, DiskJob, Input, PeerKey, Source, Stats};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use wire::mse::Method;
@@ -24,8 +25,10 @@ use wire::{Handshake, Message, Payload, Reserved};
 use crate::announce::Announcer;
 use crate::connect;
 use crate::durable::Durable;
+use crate::error::Error;
 use crate::event::{Event, PeerChange, Snapshot, State, TrackerSnapshot};
 use crate::finder::Membership;
+use crate::magnet;
 use crate::mail::{Entry, Mail};
 use crate::shared::Shared;
 
@@ -44,6 +47,9 @@ pub(crate) struct Driver {
     pub(crate) announcer: Announcer,
     /// Its place in the DHT and the local network, if it has one there.
     pub(crate) membership: Option<Membership>,
+    /// What it began as, as long as its pieces are not known.
+    pub(crate) magnet: Option<Magnet>,
+    pub(crate) files: Files,
     /// Where resume state is kept; `None` where none is.
     pub(crate) durable: Option<Durable>,
     pub(crate) shared: Arc<Shared>,
@@ -52,8 +58,20 @@ pub(crate) struct Driver {
     pub(crate) goodbye: Duration,
     /// Whether the end waits for the disk's sync, however long that takes.
     pub(crate) sync_on_stop: bool,
+    /// Where metadata is kept for the next time; `None` keeps none.
+    pub(crate) state_dir: Option<PathBuf>,
     pub(crate) state: State,
     pub(crate) work: Work,
+}
+
+/// How the torrent stands with its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Files {
+    /// It has none: its metadata is not known, or nobody said yet what to do with it.
+    None,
+    /// A thread opens them.
+    Opening,
+    Open,
 }
 
 /// What is under way between the torrent and the outside.
@@ -71,7 +89,7 @@ pub(crate) struct Work {
     /// Set while saying good-bye: when to leave whatever has been answered.
     leave_at: Option<Instant>,
     /// The files are closed and the resume state is saved.
-    files_closed: bool,
+    pub(crate) files_closed: bool,
 }
 
 /// One connection as its torrent's task sees it.
@@ -113,7 +131,7 @@ impl Driver {
     /// Whether the good-bye is done, or has taken long enough.
     fn is_over(&mut self, now: Instant) -> bool {
         let Some(leave_at) = self.work.leave_at else { return false };
-        let patience = self.sync_on_stop || now < leave_at;
+        let patience = now < leave_at || (self.sync_on_stop && !self.work.files_closed);
         !patience || (self.work.files_closed && self.announcer.tiers().is_stopped())
     }
 
@@ -155,6 +173,16 @@ impl Driver {
                 self.swarm.handle(now, Input::Closed { peer });
             }
             Mail::Found { addrs, source } => self.swarm.handle(now, Input::Found { addrs, source }),
+            Mail::Opening { private } => {
+                self.files = Files::Opening;
+                if private {
+                    self.entry.finder = None;
+                    self.membership = None;
+                    self.swarm.handle(now, Input::Control(Control::Private));
+                }
+            }
+            Mail::Opened(opened) => self.begin(now, *opened),
+            Mail::OpenFailed(error) => self.open_failed(now, error),
             Mail::Saved => self.work.files_closed = true,
             Mail::Announced { tracker, url, result } => self.take_reply(now, tracker, url, result),
             Mail::Snapshot(reply) => {
@@ -321,8 +349,11 @@ impl Driver {
         if !self.work.jobs.is_empty() {
             self.shared.disk.submit(std::mem::take(&mut self.work.jobs));
         }
-        let swarm = &self.swarm;
-        self.announcer.run(now, || swarm.stats());
+        let (swarm, unknown) = (&self.swarm, self.magnet.is_some());
+        self.announcer.run(now, || {
+            let stats = swarm.stats();
+            Stats { missing: if unknown { magnet::LEFT } else { stats.missing }, ..stats }
+        });
     }
 
     /// Takes every action there is.
@@ -389,13 +420,14 @@ impl Driver {
                 }
                 self.tell(Event::Complete { torrent });
             }
+            swarm::Event::Metadata { ref info } => self.metadata(now, info),
             swarm::Event::Banned { ip, .. } => self.tell(Event::Banned { torrent, ip }),
             _ => {}
         }
     }
 
-    /// The disk let us down: the torrent ends, with what is verified kept.
-    fn fail(&mut self, now: Instant, error: storage::Error) {
+    /// The disk let us down, say: the torrent ends, with what is verified kept.
+    pub(crate) fn fail(&mut self, now: Instant, error: impl Into<Error>) {
         if self.state != State::Stopping {
             self.tell(Event::Failed { torrent: self.id, error: error.into() });
             self.stop(now);
@@ -409,14 +441,20 @@ impl Driver {
         }
         self.state = State::Stopping;
         self.membership = None;
-        self.work.leave_at = Some(now + self.goodbye);
+        let patience = if self.files == Files::None { magnet::GOODBYE } else { self.goodbye };
+        self.work.leave_at = Some(now + patience.min(self.goodbye));
         self.swarm.handle(now, Input::Control(Control::Pause));
         self.announcer.tiers().stop(now);
-        if self.sync_on_stop {
+        if self.sync_on_stop && self.files == Files::Open {
             self.work.jobs.push(Job::Sync { torrent: self.id });
         }
         self.act();
-        self.shared.disk.close(self.id);
+        match self.files {
+            Files::None => self.work.files_closed = true,
+            // Closed when that is done.
+            Files::Opening => {}
+            Files::Open => self.shared.disk.close(self.id),
+        }
     }
 
     fn snapshot(&mut self) -> Snapshot {
@@ -435,7 +473,7 @@ impl Driver {
         }
     }
 
-    fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: Event) {
         // Whoever has dropped the receiver does not want to hear.
         let _ = self.events.send(event);
     }

@@ -21,6 +21,10 @@ pub enum ErrorKind {
     V2Only,
     /// A torrent with the same info-hash is in this session already.
     Duplicate(metainfo::InfoHash),
+    /// What the info-hash of a magnet is of is no torrent.
+    Metadata(metainfo::Error),
+    /// There is no magnet in this session whose metadata waits to be used.
+    NotWaiting,
     /// Pieces are missing of a torrent that was to be seeded only.
     Incomplete {
         /// Pieces that are whole on disk.
@@ -59,6 +63,8 @@ impl fmt::Display for Error {
             ErrorKind::V2Only => f.write_str(
                 "this torrent is v2 only (BEP 52); pieces downloads v1 and hybrid torrents",
             ),
+            ErrorKind::Metadata(error) => error.fmt(f),
+            ErrorKind::NotWaiting => f.write_str("no torrent waits for this"),
             ErrorKind::Duplicate(hash) => write!(f, "torrent {hash} is being handled already"),
             ErrorKind::Incomplete { have, total } => write!(
                 f,
@@ -74,6 +80,7 @@ impl std::error::Error for Error {
         match &self.kind {
             ErrorKind::Listen(_, error) | ErrorKind::Start(error) => Some(error),
             ErrorKind::Storage(error) => Some(error),
+            ErrorKind::Metadata(error) => Some(error),
             _ => None,
         }
     }

@@ -22,6 +22,14 @@ pub enum Event {
         /// Bytes to read.
         total: u64,
     },
+    /// The metadata of a magnet is here, and waits for [`Session::begin`](crate::Session::begin).
+    Metadata {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// The torrent file that it makes with the magnet's trackers; its info-hash is right, what it
+        /// means is not known yet.
+        file: Vec<u8>,
+    },
     /// The check is over, `have` pieces are whole, and the torrent talks to its swarm from now on.
     Ready {
         /// Which torrent.
@@ -165,6 +173,8 @@ impl Snapshot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
+    /// Fetching the metadata of a magnet, or waiting to be told what to do with it.
+    Metadata,
     /// Reading what is on disk.
     Checking,
     /// Fetching pieces.

@@ -15,6 +15,7 @@ use wire::{Handshake, Payload, PeerId, Reserved};
 
 use crate::event::Snapshot;
 use crate::finder::Finder;
+use crate::start::Opened;
 
 /// Something that happened to a torrent.
 pub(crate) enum Mail {
@@ -39,6 +40,12 @@ pub(crate) enum Mail {
     Found { addrs: Vec<SocketAddr>, source: Source },
     /// A tracker answered, or did not.
     Announced { tracker: usize, url: String, result: Result<tracker::Reply, tracker::Error> },
+    /// The files of a magnet whose metadata is here are being opened; it may turn out to be private.
+    Opening { private: bool },
+    /// They are open.
+    Opened(Box<Opened>),
+    /// They can't be opened, and are closed.
+    OpenFailed(crate::Error),
     /// The resume state of the closed files is saved.
     Saved,
     /// Somebody wants to know how things stand.

@@ -215,9 +215,14 @@ pub(crate) struct Saver {
 }
 
 struct Job {
-    place: Place,
-    state: State,
+    what: What,
     then: Box<dyn FnOnce() + Send>,
+}
+
+enum What {
+    State(Place, State),
+    /// Bytes that are a file as they are.
+    File(PathBuf, Vec<u8>),
 }
 
 impl Saver {
@@ -225,9 +230,13 @@ impl Saver {
     pub(crate) fn start() -> io::Result<Self> {
         let (jobs, queue) = crossbeam_channel::unbounded::<Job>();
         thread::Builder::new().name("resume".into()).spawn(move || {
-            for Job { place, state, then } in queue {
-                if let Err(error) = write(&place.path, &place.encode(&state)) {
-                    log::warn!("{}: cannot save resume state: {error}", place.path.display());
+            for Job { what, then } in queue {
+                let (path, bytes) = match what {
+                    What::State(place, state) => (place.path.clone(), place.encode(&state)),
+                    What::File(path, bytes) => (path, bytes),
+                };
+                if let Err(error) = write(&path, &bytes) {
+                    log::warn!("{}: cannot save this for the next time: {error}", path.display());
                 }
                 then();
             }
@@ -237,7 +246,15 @@ impl Saver {
 
     /// Saves, then calls `then` on the saver's thread.
     pub(crate) fn save(&self, place: &Place, state: State, then: impl FnOnce() + Send + 'static) {
-        let job = Job { place: place.clone(), state, then: Box::new(then) };
+        self.send(Job { what: What::State(place.clone(), state), then: Box::new(then) });
+    }
+
+    /// Saves a file beside the resume state.
+    pub(crate) fn keep(&self, path: PathBuf, bytes: Vec<u8>) {
+        self.send(Job { what: What::File(path, bytes), then: Box::new(|| {}) });
+    }
+
+    fn send(&self, job: Job) {
         // The thread ends only after `self`.
         let _ = self.jobs.send(job);
     }
@@ -247,7 +264,9 @@ impl Saver {
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let new = path.with_extension("new");
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
     let mut file = File::create(&new)?;
     file.write_all(bytes)?;
     file.sync_all()?;

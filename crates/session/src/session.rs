@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
-use metainfo::Metainfo;
+use metainfo::{InfoHash, Layout, Magnet, Metainfo};
 use storage::{Disk, TorrentId};
 use swarm::Limit;
 use tokio::runtime;
@@ -24,10 +24,12 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Snapshot};
 use crate::finder::{Finder, Tasks};
 use crate::gap;
+use crate::magnet;
 use crate::mail::{Entry, Mail};
 use crate::open::Opening;
 use crate::resume::{Place, Saver};
 use crate::shared::{Registry, Shared};
+use crate::start::Start;
 
 /// How long a torrent's task is given to answer a question about how it stands. It answers between
 /// rounds, so within milliseconds unless the machine is overwhelmed.
@@ -126,49 +128,129 @@ impl Session {
         let (Some(info_hash), Some(layout)) = (torrent.info_hash(), torrent.layout()) else {
             return Err(ErrorKind::V2Only.into());
         };
-        let mut spec =
-            storage::Spec::new(&options.dir, torrent)?.with_allocation(options.allocation);
-        if let Some(files) = &options.files {
-            spec = spec.with_selection(|file| files.contains(&file));
-        }
+        let (id, entry, mail) = self.register(info_hash, torrent.is_private())?;
+        let tiers = torrent.tiers().to_vec();
+        let start = self.start_of((id, entry), Some(torrent), tiers, options.peers.clone());
+        let opening = self
+            .opening(start, torrent, layout.clone(), options)
+            .and_then(|opening| spawn_opening(id, move || opening.run(mail)));
+        opening.inspect_err(|_| self.shared.registry.remove(id)).map(|()| id)
+    }
+
+    /// Adds a torrent of which only the info-hash is known, and peers and trackers that may have its
+    /// metadata (BEP 9). [`Event::Metadata`] tells when it is here; then [`begin`](Self::begin) starts
+    /// the download. Nothing is written below any target folder before.
+    ///
+    /// # Errors
+    /// When it is v2 only, or in this session already.
+    pub fn add_magnet(&self, magnet: Magnet, peers: Vec<SocketAddr>) -> Result<TorrentId, Error> {
+        let info_hash = magnet.info_hash.ok_or(ErrorKind::V2Only)?;
+        let (id, entry, mail) = self.register(info_hash, false)?;
+        let tiers = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
+        self.shared.registry.accept(id);
+        magnet::find_peers(&magnet, &entry.mailbox, &self.runtime);
+        let start = self.start_of((id, entry), None, tiers, peers);
+        self.runtime.spawn(start.with_magnet(magnet).run(mail));
+        Ok(id)
+    }
+
+    /// Starts the download of a magnet that reported [`Event::Metadata`]. `torrent` is what the torrent
+    /// file in that event says. From here on it goes as after [`add`](Self::add).
+    ///
+    /// # Errors
+    /// When the session has no such magnet, or it is another torrent.
+    pub fn begin(
+        &self,
+        id: TorrentId,
+        torrent: &Metainfo,
+        options: AddOptions,
+    ) -> Result<(), Error> {
+        let entry = self.shared.registry.entry(id).ok_or(ErrorKind::NotWaiting)?;
+        let layout = torrent.layout().filter(|_| torrent.info_hash() == Some(entry.info_hash));
+        let layout = layout.ok_or(ErrorKind::NotWaiting)?.clone();
+        let mailbox = entry.mailbox.clone();
+        let start = self.start_of((id, entry), Some(torrent), Vec::new(), options.peers.clone());
+        let opening = self.opening(start, torrent, layout, options)?;
+        // A task that has just ended is told in vain, and so is its user.
+        let _ = mailbox.send(Mail::Opening { private: torrent.is_private() });
+        spawn_opening(id, move || opening.run_for_magnet())
+    }
+
+    /// The torrent file of a magnet whose metadata an earlier run fetched, with the trackers of this
+    /// URI. It can be added at once.
+    pub fn kept_metadata(&self, magnet: &Magnet) -> Option<Vec<u8>> {
+        magnet::kept(self.config.state_dir.as_deref()?, magnet)
+    }
+
+    /// Takes a torrent in under a new name, unless it is here already.
+    fn register(
+        &self,
+        info_hash: InfoHash,
+        private: bool,
+    ) -> Result<(TorrentId, Entry, mpsc::UnboundedReceiver<Mail>), Error> {
         let id = TorrentId(self.next_id.fetch_add(1, Ordering::Relaxed));
         let (mailbox, mail) = mpsc::unbounded_channel();
-        let finder = (!torrent.is_private()).then(|| self.shared.finder.clone());
+        let finder = (!private).then(|| self.shared.finder.clone());
         let entry = Entry { info_hash, peer_id: self.peer_id, mailbox, finder };
         if !self.shared.registry.insert(id, entry.clone()) {
             return Err(ErrorKind::Duplicate(info_hash).into());
         }
+        Ok((id, entry, mail))
+    }
+
+    fn start_of(
+        &self,
+        (id, entry): (TorrentId, Entry),
+        torrent: Option<&Metainfo>,
+        tiers: Vec<Vec<String>>,
+        peers: Vec<SocketAddr>,
+    ) -> Start {
+        Start {
+            id,
+            entry,
+            tiers,
+            peers,
+            private: torrent.is_some_and(Metainfo::is_private),
+            info: torrent.map(|torrent| torrent.info_bytes().clone()),
+            seed: self.random(),
+            config: self.config.clone(),
+            shared: self.shared.clone(),
+            events: self.events.clone(),
+        }
+    }
+
+    /// What opens a torrent's files, known to [`stop`](Self::stop) from now on.
+    fn opening(
+        &self,
+        start: Start,
+        torrent: &Metainfo,
+        layout: Layout,
+        options: AddOptions,
+    ) -> Result<Arc<Opening>, Error> {
+        let AddOptions { dir, files, sequential, verify, require_complete, allocation, .. } =
+            options;
+        let mut spec = storage::Spec::new(&dir, torrent)?.with_allocation(allocation);
+        if let Some(files) = &files {
+            spec = spec.with_selection(|file| files.contains(&file));
+        }
         let place = self.config.state_dir.as_ref().and_then(|folder| {
-            Place::new(folder, info_hash, &options.dir)
+            Place::new(folder, start.entry.info_hash, &dir)
                 .inspect_err(|error| log::warn!("no resume state: {error}"))
                 .ok()
         });
         let opening = Arc::new(Opening {
-            id,
-            entry,
-            layout: layout.clone(),
+            start,
+            layout,
             spec,
-            tiers: torrent.tiers().to_vec(),
-            peers: options.peers,
             place,
-            sequential: options.sequential,
-            private: torrent.is_private(),
-            verify: options.verify,
-            require_complete: options.require_complete,
-            seed: self.random(),
-            config: self.config.clone(),
-            shared: self.shared.clone(),
+            sequential,
+            verify,
+            require_complete,
             runtime: self.runtime.clone(),
-            events: self.events.clone(),
             cancel: false.into(),
         });
         self.remember(&opening);
-        let thread = thread::Builder::new().name(format!("open-{}", id.0));
-        if let Err(error) = thread.spawn(move || opening.run(mail)) {
-            self.shared.registry.remove(id);
-            return Err(ErrorKind::Start(error).into());
-        }
-        Ok(id)
+        Ok(opening)
     }
 
     /// How a torrent stands; `None` while it is being opened, and when it has ended.
@@ -191,7 +273,7 @@ impl Session {
     /// Begins to stop one torrent, as [`stop`](Self::stop) does all.
     pub fn stop_one(&self, id: TorrentId) {
         let openings = self.openings.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(opening) = openings.iter().find(|opening| opening.id == id) {
+        if let Some(opening) = openings.iter().find(|opening| opening.start.id == id) {
             opening.cancel.store(true, Ordering::Relaxed);
         }
         self.shared.registry.send(id, Mail::Stop);
@@ -214,6 +296,13 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.shared.finder.save(SAVE_DEADLINE);
     }
+}
+
+/// Opening reads and allocates, so it has a thread of its own.
+fn spawn_opening(id: TorrentId, open: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let thread = thread::Builder::new().name(format!("open-{}", id.0));
+    thread.spawn(open).map_err(|error| Error::from(ErrorKind::Start(error)))?;
+    Ok(())
 }
 
 /// The first free port of those to try. Without a bind address both IPv4 and IPv6 are accepted where

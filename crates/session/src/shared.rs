@@ -135,6 +135,11 @@ impl Registry {
         self.lock().disguised.get(&disguise).map(|info_hash| *info_hash.as_bytes())
     }
 
+    /// A torrent that is taken in.
+    pub(crate) fn entry(&self, id: TorrentId) -> Option<Entry> {
+        self.lock().entries.get(&id).cloned()
+    }
+
     /// Where mail for a running torrent goes.
     pub(crate) fn running(&self, id: TorrentId) -> Option<Mailbox> {
         let state = self.lock();

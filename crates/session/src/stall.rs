@@ -27,6 +27,16 @@ pub enum Stall {
         /// How many.
         addresses: usize,
     },
+    /// No connected peer says that it has the metadata of a magnet.
+    PeersLackMetadata {
+        /// How many are connected.
+        peers: usize,
+    },
+    /// Peers say they have the metadata, and none gives what is missing of it.
+    MetadataSilent {
+        /// How many say so.
+        peers: usize,
+    },
     /// No connected peer has a piece that is missing.
     PeersLackPieces {
         /// How many are connected.
@@ -50,12 +60,26 @@ pub enum Stall {
 
 impl Snapshot {
     /// What would explain that nothing arrives; `None` if there is nothing to fetch. Of use only when
-    /// really nothing does: see [`downloaded`](crate::Stats::downloaded).
+    /// really nothing does: see [`arrived`](Self::arrived).
     pub fn stall(&self) -> Option<Stall> {
-        if self.state != State::Downloading {
-            return None;
+        let metadata = self.stats.metadata;
+        match (self.state, metadata) {
+            (State::Metadata, Some(_)) | (State::Downloading, _) if self.peers.is_empty() => {
+                Some(self.why_nobody())
+            }
+            (State::Metadata, Some(metadata)) => Some(match (metadata.sources, self.peers.len()) {
+                (0, peers) => Stall::PeersLackMetadata { peers },
+                (peers, _) => Stall::MetadataSilent { peers },
+            }),
+            (State::Downloading, _) => Some(self.why_nothing()),
+            _ => None,
         }
-        Some(if self.peers.is_empty() { self.why_nobody() } else { self.why_nothing() })
+    }
+
+    /// Bytes of the torrent, or of its metadata, that arrived in this session: what moves if anything
+    /// does.
+    pub fn arrived(&self) -> u64 {
+        self.stats.metadata.map_or(self.stats.downloaded, |metadata| metadata.bytes.into())
     }
 
     fn why_nobody(&self) -> Stall {
@@ -100,7 +124,7 @@ mod tests {
     use wire::PeerId;
 
     use super::*;
-    use crate::{PeerStats, Stats, TrackerSnapshot};
+    use crate::{MetadataProgress, PeerStats, Stats, TrackerSnapshot};
 
     fn nobody() -> Snapshot {
         Snapshot {
@@ -162,6 +186,20 @@ mod tests {
         assert_eq!(now.stall(), Some(Stall::Unreachable { addresses: 2 }));
         now.state = State::Seeding;
         assert_eq!(now.stall(), None);
+    }
+
+    #[test]
+    fn of_a_magnet_it_is_the_metadata_that_is_missing() {
+        let mut now = nobody();
+        now.state = State::Metadata;
+        assert_eq!(now.stall(), None, "it is here, and the user has not decided");
+        now.stats.metadata = Some(MetadataProgress::default());
+        assert_eq!(now.stall(), Some(Stall::NoSource));
+        now.peers = vec![peer(false, true, 0), peer(false, true, 0)];
+        assert_eq!(now.stall(), Some(Stall::PeersLackMetadata { peers: 2 }));
+        now.stats.metadata = Some(MetadataProgress { sources: 1, bytes: 7, len: 9 });
+        assert_eq!(now.stall(), Some(Stall::MetadataSilent { peers: 1 }));
+        assert_eq!(now.arrived(), 7);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Plain data; nothing here decides anything or touches a socket, a file or a clock.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use metainfo::{Block, InfoHash, Layout, PieceIndex, PieceSet};
 use wire::{Message, Payload, PeerId, Reserved};
@@ -22,6 +23,8 @@ pub struct Config {
     /// The torrent's info-hash, from which it follows which pieces a peer is allowed fast (BEP 6);
     /// `None` allows none.
     pub info_hash: Option<InfoHash>,
+    /// The info dictionary, for peers that ask for it (BEP 9); `None` gives them nothing.
+    pub info: Option<Arc<[u8]>>,
     /// The extensions that our handshake names. Each is spoken with peers that name it too.
     pub reserved: Reserved,
     /// Our name and version, as peers that speak extended messages are told (BEP 10); `None` tells
@@ -58,6 +61,7 @@ impl Config {
             peer_id,
             info_hash: None,
             reserved: Reserved::NONE.with_extended().with_fast(),
+            info: None,
             client: None,
             pex: true,
             listen_port: None,
@@ -77,6 +81,10 @@ impl Config {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Phase {
+    /// Its info-hash alone, as a magnet URI has it: the metadata is fetched from peers (BEP 9) and given
+    /// out in [`Event::Metadata`]; [`Input::Begin`] answers it. Peers are kept, and what they said of
+    /// their pieces.
+    Metadata(InfoHash),
     /// Its geometry, and the pieces that are verified on disk already.
     Pieces(Layout, PieceSet),
 }
@@ -188,8 +196,23 @@ pub enum Input {
         /// Where they came from.
         source: Source,
     },
+    /// The files of a torrent that began with [`Phase::Metadata`] are open.
+    Begin(Box<Begin>),
     /// An order from outside.
     Control(Control),
+}
+
+/// What a torrent that began without it is told once its metadata was understood and its files are open.
+#[derive(Clone, Debug)]
+pub struct Begin {
+    /// Its geometry.
+    pub layout: Layout,
+    /// The pieces that are verified on disk already.
+    pub have: PieceSet,
+    /// As in [`Config::wanted`].
+    pub wanted: Option<PieceSet>,
+    /// As in [`Config::sequential`].
+    pub sequential: bool,
 }
 
 /// What to do outside. Taken from [`Torrent::poll`](crate::Torrent::poll).
@@ -327,6 +350,11 @@ pub enum Event {
     },
     /// Every wanted piece is verified and stored.
     Completed,
+    /// The metadata is here: the bytes that the info-hash is of, whatever they mean.
+    Metadata {
+        /// The info dictionary.
+        info: Arc<[u8]>,
+    },
     /// A peer was proved to have sent false data.
     Banned {
         /// Its address.

@@ -51,6 +51,10 @@ pub enum CloseReason {
     HintFlood,
     /// Rejects of what was not requested, again and again.
     RejectFlood,
+    /// A piece of the metadata that does not fit the length it claimed.
+    MetadataMisfit,
+    /// There is no room for what it has while the number of pieces is not known.
+    TooEarly,
     /// Extended messages that can't be read, again and again.
     Unreadable,
 }
@@ -67,6 +71,7 @@ impl CloseReason {
                 | Self::Idle
                 | Self::BothSeeds
                 | Self::Paused
+                | Self::TooEarly
         )
     }
 }
@@ -89,6 +94,8 @@ impl fmt::Display for CloseReason {
             Self::RequestFlood => "far more requests than its queue holds",
             Self::StateFlood => "choke or interest changed too often",
             Self::HaveFlood => "the same have too often",
+            Self::MetadataMisfit => "metadata that does not fit the length it claimed",
+            Self::TooEarly => "no room for its bitfield before the metadata is known",
             Self::Chatter => "too many keep-alives or cancels",
             Self::PexFlood => "peer exchange far more often than once a minute",
             Self::NotFast => "fast message, though the handshakes did not agree on them",

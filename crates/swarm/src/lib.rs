@@ -18,7 +18,7 @@
 //! |---|---|
 //! | `border`, `close`, `stats` | the words exchanged with the driver |
 //! | `limits` | every number, with its reason |
-//! | `torrent` | who applies which rule when; its parts: connections, messages, extended and fast messages, peer exchange, download, end-game, verification, upload |
+//! | `torrent` | who applies which rule when; its parts: connections, messages, extended and fast messages, peer exchange, metadata, download, end-game, verification, upload |
 //! | `peer`, `pieces`, `extended`, `fast`, `pex` | what is known of one connection |
 //! | `picker` | pieces nobody was asked for, by rarity |
 //! | `partial` | begun pieces, block by block |
@@ -26,6 +26,7 @@
 //! | `uploads` | what we owe one peer |
 //! | `choker` | who gets a slot |
 //! | `bans` | evidence, convictions |
+//! | `metadata` | fetching the metadata of a magnet and giving it to others; what peers say before it is known |
 //! | `candidates`, `priority`, `ourselves` | addresses, when to dial them, and whom first |
 //! | `rate`, `bucket`, `limit` | measuring and limiting |
 //!
@@ -43,6 +44,7 @@ mod extended;
 mod fast;
 mod limit;
 pub mod limits;
+mod metadata;
 mod ourselves;
 mod partial;
 mod peer;
@@ -57,10 +59,11 @@ mod torrent;
 mod uploads;
 
 pub use border::{
-    Action, Checked, Config, Control, DiskDone, DiskJob, Event, Input, Origin, PeerKey, Phase,
-    Source,
+    Action, Begin, Checked, Config, Control, DiskDone, DiskJob, Event, Input, Origin, PeerKey,
+    Phase, Source,
 };
 pub use close::CloseReason;
 pub use limit::Limit;
+pub use metadata::Progress as MetadataProgress;
 pub use stats::{PeerStats, Stats};
 pub use torrent::Torrent;

@@ -144,6 +144,51 @@ pub const UPLOAD_BUFFER: u64 = 1024 * 1024;
 /// The same for all peers of the torrent.
 pub const UPLOAD_BUFFER_ALL: u64 = 64 * 1024 * 1024;
 
+// Metadata (BEP 9).
+
+/// Most bytes of metadata that are fetched: room for the hashes of some 800,000 pieces.
+pub const MAX_METADATA_LEN: u32 = 16 * 1024 * 1024;
+
+/// Bytes of all copies that are being fetched, as claimed: one of the largest beside one of any other
+/// length, so that a false claim alone keeps nobody out.
+pub const METADATA_BUDGET: u32 = 2 * MAX_METADATA_LEN;
+
+/// Pieces of 16 KiB that one peer is asked for at once. Some clients refuse more than a few.
+pub const METADATA_WINDOW: usize = 4;
+
+/// A request that was not answered for this long goes elsewhere. Its peer may still answer.
+pub const METADATA_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a peer that refused or was silent is not asked. It doubles with each time in a row.
+pub const METADATA_REST_FIRST: Duration = Duration::from_secs(10);
+
+/// The longest such rest.
+pub const METADATA_REST_LAST: Duration = Duration::from_mins(5);
+
+/// How long a copy may take before others that wait for room go first.
+pub const METADATA_TURN: Duration = Duration::from_secs(30);
+
+/// Wrong copies that are remembered until the right one convicts who took part.
+pub const METADATA_EVIDENCE: usize = 4;
+
+/// Bytes of bitfields that all peers together may have us keep while the number of pieces is not known:
+/// those of 64 peers of the largest torrent, of thousands of a usual one.
+pub const EARLY_BUDGET: usize = 16 * 1024 * 1024;
+
+/// Bytes of the metadata that one peer is given at once ...
+pub const METADATA_BURST: u64 = 256 * 1024;
+
+/// ... and how many more each second. What waits in its socket's queue is not known here, so this keeps
+/// a slow reader's queue from growing beyond what a connection may hold.
+pub const METADATA_RATE: u64 = 128 * 1024;
+
+/// Requests for metadata of one peer that wait: all pieces of the longest metadata.
+pub const METADATA_QUEUE: usize = 1024;
+
+/// How often one connection is given all of the metadata. Once is enough; a peer that found a liar
+/// among its sources asks again.
+pub const METADATA_TIMES: usize = 4;
+
 // Patience with strangers.
 
 /// Blocks that a connection may send unasked before it is closed: a crossing message is an
@@ -189,6 +234,9 @@ pub mod cost {
     pub const REJECT_UNASKED: u64 = 100;
     /// A peer exchange message that comes too soon: ten at once, then one in ten seconds.
     pub const PEX_EARLY: u64 = 200;
+    /// A piece of the metadata that nobody asked for, or not any more: 20 at once, then one in five
+    /// seconds. A few cross the end of a fetch.
+    pub const METADATA_UNREQUESTED: u64 = 100;
     /// An extended handshake: two or three are usual, 100 at once, then one a second.
     pub const EXTENDED: u64 = 20;
     /// An extended message that can't be read: 20 at once, then one in five seconds.

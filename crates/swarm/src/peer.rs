@@ -12,6 +12,7 @@ use crate::bucket::Bucket;
 use crate::extended::Extended;
 use crate::fast::Fast;
 use crate::limits::{PATIENCE, PATIENCE_PER_SECOND};
+use crate::metadata::{Early, Serving};
 use crate::partial::Identity;
 use crate::picker::Cursor;
 use crate::pieces::Pieces;
@@ -39,6 +40,10 @@ pub(crate) struct Peer {
     pub(crate) spoke: bool,
 
     pub(crate) pieces: Pieces,
+    /// What it said of its pieces before their number was known.
+    pub(crate) early: Early,
+    /// What it wants of the metadata, once it asked.
+    pub(crate) serving: Option<Box<Serving>>,
     /// How many of its pieces we lack.
     pub(crate) wanted: u32,
     /// The picker counts it as a seed, and not piece by piece.
@@ -83,6 +88,8 @@ impl Peer {
             since: now,
             spoke: false,
             pieces: Pieces::Nothing,
+            early: Early::default(),
+            serving: None,
             wanted: 0,
             counted_as_seed: false,
             cursor: Cursor::default(),

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use wire::PeerId;
 
 use crate::border::{Origin, PeerKey};
+use crate::metadata::Progress as MetadataProgress;
 
 /// A torrent at one moment. Counters run since [`Torrent::new`](crate::Torrent::new).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Stats {
     pub upload_buffered: u64,
     /// True from the moment every remaining block was asked for.
     pub end_game: bool,
+    /// How far the metadata is; `None` once it is here.
+    pub metadata: Option<MetadataProgress>,
 }
 
 /// One connected peer.

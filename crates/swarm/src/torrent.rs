@@ -7,11 +7,13 @@ mod end_game;
 mod extended;
 mod fast;
 mod messages;
+mod metadata;
 mod pex;
 mod upload;
 mod verify;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metainfo::{Layout, PieceIndex, PieceSet};
@@ -26,6 +28,7 @@ use crate::choker::Choker;
 use crate::close::CloseReason;
 use crate::limit::Limit;
 use crate::limits::{CHOKE_ROUND, TICK};
+use crate::metadata::Fetch;
 use crate::ourselves::Ourselves;
 use crate::partial::Partials;
 use crate::peer::Peer;
@@ -48,6 +51,14 @@ use end_game::EndGame;
 #[allow(clippy::struct_excessive_bools, reason = "two are work put off, two are orders")]
 pub struct Torrent {
     config: Config,
+    /// The metadata, if it is known.
+    info: Option<Arc<[u8]>>,
+    /// Fetches it, if it is not.
+    fetch: Option<Fetch>,
+    /// Peers that wait for pieces of the metadata.
+    metadata_wanted: BTreeSet<PeerKey>,
+    /// The pieces are known. Until then there are none, in `layout` and everywhere below.
+    begun: bool,
     layout: Layout,
     have: PieceSet,
     /// What is had or not wanted: nothing of it is to be fetched.
@@ -101,19 +112,18 @@ pub struct Torrent {
 impl Torrent {
     /// A torrent that knows nobody yet.
     pub fn new(config: Config, phase: Phase, rng_seed: u64) -> Self {
-        let Phase::Pieces(layout, have) = phase;
         let rng = fastrand::Rng::with_seed(rng_seed);
-        let lacking = |set: &PieceSet| {
-            set.iter_missing().map(|piece| u64::from(layout.piece_len(piece))).sum::<u64>()
+        let (fetch, pieces) = match phase {
+            Phase::Metadata(hash) => (Some(Fetch::new(hash)), None),
+            Phase::Pieces(layout, have) => (None, Some((layout, have))),
         };
-        let mut settled = have.clone();
-        for piece in config.wanted.iter().flat_map(PieceSet::iter_missing) {
-            settled.insert(piece);
-        }
-        let (left, missing) = (lacking(&settled), lacking(&have));
-        Self {
-            picker: (!settled.is_full()).then(|| Picker::new(&settled, config.sequential)),
-            partials: Partials::new(layout.clone()),
+        let mut torrent = Self {
+            info: config.info.clone(),
+            fetch,
+            metadata_wanted: BTreeSet::new(),
+            begun: false,
+            picker: None,
+            partials: Partials::new(Layout::empty()),
             end_game: EndGame::default(),
             bans: Bans::default(),
             peers: BTreeMap::new(),
@@ -141,12 +151,33 @@ impl Torrent {
             wasted_blocks: 0,
             failed_pieces: 0,
             config,
-            layout,
-            have,
-            settled,
-            left,
-            missing,
+            layout: Layout::empty(),
+            have: PieceSet::new_empty(0),
+            settled: PieceSet::new_empty(0),
+            left: 0,
+            missing: 0,
+        };
+        if let Some((layout, have)) = pieces {
+            torrent.set_pieces(layout, have);
         }
+        torrent
+    }
+
+    /// The pieces are known from here on, and which of them are here.
+    fn set_pieces(&mut self, layout: Layout, have: PieceSet) {
+        let lacking = |set: &PieceSet| {
+            set.iter_missing().map(|piece| u64::from(layout.piece_len(piece))).sum::<u64>()
+        };
+        let mut settled = have.clone();
+        for piece in self.config.wanted.iter().flat_map(PieceSet::iter_missing) {
+            settled.insert(piece);
+        }
+        let sequential = self.config.sequential;
+        (self.left, self.missing) = (lacking(&settled), lacking(&have));
+        self.picker = (!settled.is_full()).then(|| Picker::new(&settled, sequential));
+        self.partials = Partials::new(layout.clone());
+        self.begun = true;
+        (self.layout, self.have, self.settled) = (layout, have, settled);
     }
 
     /// Takes in what happened at `now`, which never goes back. Never blocks; what follows from it
@@ -173,6 +204,7 @@ impl Torrent {
             Input::Closed { peer } => self.forget(now, peer),
             Input::Disk(done) => self.disk(now, done),
             Input::Found { addrs, source } => self.found(now, &addrs, source),
+            Input::Begin(begin) => self.begin(now, *begin),
             Input::Control(control) => self.control(now, control),
         }
     }
@@ -190,6 +222,9 @@ impl Torrent {
         if self.next_round.is_some_and(|round| round <= now) {
             self.next_round = Some(now + CHOKE_ROUND);
             self.choke_round(now);
+        }
+        if let Some(fetch) = &mut self.fetch {
+            fetch.timeout(now);
         }
     }
 
@@ -214,7 +249,8 @@ impl Torrent {
         let refill = if self.refills.is_empty() { None } else { limit(&self.download_limit) };
         let serve = if self.services.is_empty() { None } else { limit(&self.upload_limit) };
         let tick = self.ticked.map(|ticked| ticked + TICK);
-        [tick, self.next_round, dial, refill, serve].into_iter().flatten().min()
+        let times = [tick, self.next_round, dial, refill, serve, self.metadata_timeout()];
+        times.into_iter().flatten().min()
     }
 
     /// The pieces that are verified and stored.
@@ -247,6 +283,7 @@ impl Torrent {
             bans: self.bans.len(),
             upload_buffered: self.upload_buffered,
             end_game: self.end_game.is_on(),
+            metadata: self.fetch.as_ref().map(Fetch::progress),
         }
     }
 
@@ -266,7 +303,7 @@ impl Torrent {
     }
 
     fn is_complete(&self) -> bool {
-        self.settled.is_full()
+        self.begun && self.settled.is_full()
     }
 
     fn disk(&mut self, now: Instant, done: DiskDone) {
@@ -353,6 +390,8 @@ impl Torrent {
         if std::mem::take(&mut self.fill_slots) {
             self.fill_slots(now);
         }
+        self.fetch_metadata(now);
+        self.serve_metadata(now);
         self.refill_round(now);
         self.serve_round(now);
         while self.may_dial() {

@@ -46,7 +46,7 @@ fn peers_that_speak_it_hear_who_we_are_right_after_what_we_have() {
         "{sent:?}"
     );
     let ours = Handshake {
-        ids: Ids::local([Extension::Pex]),
+        ids: Ids::local([Extension::Metadata, Extension::Pex]),
         client: Some("pieces 9.9".into()),
         port: Some(7000),
         max_requests: Some(2000),

@@ -122,7 +122,7 @@ impl Case<'_> {
 }
 
 /// Waits until so many are in the swarm.
-fn await_members(tracker: &Tracker, wanted: usize) -> Result<()> {
+pub(super) fn await_members(tracker: &Tracker, wanted: usize) -> Result<()> {
     let deadline = Instant::now() + DEADLINE;
     while tracker.members().is_none_or(|members| members < wanted) {
         if tracker.died() || Instant::now() > deadline {

@@ -3,6 +3,7 @@
 //! Owns the course of a case and its logs. Never knows how a client is driven.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -35,6 +36,18 @@ pub(super) struct Case<'a> {
     pub(super) seed_is_near: bool,
     pub(super) form: &'a str,
     pub(super) torrent: &'a Torrent,
+    pub(super) told: Told,
+}
+
+/// What the leecher is told of the torrent.
+#[derive(Clone, Copy)]
+pub(super) enum Told {
+    /// The `.torrent`.
+    File,
+    /// A magnet URI that names the seed and nothing else.
+    Peer,
+    /// A magnet URI that names the tracker and nothing else.
+    Tracker,
 }
 
 /// A case whose bytes arrived.
@@ -90,7 +103,8 @@ impl Case<'_> {
             fs::create_dir(dir)?;
         }
         self.torrent.write_files(&seed_dir)?;
-        let torrent = self.torrent.save(&folder, &[&Scheme::Http.url(network.ours.ip)])?;
+        let url = Scheme::Http.url(network.ours.ip);
+        let torrent = self.torrent.save(&folder, &[&url])?;
         // pieces is always on our side of the cable, the other client on theirs.
         let (near, far) = (&network.ours, &network.theirs);
         let (seed_host, leech_host) = if self.seed_is_near { (near, far) } else { (far, near) };
@@ -101,10 +115,16 @@ impl Case<'_> {
             dir: &seed_dir,
             scratch: &seed_scratch,
         };
+        let seed_addr = SocketAddr::from((seed_host.ip, port));
+        let told = match self.told {
+            Told::File => torrent.clone(),
+            Told::Peer => self.torrent.magnet(&[], &[seed_addr]).into(),
+            Told::Tracker => self.torrent.magnet(&[&url], &[]).into(),
+        };
         let leech_job = Job {
             host: leech_host,
             port: port + 1,
-            torrent: &torrent,
+            torrent: &told,
             dir: &leech_dir,
             scratch: &leech_scratch,
         };

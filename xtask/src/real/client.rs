@@ -30,6 +30,11 @@ pub(super) trait Client {
         false
     }
 
+    /// Whether it can begin with a magnet URI that names a tracker.
+    fn takes_magnets(&self) -> bool {
+        true
+    }
+
     /// Whether it is known not to create files without bytes.
     fn skips_empty_files(&self) -> bool {
         false
@@ -42,7 +47,7 @@ pub(super) struct Job<'a> {
     pub(super) host: &'a Host,
     /// The port it listens on.
     pub(super) port: u16,
-    /// The `.torrent`.
+    /// The `.torrent`, or a magnet URI.
     pub(super) torrent: &'a Path,
     /// The folder that holds, or will hold, what the torrent names.
     pub(super) dir: &'a Path,
@@ -61,6 +66,7 @@ impl Job<'_> {
         let mut command = self.host.command(program);
         command.current_dir(self.scratch).env("HOME", self.scratch);
         command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
+        command.env_remove("XDG_STATE_HOME");
         command
     }
 

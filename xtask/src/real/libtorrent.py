@@ -1,5 +1,5 @@
 # The libtorrent of the lab: adds one torrent and stays until it is killed.
-# Arguments: the .torrent, the folder, the address, the port.
+# Arguments: the .torrent or a magnet URI, the folder, the address, the port.
 import sys
 import time
 
@@ -22,7 +22,12 @@ session = lt.session({
     | lt.alert.category_t.tracker_notification
     | lt.alert.category_t.peer_notification,
 })
-session.add_torrent({"ti": lt.torrent_info(torrent), "save_path": folder})
+if torrent.startswith("magnet:"):
+    params = lt.parse_magnet_uri(torrent)
+    params.save_path = folder
+    session.add_torrent(params)
+else:
+    session.add_torrent({"ti": lt.torrent_info(torrent), "save_path": folder})
 while True:
     session.wait_for_alert(1000)
     for alert in session.pop_alerts():

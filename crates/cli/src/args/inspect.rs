@@ -3,11 +3,12 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
-use super::Target;
+use super::{Network, Target};
 
 /// `pieces-cli show`.
 #[derive(Debug, Args)]
@@ -45,6 +46,10 @@ pub(crate) struct Magnet {
 /// What else can be done with magnet URIs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum MagnetCommand {
+    /// Get the torrent of a magnet URI from its peers, without downloading what it describes
+    #[command(after_help = "Example: pieces-cli magnet resolve 'magnet:?xt=urn:btih:...' \
+                            -o debian.torrent")]
+    Resolve(Box<Resolve>),
     /// Take a magnet URI apart
     #[command(after_help = "Example: pieces-cli magnet show 'magnet:?xt=urn:btih:...' --json")]
     Show {
@@ -54,6 +59,24 @@ pub(crate) enum MagnetCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// `pieces-cli magnet resolve`.
+#[derive(Debug, Args)]
+pub(crate) struct Resolve {
+    /// The magnet URI, in quotes
+    pub(crate) uri: String,
+    /// Where the torrent goes; - for stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Give up after this long: seconds, or as in 30m, 2h
+    #[arg(long, value_name = "TIME", value_parser = super::values::duration)]
+    pub(crate) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) network: Network,
 }
 
 /// `pieces-cli announce`.

@@ -1,10 +1,11 @@
 //! Following torrents until each is done or stopped: when to leave, what to tell, how it ended.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, at, select, tick};
-use metainfo::Metainfo;
+use metainfo::{Magnet, Metainfo};
 use serde_json::json;
 use session::{AddOptions, Event, Session, TorrentId};
 
@@ -12,9 +13,10 @@ use super::events::Events;
 use super::failure;
 use super::hook::Hook;
 use super::transfer::{Transfer, When};
+use super::wish::Wish;
 use crate::exit::Failure;
 use crate::progress::{self, Progress};
-use crate::text;
+use crate::{source, text};
 
 /// Stopping takes as long as trackers and the disk are given, and a little for the tasks to end.
 const STOP_DEADLINE: Duration = Duration::from_millis(4500);
@@ -90,6 +92,61 @@ impl Run {
         Ok(())
     }
 
+    /// Adds a magnet; its download begins when its torrent is known, which may be now.
+    pub(super) fn add_magnet(&mut self, magnet: Magnet, wish: Wish) -> Result<(), Failure> {
+        if let Some(file) = self.session.kept_metadata(&magnet) {
+            let torrent = self.understand(&magnet, &file)?;
+            wish.save(&torrent, &file)?;
+            let mut options = wish.options(&torrent, Some(&magnet))?;
+            options
+                .peers
+                .extend(magnet.peers.iter().filter_map(|peer| peer.parse::<SocketAddr>().ok()));
+            return self.add(&torrent, options);
+        }
+        let peers = wish.peers();
+        let id = self.session.add_magnet(magnet.clone(), peers).map_err(|error| failure(&error))?;
+        let transfer = Transfer::of_magnet(id, magnet, wish);
+        let facts = json!({ "name": transfer.name, "path": null, "total_length": null });
+        self.json.tell(&transfer.info_hash, "added", facts);
+        self.transfers.push(transfer);
+        Ok(())
+    }
+
+    /// The metadata of a magnet is here: the download begins.
+    fn begin(&mut self, at: usize, file: &[u8]) -> Result<(), Failure> {
+        let Some(transfer) = self.transfers.get_mut(at) else { return Ok(()) };
+        let Some(waiting) = transfer.magnet.take() else { return Ok(()) };
+        let (magnet, wish) = *waiting;
+        let id = transfer.id;
+        let torrent = self.understand(&magnet, file)?;
+        let Some(transfer) = self.transfers.get_mut(at) else { return Ok(()) };
+        transfer.known(&torrent);
+        let (path, length) = (transfer.path(), torrent.total_len());
+        let facts = json!({ "name": transfer.name, "path": path, "total_length": length });
+        self.json.tell(&transfer.info_hash, "metadata", facts);
+        let (name, size) = (text::escape(&transfer.name), text::bytes(length));
+        let pieces = torrent.piece_count();
+        self.progress.note(&format!("{name}: the metadata is here, {size} in {pieces} pieces"));
+        if self.transfers.len() == 1 {
+            self.progress.rename(torrent.name());
+        }
+        wish.save(&torrent, file)?;
+        let options = wish.options(&torrent, Some(&magnet))?;
+        self.session.begin(id, &torrent, options).map_err(|error| failure(&error))
+    }
+
+    /// The torrent that a magnet led to.
+    fn understand(&self, magnet: &Magnet, file: &[u8]) -> Result<Metainfo, Failure> {
+        let name = source::magnet_name(magnet);
+        let name = text::escape(&name);
+        let torrent = Metainfo::from_bytes(file)
+            .map_err(|error| Failure::new(source::code(&error), format!("{name}: {error}")))?;
+        for warning in torrent.warnings() {
+            self.progress.note(&format!("warning: {name}: {warning}"));
+        }
+        Ok(torrent)
+    }
+
     /// Follows the session until all torrents have ended, or did not end in time.
     pub(super) fn until_over(&mut self, signals: &Receiver<()>) {
         let ticks = tick(progress::TICK);
@@ -149,6 +206,12 @@ impl Run {
     fn take(&mut self, event: Event) {
         let Some(id) = torrent_of(&event) else { return };
         let Some(at) = self.transfers.iter().position(|transfer| transfer.id == id) else { return };
+        if let Event::Metadata { file, .. } = &event {
+            if let Err(failure) = self.begin(at, file) {
+                self.fail(at, failure);
+            }
+            return;
+        }
         let Some(transfer) = self.transfers.get_mut(at) else { return };
         let (json, torrent) = (self.json, transfer.info_hash.as_str());
         let name = text::escape(&transfer.name);
@@ -199,6 +262,13 @@ impl Run {
         }
     }
 
+    /// It can't go on, by a fault that the session does not see.
+    fn fail(&mut self, at: usize, failure: Failure) {
+        let Some(transfer) = self.transfers.get_mut(at) else { return };
+        transfer.outcome.get_or_insert(failure);
+        self.session.stop_one(transfer.id);
+    }
+
     fn completed(&mut self, at: usize) {
         let Some(transfer) = self.transfers.get_mut(at) else { return };
         if transfer.complete.is_some() {
@@ -243,6 +313,7 @@ impl Run {
 fn torrent_of(event: &Event) -> Option<TorrentId> {
     match event {
         Event::Checking { torrent, .. }
+        | Event::Metadata { torrent, .. }
         | Event::Ready { torrent, .. }
         | Event::Piece { torrent, .. }
         | Event::Peer { torrent, .. }

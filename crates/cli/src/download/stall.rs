@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Watches one download.
 #[derive(Default)]
 pub(super) struct Watch {
-    downloaded: u64,
+    arrived: u64,
     since: Option<Instant>,
     told: Option<Stall>,
 }
@@ -21,8 +21,8 @@ impl Watch {
     /// Why nothing moves, if that is news.
     pub(super) fn look(&mut self, at: Instant, now: &Snapshot) -> Option<Stall> {
         let since = *self.since.get_or_insert(at);
-        if now.stats.downloaded != self.downloaded {
-            *self = Self { downloaded: now.stats.downloaded, since: Some(at), told: None };
+        if now.arrived() != self.arrived {
+            *self = Self { arrived: now.arrived(), since: Some(at), told: None };
             return None;
         }
         if at.saturating_duration_since(since) < PATIENCE {
@@ -44,6 +44,8 @@ pub(super) fn word(stall: &Stall) -> &'static str {
         Stall::Waiting => "waiting_for_tracker",
         Stall::NoPeers => "no_peers",
         Stall::Unreachable { .. } => "unreachable",
+        Stall::PeersLackMetadata { .. } => "peers_lack_metadata",
+        Stall::MetadataSilent { .. } => "metadata_silent",
         Stall::PeersLackPieces { .. } => "peers_lack_pieces",
         Stall::Choked { .. } => "choked",
         Stall::Disk => "disk",
@@ -68,6 +70,18 @@ pub(super) fn words(stall: &Stall) -> String {
         Stall::Unreachable { addresses: 1 } => "the known peer takes no connection".into(),
         Stall::Unreachable { addresses } => {
             format!("none of {addresses} known peers takes a connection")
+        }
+        Stall::PeersLackMetadata { peers: 1 } => {
+            "the connected peer does not have the metadata".into()
+        }
+        Stall::PeersLackMetadata { peers } => {
+            format!("none of {peers} connected peers has the metadata")
+        }
+        Stall::MetadataSilent { peers: 1 } => {
+            "a peer was asked for the metadata and sends nothing".into()
+        }
+        Stall::MetadataSilent { peers } => {
+            format!("{peers} peers were asked for the metadata and send nothing")
         }
         Stall::PeersLackPieces { peers: 1 } => {
             "the connected peer lacks the pieces that are missing".into()

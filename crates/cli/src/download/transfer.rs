@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use metainfo::Metainfo;
+use metainfo::{Magnet, Metainfo};
 use session::{Snapshot, TorrentId};
 
 use super::hook::Facts;
 use super::stall::Watch;
+use super::wish::Wish;
 use crate::exit::{Code, Failure};
-use crate::{output, text};
+use crate::{output, source, text};
 
 /// When to leave a torrent that is complete.
 #[derive(Clone, Copy)]
@@ -26,6 +27,8 @@ pub(super) struct Transfer {
     pub(super) id: TorrentId,
     pub(super) name: String,
     pub(super) info_hash: String,
+    /// The magnet it is as long as its torrent is not known, and what is wanted of it then.
+    pub(super) magnet: Option<Box<(Magnet, Wish)>>,
     dir: PathBuf,
     /// Bytes that are wanted.
     pub(super) total: u64,
@@ -43,12 +46,29 @@ pub(super) struct Transfer {
 
 impl Transfer {
     pub(super) fn new(id: TorrentId, torrent: &Metainfo, dir: PathBuf) -> Self {
+        let info_hash = torrent.info_hash().map(|hash| hash.to_string()).unwrap_or_default();
+        Self {
+            total: torrent.total_len(),
+            ..Self::unknown(id, torrent.name().to_owned(), info_hash, dir)
+        }
+    }
+
+    /// A magnet.
+    pub(super) fn of_magnet(id: TorrentId, magnet: Magnet, wish: Wish) -> Self {
+        let name = source::magnet_name(&magnet);
+        let info_hash = magnet.info_hash.map(|hash| hash.to_string()).unwrap_or_default();
+        let dir = wish.dir();
+        Self { magnet: Some(Box::new((magnet, wish))), ..Self::unknown(id, name, info_hash, dir) }
+    }
+
+    fn unknown(id: TorrentId, name: String, info_hash: String, dir: PathBuf) -> Self {
         Self {
             id,
-            name: torrent.name().to_owned(),
-            info_hash: torrent.info_hash().map(|hash| hash.to_string()).unwrap_or_default(),
+            name,
+            info_hash,
+            magnet: None,
             dir,
-            total: torrent.total_len(),
+            total: 0,
             started: Instant::now(),
             at_start: 0,
             complete: None,
@@ -57,6 +77,12 @@ impl Transfer {
             ended: false,
             outcome: None,
         }
+    }
+
+    /// The torrent of a magnet is known now.
+    pub(super) fn known(&mut self, torrent: &Metainfo) {
+        torrent.name().clone_into(&mut self.name);
+        self.total = torrent.total_len();
     }
 
     /// Its file, or the folder of its files.
@@ -79,7 +105,12 @@ impl Transfer {
     /// The user does not want to wait for it.
     pub(super) fn interrupted(&mut self) {
         if self.complete.is_none() && self.outcome.is_none() {
-            let message = format!("stopped before {} was complete", text::escape(&self.name));
+            let name = text::escape(&self.name);
+            let message = if self.magnet.is_some() {
+                format!("stopped before the metadata of {name} was here")
+            } else {
+                format!("stopped before {name} was complete")
+            };
             self.outcome = Some(Failure::new(Code::Unfinished, message));
         }
     }

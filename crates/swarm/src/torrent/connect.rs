@@ -124,6 +124,10 @@ impl Torrent {
         self.give_up_requests(key);
         let Some(peer) = self.peers.remove(&key) else { return };
         self.by_id.remove(&peer.peer_id);
+        self.metadata_wanted.remove(&key);
+        if let Some(fetch) = &mut self.fetch {
+            fetch.gone(key);
+        }
         self.uncount(&peer);
         self.upload_buffered = self.upload_buffered.saturating_sub(peer.uploads.in_flight());
         if let Some(addr) = peer.dialable {

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use wire::Message;
-use wire::extension::{Extension, HANDSHAKE_ID, Handshake, Ids};
+use wire::extension::{Extension, HANDSHAKE_ID, Handshake, Ids, Metadata};
 
 use super::Torrent;
 use crate::border::PeerKey;
@@ -17,13 +17,14 @@ impl Torrent {
         let Some(peer) = self.peers.get(&key).filter(|peer| peer.extended.is_some()) else {
             return;
         };
-        let mut ids = Ids::local([]);
+        let mut ids = Ids::local([Extension::Metadata]);
         ids.offer(Extension::Pex, self.config.pex);
         let handshake = Handshake {
             ids,
             client: self.config.client.clone(),
             port: self.config.listen_port,
             max_requests: u32::try_from(MAX_QUEUE).ok(),
+            metadata_size: self.info.as_ref().and_then(|info| u32::try_from(info.len()).ok()),
             your_ip: Some(peer.addr.ip()),
             upload_only: self.is_complete().then_some(true),
             ..Handshake::default()
@@ -47,8 +48,13 @@ impl Torrent {
         }
         match Extension::of_local_id(id) {
             Some(Extension::Pex) => self.pex(now, key, payload),
+            Some(Extension::Metadata) => match Metadata::decode(payload) {
+                Ok(Some(message)) => self.metadata_message(now, key, message),
+                Ok(None) => self.charge(now, key, cost::KEEP_ALIVE, CloseReason::Chatter),
+                Err(_) => self.unreadable(now, key),
+            },
             // Not offered yet, so nobody has a reason to send one.
-            Some(Extension::Metadata | Extension::DontHave) | None => {
+            Some(Extension::DontHave) | None => {
                 self.charge(now, key, cost::KEEP_ALIVE, CloseReason::Chatter)
             }
         }
@@ -74,6 +80,8 @@ impl Torrent {
             }
             peer.pipeline.set_limit(extended.max_requests);
         }
+        self.metadata_offered(key);
+        let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
         if let (Some(port), None) = (listens, peer.dialable) {
             let addr = std::net::SocketAddr::new(peer.addr.ip(), port);
             if self.candidates.came(addr) {

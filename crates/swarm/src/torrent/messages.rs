@@ -10,6 +10,7 @@ use super::Torrent;
 use crate::border::PeerKey;
 use crate::close::CloseReason;
 use crate::limits::{HAVE_LEN, cost};
+use crate::metadata::Early;
 use crate::pieces::Pieces;
 
 impl Torrent {
@@ -49,6 +50,16 @@ impl Torrent {
             }
             Message::NotInterested => {
                 self.peer_interest(now, key, false)?;
+            }
+            Message::Have(piece) if !self.begun => self.early(now, key, |e| e.have(piece))?,
+            Message::Bitfield(bits) if !self.begun => {
+                self.early(now, key, |e| e.bitfield(&bits))?;
+            }
+            Message::HaveAll if !self.begun => self.early(now, key, Early::have_all)?,
+            Message::HaveNone if !self.begun => self.early(now, key, Early::have_none)?,
+            // Of pieces that nobody can ask for yet.
+            Message::Suggest(_) | Message::AllowedFast(_) if !self.begun => {
+                self.charge(now, key, cost::HINT, CloseReason::HintFlood)?;
             }
             Message::Have(piece) => self.peer_has(now, key, piece)?,
             Message::Bitfield(bits) if first => {

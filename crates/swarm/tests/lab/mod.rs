@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use metainfo::{Block, Layout, PieceIndex, PieceSet};
+use metainfo::{Block, InfoHash, Layout, PieceIndex, PieceSet};
 use swarm::{
     Action, Checked, CloseReason, Config, DiskDone, DiskJob, Event, Input, Origin, PeerKey, Phase,
     Source, Torrent,
@@ -40,6 +40,12 @@ impl Lab {
         let torrent = Torrent::new(config, Phase::Pieces(layout.clone(), have), 1);
         let (actions, reserved) = (Vec::new(), Reserved::NONE);
         Self { torrent, layout, now: Instant::now(), actions, reserved, keys: 0 }
+    }
+
+    /// A magnet, which is to have `pieces` pieces of four blocks.
+    pub(crate) fn magnet(hash: InfoHash, pieces: u32, config: Config) -> Self {
+        let torrent = Torrent::new(config.clone(), Phase::Metadata(hash), 1);
+        Self { torrent, ..Self::with(pieces, false, config) }
     }
 
     pub(crate) fn input(&mut self, input: Input) {

@@ -1,0 +1,106 @@
+//! What the user wants of each torrent of a call. That of a magnet is applied once its torrent is known.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use metainfo::{Magnet, Metainfo};
+use session::{AddOptions, Allocation};
+
+use crate::args::Download;
+use crate::exit::{Code, Failure};
+use crate::source::Source;
+use crate::{save, source, text};
+
+use super::select;
+
+/// The wish for any torrent of a call.
+#[derive(Clone)]
+pub(super) struct Wish {
+    options: AddOptions,
+    selections: Vec<String>,
+    save: Option<PathBuf>,
+}
+
+impl Wish {
+    pub(super) fn new(args: &Download, sources: &[Source]) -> Result<Self, Failure> {
+        let mut options = super::options(&args.target, &args.network);
+        options.sequential = args.sequential;
+        if args.sparse {
+            options.allocation = Allocation::Sparse;
+        }
+        let magnets = sources.iter().filter(|source| matches!(source, Source::Magnet(_))).count();
+        if let Some(path) = &args.save_torrent {
+            let refused = |why| {
+                let message = format!("--save-torrent {}: {why}", text::path(path));
+                Err(Failure::new(Code::BadOption, message))
+            };
+            match magnets {
+                0 => return refused("no magnet URI is given"),
+                1 => {}
+                _ if path.is_dir() => {}
+                _ => return refused("a folder is needed for more than one"),
+            }
+        }
+        let (selections, save) = (args.selections.clone(), args.save_torrent.clone());
+        Ok(Self { options, selections, save })
+    }
+
+    /// What the session is told of a torrent, perhaps one that a magnet led to. What the command line
+    /// selects counts more than what a magnet does.
+    pub(super) fn options(
+        &self,
+        torrent: &Metainfo,
+        magnet: Option<&Magnet>,
+    ) -> Result<AddOptions, Failure> {
+        let mut options = self.options.clone();
+        let so = magnet.map(|magnet| &magnet.select).filter(|select| !select.is_empty());
+        if !self.selections.is_empty() {
+            options.files = Some(select::files(torrent, &self.selections)?);
+        } else if let Some(so) = so {
+            let count = torrent.files().len();
+            let named = |index: &usize| so.iter().any(|range| in_range(range, *index));
+            let files: BTreeSet<usize> = (0..count).filter(named).collect();
+            if files.is_empty() {
+                let message = "the magnet URI selects files that the torrent does not have";
+                return Err(Failure::new(Code::BadMagnet, message));
+            }
+            options.files = Some(files);
+        }
+        Ok(options)
+    }
+
+    /// Peers the user named.
+    pub(super) fn peers(&self) -> Vec<std::net::SocketAddr> {
+        self.options.peers.clone()
+    }
+
+    pub(super) fn dir(&self) -> PathBuf {
+        self.options.dir.clone()
+    }
+
+    /// Keeps the torrent that a magnet led to, if that is wanted. One that is there from the last time
+    /// stays.
+    pub(super) fn save(&self, torrent: &Metainfo, file: &[u8]) -> Result<(), Failure> {
+        let Some(path) = &self.save else { return Ok(()) };
+        let path = if path.is_dir() {
+            path.join(format!("{}.torrent", torrent.name()))
+        } else {
+            path.clone()
+        };
+        if is_there(&path, torrent) {
+            return Ok(());
+        }
+        save::save(&path, file, false)
+    }
+}
+
+fn in_range(range: &std::ops::RangeInclusive<u32>, index: usize) -> bool {
+    u32::try_from(index).is_ok_and(|index| range.contains(&index))
+}
+
+/// Whether the file holds this torrent already.
+fn is_there(path: &Path, torrent: &Metainfo) -> bool {
+    !source::is_stdin(path)
+        && path.is_file()
+        && source::torrent(path).is_ok_and(|there| there.info_hash() == torrent.info_hash())
+}
