@@ -15,6 +15,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
     bencode()?;
+    extension()?;
     magnet()?;
     torrents()?;
     resume()?;
@@ -36,6 +37,21 @@ fn bencode() -> Result<()> {
     write("bencode", "odd", "d1:bi007e1:a02:xx1:ai1ee\n")?;
     write("bencode", "prefix", "d8:msg_typei1ee0123456789")?;
     write("bencode", "deep", ["l".repeat(101), "e".repeat(101)].concat())?;
+    Ok(())
+}
+
+fn extension() -> Result<()> {
+    let handshake = "d4:ipv44:\x7f\0\0\x011:md11:ut_metadatai3e6:ut_pexi1ee13:metadata_sizei31235e\
+        1:pi6881e4:reqqi500e1:v3:abc6:yourip4:\x7f\0\0\x01e";
+    write("extension", "handshake", handshake)?;
+    write("extension", "request", "d8:msg_typei0e5:piecei1ee")?;
+    write("extension", "data", "d8:msg_typei1e5:piecei0e10:total_sizei4eeinfo")?;
+    write(
+        "extension",
+        "pex",
+        "d5:added6:\n\0\0\x02\x1a\x717:added.f1:\x107:dropped6:\n\0\0\x03\x1a\x71e",
+    )?;
+    write("extension", "dont-have", [0, 0, 0, 7])?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@
 mod script;
 
 pub mod bencode;
+pub mod extension;
 pub mod magnet;
 pub mod metainfo;
 pub mod resume;
@@ -23,6 +24,7 @@ pub type Run = fn(&[u8]);
 /// Every target by its name, which is also that of its folder of seeds.
 pub const ALL: &[(&str, Run)] = &[
     ("bencode", bencode::run),
+    ("extension", extension::run),
     ("magnet", magnet::run),
     ("metainfo", metainfo::run),
     ("resume", resume::run),
