@@ -142,7 +142,7 @@ fn chosen(wanted: &[String]) -> Result<Vec<String>> {
 fn build(names: &[String]) -> Result<()> {
     let mut command = cargo();
     command.current_dir(root().join("fuzz"));
-    command.args(["build", "--release", "--locked", "--target", SYSTEM]);
+    command.args(["build", "--release", "--target", SYSTEM]);
     command.args(names.iter().map(|name| format!("--bin={name}")));
     command.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
     command.env_remove("RUSTFLAGS");
