@@ -6,20 +6,19 @@
 //! the actions and sends them off together: one batch a peer, one for the disk. So a wake-up, a lock
 //! and a channel operation serve many blocks.
 
-use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use metainfo::{Block, Layout, Magnet};
+use metainfo::{Layout, Magnet};
 use storage::{Done, Job, TorrentId, What};
 use swarm::{Action, Control, DiskDone, DiskJob, Input, PeerKey, Source, Stats};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use wire::mse::Method;
-use wire::net::{Batch, Handle, Stream};
+use wire::net::{Batch, Stream};
 use wire::{Handshake, Message, Payload, Reserved};
 
 use crate::announce::Announcer;
@@ -31,6 +30,10 @@ use crate::finder::Membership;
 use crate::magnet;
 use crate::mail::{Entry, Mail};
 use crate::shared::Shared;
+use work::Peer;
+pub(crate) use work::Work;
+
+mod work;
 
 /// Mail taken in one round. Enough that a round serves every fast peer, few enough that requests go
 /// out before a long queue is worked off.
@@ -72,33 +75,6 @@ pub(crate) enum Files {
     /// A thread opens them.
     Opening,
     Open,
-}
-
-/// What is under way between the torrent and the outside.
-#[derive(Default)]
-pub(crate) struct Work {
-    peers: HashMap<PeerKey, Peer>,
-    last_key: u64,
-    /// Peers that are to hear of our DHT node, after what has to come first.
-    greet: Vec<PeerKey>,
-    /// Peers with something in their `outbox`, each once.
-    dirty: Vec<PeerKey>,
-    jobs: Vec<Job<Payload>>,
-    /// Reads that wait for a buffer, oldest first.
-    waiting_reads: VecDeque<(PeerKey, Block)>,
-    /// Set while saying good-bye: when to leave whatever has been answered.
-    leave_at: Option<Instant>,
-    /// The files are closed and the resume state is saved.
-    pub(crate) files_closed: bool,
-}
-
-/// One connection as its torrent's task sees it.
-struct Peer {
-    handle: Handle,
-    addr: SocketAddr,
-    outbox: Vec<Message>,
-    /// It named a DHT node already.
-    has_node: bool,
 }
 
 impl Driver {
@@ -476,26 +452,6 @@ impl Driver {
     pub(crate) fn tell(&self, event: Event) {
         // Whoever has dropped the receiver does not want to hear.
         let _ = self.events.send(event);
-    }
-}
-
-impl Work {
-    fn queue(&mut self, peer: PeerKey, message: Message) {
-        if let Some(entry) = self.peers.get_mut(&peer) {
-            if entry.outbox.is_empty() {
-                self.dirty.push(peer);
-            }
-            entry.outbox.push(message);
-        }
-    }
-
-    /// Sends every peer what was queued for it.
-    fn flush(&mut self) {
-        for peer in self.dirty.drain(..) {
-            if let Some(entry) = self.peers.get_mut(&peer) {
-                entry.handle.send_all(&mut entry.outbox);
-            }
-        }
     }
 }
 
