@@ -2,8 +2,7 @@
 //! the exit code for it, keeps what was verified, and goes on when there is room.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use testkit::PATIENCE;
 use testkit::process::{Process, Stream};
@@ -31,7 +30,17 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
         return Ok(Outcome::Skipped(why));
     }
     let torrent = Arc::new(Builder::varied("full", LEN).piece_length(PIECE).build());
-    let seed = Host::honest(2, &torrent, Duration::ZERO)?;
+    // What is to happen when the first block is asked for: the files are there then, and empty.
+    let at_first = Arc::<Mutex<Option<(Arc<Disk>, u64)>>>::default();
+    let waiting = Arc::clone(&at_first);
+    let seed = Host::seed(2, &torrent, move |_, _, _| {
+        let first = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((disk, room)) = first
+            && let Err(error) = disk.leave_room(room)
+        {
+            println!("cannot fill the disk: {error}");
+        }
+    })?;
     let mut kept = 0;
     for (system, form) in
         [("tmpfs", "--sparse"), ("tmpfs", "up front"), ("ext4", "--sparse"), ("ext4", "up front")]
@@ -41,7 +50,14 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
             let size = (LEN * point / POINTS).max(8 << 10) + stage.rng.u64(..LEN / POINTS / 2);
             let name = format!("{system} {form} {point}");
             let path = stage.folder.path().join(&name);
-            let disk = Disk::make(system, &path, size)?;
+            let disk = Arc::new(Disk::make(system, &path)?);
+            if form == "--sparse" {
+                // The program looks for room before it begins, so this is taken from it later.
+                let mut first = at_first.lock().unwrap_or_else(PoisonError::into_inner);
+                *first = Some((Arc::clone(&disk), size));
+            } else {
+                disk.leave_room(size)?;
+            }
             let mut case = stage.case(&format!("case {name}"), &torrent, &[])?;
             case.target = path;
             let start = |case: &Case| {
@@ -59,6 +75,8 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
             ensure(status.code() == Some(DISK_FULL), &program, &what)?;
             check_message(&program, &case.target, &at)?;
             let whole = whole_pieces(&torrent, &case.target);
+            // One that filled up before a block was asked for has its turn no more.
+            drop(at_first.lock().unwrap_or_else(PoisonError::into_inner).take());
             disk.make_room()?;
             let again = start(&case)?;
             again.wait_success(PATIENCE)?;
@@ -68,6 +86,9 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
             ensure(found == whole, &again, &what)?;
             kept += found;
         }
+    }
+    if kept == 0 {
+        return Err("no disk became full after a piece was verified".into());
     }
     Ok(Outcome::Held(format!(
         "{POINTS} points each on tmpfs and ext4, sparse and up front: exit 9 each time, all {kept} \
@@ -85,13 +106,19 @@ fn check_message(program: &Process, target: &Path, at: &str) -> Result<()> {
 }
 
 impl Disk {
-    fn make(system: &str, path: &Path, room: u64) -> Result<Self> {
+    /// Room for all of it.
+    fn make(system: &str, path: &Path) -> Result<Self> {
         if system == "tmpfs" {
-            return Ok(Self::Tmpfs(Tmpfs::mount(path, room)?));
+            return Ok(Self::Tmpfs(Tmpfs::mount(path, 2 * LEN)?));
         }
-        let disk = Ext4::mount(&path.with_extension("image"), path, 3 * LEN)?;
-        disk.leave_room(room)?;
-        Ok(Self::Ext4(disk))
+        Ok(Self::Ext4(Ext4::mount(&path.with_extension("image"), path, 3 * LEN)?))
+    }
+
+    fn leave_room(&self, room: u64) -> Result<()> {
+        match self {
+            Self::Tmpfs(disk) => disk.resize(room),
+            Self::Ext4(disk) => disk.leave_room(room),
+        }
     }
 
     fn make_room(&self) -> Result<()> {

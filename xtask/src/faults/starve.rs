@@ -38,8 +38,10 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
     shell.arg("-c").arg(script).arg(&case.binary);
     let mut command = case.prepare(shell, "download");
     let program =
-        Process::start("pieces-cli", command.args(peer_arguments(&[seed.addr()])).arg("-v"))?;
+        Process::start("pieces-cli", command.args(peer_arguments(&[seed.addr()])).arg("-vv"))?;
     let addr = cli::listening(&program)?;
+    // Whoever comes before the files are open is sent away, and holds nothing.
+    program.wait_line(PATIENCE, |line| line.contains("connected, Dialed").then_some(()))?;
     let mut strangers = Vec::new();
     for number in 0..STRANGERS {
         let mut peer = Peer::dial_raw(addr)?;
