@@ -162,6 +162,8 @@ fn pieces(task: Task, job: &Job<'_>, folder: &Path, output: &Path) -> Command {
         }
         Task::Download | Task::Seed => {
             command.arg(task.word()).arg(job.work.torrent()).arg("--dir").arg(folder);
+            // As the others are told: one peer, in the clear.
+            command.args(["--no-dht", "--no-lsd", "--encryption", "off"]);
             command.args(["--bind", &job.listen.ip().to_string()]);
             command.args(["--port", &job.listen.port().to_string()]);
         }
