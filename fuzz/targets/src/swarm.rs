@@ -16,6 +16,9 @@ use crate::script::Script;
 /// Longer scripts only repeat themselves.
 const MOST_STEPS: usize = 2_000;
 
+/// The bit of the last reserved byte that names the fast extension (BEP 6).
+const FAST: u8 = 0x04;
+
 /// Plays the bytes as a script.
 pub fn run(data: &[u8]) {
     let mut script = Script(data);
@@ -60,7 +63,10 @@ fn step(lab: &mut Lab, script: &mut Script<'_>) {
 
 fn connect(lab: &mut Lab, script: &mut Script<'_>) {
     let id = PeerId([script.byte() % 8; 20]);
-    let reserved = [if script.byte().is_multiple_of(2) { 0 } else { 0xff }; 8];
+    let mut reserved = [if script.byte().is_multiple_of(2) { 0 } else { 0xff }; 8];
+    // Nobody here speaks the fast extension: with it a choke takes nothing back, and the rules of the
+    // lab are those without. The simulated swarms play peers that do.
+    reserved[7] &= !FAST;
     let dialed = (!script.byte().is_multiple_of(3)).then(|| lab.dials.pop_front()).flatten();
     let (addr, origin) = match dialed {
         Some(addr) => (addr, Origin::Dialed),
