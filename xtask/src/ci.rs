@@ -22,7 +22,6 @@ const STEPS: &[Step] = &[
     ("simulation", &["test", "--workspace", "--test", "campaign"], &[("SWARM_SEEDS", "1000")]),
     ("fuzz", &["xtask", "fuzz", "--seconds", "240"], &[]),
     ("e2e", &["xtask", "e2e"], &[]),
-    ("faults", &["xtask", "faults", "--may-skip", "full,power"], &[]),
     (
         "e2e --real",
         &["xtask", "e2e", "--real", "--require", "transmission,aria2,libtorrent,opentracker"],
@@ -32,6 +31,7 @@ const STEPS: &[Step] = &[
 
 /// What `--long` adds.
 const LONG_STEPS: &[Step] = &[
+    ("faults", &["xtask", "faults", "--may-skip", "full,power"], &[]),
     ("tests --release", &["test", "--workspace", "--release"], &[]),
     ("e2e --long", &["xtask", "e2e", "--real", "--long", "--only", "announces,made,limits"], &[]),
     (
