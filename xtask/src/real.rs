@@ -28,7 +28,7 @@ use testkit::torrent::{Builder, Torrent};
 
 use crate::Result;
 use crate::table::{Align, Mood, Table, grouped, seconds};
-use case::{Case, Told};
+use case::{Case, Encryption, Told};
 use client::Client;
 
 const PIECES: &str = "pieces";
@@ -43,6 +43,7 @@ const COLUMNS: &[(&str, Align)] = &[
     ("seed", Align::Left(13)),
     ("leecher", Align::Left(13)),
     ("torrent", Align::Left(7)),
+    ("encryption", Align::Left(10)),
     ("bytes", Align::Right(11)),
     ("seconds", Align::Right(8)),
     ("result", Align::Left(0)),
@@ -137,23 +138,36 @@ fn matrix(arguments: &Arguments) -> Result<()> {
     let mut tally = Tally::default();
     for client in &clients {
         if client.version().is_none() {
-            table.row(Mood::Neutral, &[client.name(), "", "", "", "", "not installed"]);
+            table.row(Mood::Neutral, &[client.name(), "", "", "", "", "", "not installed"]);
             missing.push(client.name());
             continue;
         }
         for (seed, leech, seed_is_near) in [(client, &us, false), (&us, client, true)] {
             let (seed, leech): (&dyn Client, &dyn Client) = (&**seed, &**leech);
+            let plain = |form, torrent, told| Case {
+                seed,
+                leech,
+                seed_is_near,
+                form,
+                torrent,
+                told,
+                encryption: Encryption::Neither,
+            };
             for (form, torrent) in &torrents {
-                let told = Told::File;
-                let case = Case { seed, leech, seed_is_near, form, torrent, told };
-                tally.run(&case, &network, &table);
+                tally.run(&plain(form, torrent, Told::File), &network, &table);
             }
             if leech.takes_magnets() {
                 // Not every client dials the peers that a magnet names; pieces does.
                 let told = if seed_is_near { Told::Tracker } else { Told::Peer };
-                let (form, torrent) = ("magnet", &torrents[1].1);
-                let case = Case { seed, leech, seed_is_near, form, torrent, told };
-                tally.run(&case, &network, &table);
+                tally.run(&plain("magnet", &torrents[1].1, told), &network, &table);
+            }
+            if client.encrypts() {
+                // What is encrypted knows nothing of files: one torrent will do.
+                let (form, torrent) = &torrents[0];
+                for encryption in [Encryption::Theirs, Encryption::Ours] {
+                    let case = Case { encryption, ..plain(form, torrent, Told::File) };
+                    tally.run(&case, &network, &table);
+                }
             }
         }
     }
@@ -205,18 +219,19 @@ impl Tally {
         let number = u16::try_from(self.passed + self.failures.len()).unwrap_or(u16::MAX);
         let bytes = grouped(Torrent::len(case.torrent));
         let (seed, leech) = (case.seed.name(), case.leech.name());
+        let secret = case.encryption.word();
         match case.run(network, number) {
             Ok(done) => {
                 self.passed += 1;
                 let took = seconds(done.took);
                 let note = done.notes.iter().map(|note| format!(" ({note})"));
                 let result = format!("identical{}", note.collect::<String>());
-                table.row(Mood::Good, &[seed, leech, case.form, &bytes, &took, &result]);
+                table.row(Mood::Good, &[seed, leech, case.form, secret, &bytes, &took, &result]);
             }
             Err(failure) => {
                 let (took, result) = (seconds(failure.took), "failed, see below");
-                table.row(Mood::Bad, &[seed, leech, case.form, &bytes, &took, result]);
-                let title = format!("{seed} -> {leech}, {}", case.form);
+                table.row(Mood::Bad, &[seed, leech, case.form, secret, &bytes, &took, result]);
+                let title = format!("{seed} -> {leech}, {} {secret}", case.form);
                 let logs = failure.logs.display();
                 self.failures.push(format!("── {title}\n{}\nlogs: {logs}", failure.error));
             }

@@ -11,7 +11,7 @@ use testkit::process::{Process, Stream};
 use testkit::torrent::{Builder, Torrent};
 
 use super::PIECES;
-use super::client::{Client, Job};
+use super::client::{Client, Job, Secrecy};
 use super::net::Network;
 use super::opentracker::{self, Scheme, Tracker};
 use super::pieces::Pieces;
@@ -90,7 +90,15 @@ impl Case<'_> {
         let torrent = content.save(folder.path(), &[&self.scheme.url(ours.ip)])?;
         let tracker = running.insert(Tracker::start(ours, &tracker_dir, &content)?);
         let pieces = Pieces::new(self.binary);
-        let job = |host, dir, port| Job { host, port, torrent: &torrent, dir, scratch: &scratch };
+        let secrecy = Secrecy::Allowed;
+        let job = |host, dir, port| Job {
+            host,
+            port,
+            torrent: &torrent,
+            dir,
+            scratch: &scratch,
+            secrecy,
+        };
         await_members(tracker, 0)?;
         let _seed = pieces.seed(&job(ours, &seed_dir, port))?;
         await_members(tracker, 1)?;

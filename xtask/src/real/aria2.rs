@@ -4,7 +4,7 @@ use std::process::Command;
 
 use testkit::process::Process;
 
-use super::client::{Client, Job, first_line};
+use super::client::{Client, Job, Secrecy, first_line};
 use crate::Result;
 
 /// `aria2c`.
@@ -42,5 +42,8 @@ fn command(job: &Job<'_>) -> Command {
     command.args(["--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false"]);
     command.args(["--enable-peer-exchange=false", "--console-log-level=info"]);
     command.arg(format!("--listen-port={}", job.port)).arg("--dir").arg(job.dir);
+    if job.secrecy == Secrecy::Required {
+        command.arg("--bt-force-encryption=true");
+    }
     command
 }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use testkit::process::Process;
 use testkit::torrent::{File, Torrent};
 
-use super::client::{Client, Job};
+use super::PIECES;
+use super::client::{Client, Job, Secrecy};
 use super::net::Network;
 use super::opentracker::{Scheme, Tracker};
 use crate::Result;
@@ -37,6 +38,7 @@ pub(super) struct Case<'a> {
     pub(super) form: &'a str,
     pub(super) torrent: &'a Torrent,
     pub(super) told: Told,
+    pub(super) encryption: Encryption,
 }
 
 /// What the leecher is told of the torrent.
@@ -48,6 +50,37 @@ pub(super) enum Told {
     Peer,
     /// A magnet URI that names the tracker and nothing else.
     Tracker,
+}
+
+/// Which end insists on encryption.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encryption {
+    /// Neither; the far end does without where it can be told to.
+    Neither,
+    /// The far end: the near one has to find out.
+    Theirs,
+    /// The near end: the far one has to go along.
+    Ours,
+}
+
+impl Encryption {
+    /// For the table.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Neither => "",
+            Self::Theirs => "theirs",
+            Self::Ours => "ours",
+        }
+    }
+
+    /// What the near and the far end are told.
+    fn secrecy(self) -> (Secrecy, Secrecy) {
+        match self {
+            Self::Neither => (Secrecy::Allowed, Secrecy::Off),
+            Self::Theirs => (Secrecy::Allowed, Secrecy::Required),
+            Self::Ours => (Secrecy::Required, Secrecy::Allowed),
+        }
+    }
 }
 
 /// A case whose bytes arrived.
@@ -108,12 +141,16 @@ impl Case<'_> {
         // pieces is always on our side of the cable, the other client on theirs.
         let (near, far) = (&network.ours, &network.theirs);
         let (seed_host, leech_host) = if self.seed_is_near { (near, far) } else { (far, near) };
+        let (ours, theirs) = self.encryption.secrecy();
+        let (seed_secrecy, leech_secrecy) =
+            if self.seed_is_near { (ours, theirs) } else { (theirs, ours) };
         let seed_job = Job {
             host: seed_host,
             port,
             torrent: &torrent,
             dir: &seed_dir,
             scratch: &seed_scratch,
+            secrecy: seed_secrecy,
         };
         let seed_addr = SocketAddr::from((seed_host.ip, port));
         let told = match self.told {
@@ -127,6 +164,7 @@ impl Case<'_> {
             torrent: &told,
             dir: &leech_dir,
             scratch: &leech_scratch,
+            secrecy: leech_secrecy,
         };
 
         stage.tracker = Some(Tracker::start(near, &tracker_dir, self.torrent)?);
@@ -137,6 +175,7 @@ impl Case<'_> {
         let begun = Instant::now();
         stage.leech = Some(self.leech.leech(&leech_job)?);
         self.await_files(stage, &leech_dir, deadline)?;
+        self.check_secrecy(stage)?;
         Ok(Done { took: begun.elapsed(), notes: self.notes(&leech_dir) })
     }
 
@@ -160,6 +199,25 @@ impl Case<'_> {
             }
             sleep(LOOK_EVERY);
         }
+    }
+
+    /// Whether pieces says that every connection was encrypted, if that is what the case is about.
+    fn check_secrecy(&self, stage: &Stage) -> Result<()> {
+        let ends = [(self.seed, &stage.seed), (self.leech, &stage.leech)];
+        for (client, process) in ends {
+            let Some(process) = process.as_ref().filter(|_| client.name() == PIECES) else {
+                continue;
+            };
+            let log = process.log();
+            let mut connected =
+                log.lines().filter(|line| line.contains(": connected, ")).peekable();
+            let any = connected.peek().is_some();
+            let encrypted = any && connected.all(|line| line.contains(", encrypted, "));
+            if self.encryption != Encryption::Neither && !encrypted {
+                return Err(process.failure("not every connection was encrypted"));
+            }
+        }
+        Ok(())
     }
 
     /// What the leecher left out.

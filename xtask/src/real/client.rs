@@ -25,6 +25,11 @@ pub(super) trait Client {
     /// Starts downloading into the job's empty folder.
     fn leech(&self, job: &Job<'_>) -> Result<Process>;
 
+    /// Whether it speaks message stream encryption.
+    fn encrypts(&self) -> bool {
+        true
+    }
+
     /// Whether it exits with code 0 when its download is whole; the others are watched from outside.
     fn leaves_when_done(&self) -> bool {
         false
@@ -41,6 +46,17 @@ pub(super) trait Client {
     }
 }
 
+/// What a client is told about encryption.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrecy {
+    /// As little as it can be told.
+    Off,
+    /// What it does by itself, or would if Debian had not told it otherwise.
+    Allowed,
+    /// All, by RC4.
+    Required,
+}
+
 /// What a client shall do, and where.
 pub(super) struct Job<'a> {
     /// The machine it runs on.
@@ -53,6 +69,8 @@ pub(super) struct Job<'a> {
     pub(super) dir: &'a Path,
     /// A folder for its configuration and its logs.
     pub(super) scratch: &'a Path,
+    /// Which connections it encrypts.
+    pub(super) secrecy: Secrecy,
 }
 
 impl Job<'_> {

@@ -1,11 +1,11 @@
 # The libtorrent of the lab: adds one torrent and stays until it is killed.
-# Arguments: the .torrent or a magnet URI, the folder, the address, the port.
+# Arguments: the .torrent or a magnet URI, the folder, the address, the port, when to encrypt, how.
 import sys
 import time
 
 import libtorrent as lt
 
-torrent, folder, ip, port = sys.argv[1:]
+torrent, folder, ip, port, policy, level = sys.argv[1:]
 session = lt.session({
     "listen_interfaces": f"{ip}:{port}",
     "outgoing_interfaces": ip,
@@ -15,8 +15,9 @@ session = lt.session({
     "enable_natpmp": False,
     "enable_outgoing_utp": False,
     "enable_incoming_utp": False,
-    "in_enc_policy": 2,
-    "out_enc_policy": 2,
+    "in_enc_policy": int(policy),
+    "out_enc_policy": int(policy),
+    "allowed_enc_level": int(level),
     "alert_mask": lt.alert.category_t.error_notification
     | lt.alert.category_t.status_notification
     | lt.alert.category_t.tracker_notification

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use testkit::process::Process;
 
-use super::client::{Client, Job};
+use super::client::{Client, Job, Secrecy};
 use crate::Result;
 
 /// Debian's `python3-libtorrent` is seen by Debian's Python only.
@@ -40,5 +40,11 @@ fn start(job: &Job<'_>) -> Result<Process> {
     let mut command = job.command(PYTHON);
     command.args(["-c", SCRIPT]).arg(job.torrent).arg(job.dir);
     command.args([job.ip().to_string(), job.port.to_string()]);
+    // Whether it encrypts, and by which methods: 1 is plaintext behind an encrypted handshake, 2 is RC4.
+    command.args(match job.secrecy {
+        Secrecy::Off => ["2", "3"],
+        Secrecy::Allowed => ["1", "3"],
+        Secrecy::Required => ["0", "2"],
+    });
     Process::start("libtorrent", &mut command)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use testkit::process::Process;
 
 use super::PIECES;
-use super::client::{Client, Job, first_line};
+use super::client::{Client, Job, Secrecy, first_line};
 use crate::Result;
 
 /// Ours.
@@ -24,6 +24,11 @@ impl Pieces {
         command.arg("-v").arg(verb).arg(job.torrent).arg("-d").arg(job.dir);
         command.args(["--bind", &job.ip().to_string(), "--port", &job.port.to_string()]);
         command.args(["--no-dht", "--no-lsd"]);
+        match job.secrecy {
+            Secrecy::Off => command.arg("--encryption=off"),
+            Secrecy::Allowed => &mut command,
+            Secrecy::Required => command.arg("--encryption=require"),
+        };
         Process::start(PIECES, &mut command)
     }
 }

@@ -2,7 +2,7 @@
 
 use testkit::process::Process;
 
-use super::client::{Client, Job, first_line};
+use super::client::{Client, Job, Secrecy, first_line};
 use crate::Result;
 
 /// `qbittorrent-nox`.
@@ -30,6 +30,11 @@ impl Client for Qbittorrent {
 fn start(job: &Job<'_>) -> Result<Process> {
     let (ip, port, web_port) = (job.ip(), job.port, u32::from(job.port) + 20_000);
     let dir = job.dir.display();
+    let encryption = match job.secrecy {
+        Secrecy::Off => 2,
+        Secrecy::Allowed => 0,
+        Secrecy::Required => 1,
+    };
     job.write(
         "qBittorrent/config/qBittorrent.conf",
         &format!(
@@ -40,7 +45,7 @@ Accepted=true
 Session\\BTProtocol=TCP
 Session\\DHTEnabled=false
 Session\\DefaultSavePath={dir}
-Session\\Encryption=2
+Session\\Encryption={encryption}
 Session\\InterfaceAddress={ip}
 Session\\LSDEnabled=false
 Session\\PeXEnabled=false

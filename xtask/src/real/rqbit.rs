@@ -29,6 +29,10 @@ impl Client for Rqbit {
         Process::start(self.name(), command.arg("--exit-on-finish").arg(job.torrent))
     }
 
+    fn encrypts(&self) -> bool {
+        false
+    }
+
     fn leaves_when_done(&self) -> bool {
         true
     }

@@ -2,7 +2,7 @@
 
 use testkit::process::Process;
 
-use super::client::{Client, Job, first_line};
+use super::client::{Client, Job, Secrecy, first_line};
 use crate::Result;
 
 /// `rtorrent`.
@@ -30,6 +30,11 @@ impl Client for Rtorrent {
 fn start(job: &Job<'_>) -> Result<Process> {
     let (ip, port) = (job.ip(), job.port);
     let (dir, scratch) = (job.dir.display(), job.scratch.display());
+    let encryption = match job.secrecy {
+        Secrecy::Off => "none",
+        Secrecy::Allowed => "allow_incoming, try_outgoing, enable_retry",
+        Secrecy::Required => "allow_incoming, try_outgoing, require, require_RC4",
+    };
     let settings = job.write(
         "rtorrent.rc",
         &format!(
@@ -38,7 +43,7 @@ network.bind_address.set = {ip}
 network.local_address.set = {ip}
 network.port_range.set = {port}-{port}
 network.port_random.set = no
-protocol.encryption.set = none
+protocol.encryption.set = {encryption}
 protocol.pex.set = no
 dht.mode.set = disable
 trackers.use_udp.set = no

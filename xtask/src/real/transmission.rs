@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use testkit::process::Process;
 
-use super::client::{Client, Job, first_line};
+use super::client::{Client, Job, Secrecy, first_line};
 use crate::Result;
 
 const START: Duration = Duration::from_secs(20);
@@ -39,10 +39,15 @@ impl Client for Transmission {
 /// A torrent that is added is checked first, so seeding and leeching begin alike.
 fn start(job: &Job<'_>) -> Result<Process> {
     let rpc_port = u32::from(job.port) + 20_000;
+    let encryption = match job.secrecy {
+        Secrecy::Off => 0,
+        Secrecy::Allowed => 1,
+        Secrecy::Required => 2,
+    };
     let settings = json!({
         "bind-address-ipv4": job.ip().to_string(),
         "dht-enabled": false,
-        "encryption": 0,
+        "encryption": encryption,
         "lpd-enabled": false,
         "peer-port": job.port,
         "pex-enabled": false,
