@@ -18,6 +18,8 @@ session = lt.session({
     "in_enc_policy": int(policy),
     "out_enc_policy": int(policy),
     "allowed_enc_level": int(level),
+    # From a peer of the tracker it wants plaintext first, and waits so long before it tries encryption.
+    "min_reconnect_time": 1,
     "alert_mask": lt.alert.category_t.error_notification
     | lt.alert.category_t.status_notification
     | lt.alert.category_t.tracker_notification
