@@ -21,7 +21,7 @@ impl Pieces {
 
     fn start(&self, verb: &str, job: &Job<'_>) -> Result<Process> {
         let mut command = job.command(&self.binary);
-        command.arg("-v").arg(verb).arg(job.torrent).arg("-d").arg(job.dir);
+        command.arg("-vv").arg(verb).arg(job.torrent).arg("-d").arg(job.dir);
         command.args(["--bind", &job.ip().to_string(), "--port", &job.port.to_string()]);
         command.args(["--no-dht", "--no-lsd"]);
         match job.secrecy {
