@@ -12,6 +12,7 @@ pub mod bencode;
 pub mod extension;
 pub mod magnet;
 pub mod metainfo;
+pub mod mse;
 pub mod resume;
 pub mod swarm;
 pub mod tracker_http;
@@ -27,6 +28,7 @@ pub const ALL: &[(&str, Run)] = &[
     ("extension", extension::run),
     ("magnet", magnet::run),
     ("metainfo", metainfo::run),
+    ("mse", mse::run),
     ("resume", resume::run),
     ("swarm", swarm::run),
     ("tracker_http", tracker_http::run),
