@@ -71,7 +71,8 @@ pub enum Action {
     /// Find the addresses of the bootstrap nodes and give them back as [`Input::Bootstrap`]: too few
     /// nodes are known.
     Bootstrap,
-    /// Peers of a torrent that was joined. None is named twice by one search.
+    /// Peers of a torrent that was joined: what a search comes across, none twice, and whoever announces
+    /// to us.
     Found {
         /// The torrent.
         info_hash: [u8; 20],

@@ -144,6 +144,24 @@ fn a_peer_that_announces_with_our_token_is_named_to_others() {
 }
 
 #[test]
+fn who_announces_to_us_is_found_if_we_look_for_the_same() {
+    let mut lab = Lab::quiet();
+    let token = lab.asked(Ask::GetPeers { info_hash: TORRENT }).reply().unwrap().token.clone();
+    let announce =
+        |port| Ask::AnnouncePeer { info_hash: TORRENT, port, token: token.clone().unwrap() };
+    assert_eq!(lab.asked(announce(Some(1))).found, [], "nobody here wants it");
+    lab.dht.handle(lab.now, Input::Join { info_hash: TORRENT.0, port: None });
+    assert_eq!(lab.asked(announce(Some(2))).found, [addr("8.8.4.4:2")]);
+    // What came before is found with the first search, which needs somebody to ask.
+    let other = lab.other;
+    lab.dht.handle(lab.now, Input::Bootstrap { addrs: vec![other] });
+    let home = lab.done().queries();
+    let reply = Reply { id: THEIRS, ..Reply::default() };
+    let found = lab.hear(other, &answer(&home.last().unwrap().1, reply)).found;
+    assert_eq!(found, [addr("8.8.4.4:1"), addr("8.8.4.4:2")]);
+}
+
+#[test]
 fn a_flood_is_answered_with_a_trickle() {
     let mut lab = Lab::quiet();
     let mut bytes = 0;

@@ -47,8 +47,9 @@ impl Dht {
                     self.refuse(now, from, transaction, code::PROTOCOL, "bad token");
                     return;
                 }
-                let port = port.unwrap_or(from.port());
-                self.store.add(now, info_hash, SocketAddr::new(from.ip(), port));
+                let peer = SocketAddr::new(from.ip(), port.unwrap_or(from.port()));
+                self.store.add(now, info_hash, peer);
+                self.found_here(info_hash, vec![peer]);
             }
         }
         self.answered += 1;

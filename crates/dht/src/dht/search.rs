@@ -10,7 +10,7 @@ use super::side::Side;
 use crate::addr::Family;
 use crate::border::{Action, Event};
 use crate::id::Id;
-use crate::limits::{K, LOOKUPS, MAX_TORRENTS, SEARCH_AGAIN, SEARCH_EVERY};
+use crate::limits::{K, LOOKUPS, MAX_FOUND, MAX_TORRENTS, SEARCH_AGAIN, SEARCH_EVERY};
 use crate::lookup::{Goal, Lookup, Next};
 use crate::message::{Ask, Reply};
 
@@ -72,8 +72,18 @@ impl Dht {
             };
             if let Some(torrent) = self.torrents.get(&info_hash) {
                 let goal = Goal::Peers { port: torrent.port };
+                let here = self.store.peers(now, info_hash, family, MAX_FOUND, &mut self.random);
+                self.found_here(info_hash, here);
                 self.start(now, info_hash, family, goal, []);
             }
+        }
+    }
+
+    /// We may be one of the nodes that are announced to. Among few nodes there is no other, so what we
+    /// are told ourselves of a torrent that we look for is found too.
+    pub(super) fn found_here(&mut self, info_hash: Id, addrs: Vec<SocketAddr>) {
+        if self.torrents.contains_key(&info_hash) && !addrs.is_empty() {
+            self.actions.push_back(Action::Found { info_hash: info_hash.0, addrs });
         }
     }
 
