@@ -8,6 +8,7 @@ use testkit::message::Message;
 use testkit::peer::{Handshake, Peer};
 use testkit::process::Process;
 use testkit::seed::Seed;
+use testkit::torrent::Builder;
 use testkit::tracker::Answer;
 
 use crate::stage::Stage;
@@ -118,6 +119,25 @@ fn nobody_seeds_from_a_folder_that_is_not_there() {
     let seed = Cli::seed(&stage.file, &stage.dir("here").join("not")).unwrap().start().unwrap();
     assert_eq!(seed.wait_exit(PATIENCE).unwrap().code(), Some(3), "{}", seed.log());
     assert!(seed.log().contains("here/not: No such file"), "{}", seed.log());
+}
+
+#[test]
+fn another_torrent_with_one_of_the_files_is_refused() {
+    let stage =
+        Stage::with(Builder::new("album").file("song", 90_000).file("cover", 40_000).build());
+    let dir = stage.dir("target");
+    let first = Cli::download(&stage.file, &dir).unwrap().start().unwrap();
+    stage.tracker.wait_event("started").unwrap();
+    let other = Builder::new("album").file("cover", 40_000).file("film", 90_000).build();
+    let file = other.save(&stage.dir("other"), &[&stage.tracker.url()]).unwrap();
+    let second = Cli::download(&file, &dir).unwrap().start().unwrap();
+    assert_eq!(second.wait_exit(PATIENCE).unwrap().code(), Some(17), "{}", second.log());
+    let path = dir.join("album/cover");
+    assert!(second.log().contains(&format!("{}: is in use", path.display())), "{}", second.log());
+    assert!(!dir.join("album/film").exists());
+    assert!(first.exit().is_none());
+    first.terminate();
+    assert_eq!(first.wait_exit(LEAVES_WITHIN).unwrap().code(), Some(7));
 }
 
 #[test]

@@ -88,11 +88,12 @@ impl Heard {
         Ok(extended(self.id.ok_or("it takes no metadata messages")?, &payload))
     }
 
-    /// Answers a request for a piece of `metadata`.
-    pub fn answer(&mut self, peer: &mut Peer, message: &Message, metadata: &[u8]) -> Result<()> {
-        let Some(Metadata::Request(piece)) = self.take(message) else { return Ok(()) };
+    /// Answers a request for a piece of `metadata`; whether the message was one.
+    pub fn answer(&mut self, peer: &mut Peer, message: &Message, metadata: &[u8]) -> Result<bool> {
+        let Some(Metadata::Request(piece)) = self.take(message) else { return Ok(false) };
         let data = metadata.chunks(PIECE).nth(piece).ok_or("a request beyond the metadata")?;
-        peer.send(&self.say(&Metadata::Data(piece, data.to_vec()), metadata.len())?)
+        peer.send(&self.say(&Metadata::Data(piece, data.to_vec()), metadata.len())?)?;
+        Ok(true)
     }
 }
 

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::Result;
 use crate::extended::{self, Heard};
@@ -30,6 +31,8 @@ struct Shared {
     metadata: Option<Vec<u8>>,
     /// Blocks sent so far, by piece.
     sent: Mutex<BTreeMap<u32, usize>>,
+    /// Whether it has given any of its metadata, and who waits for that.
+    gave: (Mutex<bool>, Condvar),
     closed: Mutex<bool>,
 }
 
@@ -73,6 +76,7 @@ impl Seed {
             spoil,
             metadata,
             sent: Mutex::default(),
+            gave: Default::default(),
             closed: Mutex::default(),
         });
         let for_thread = Arc::clone(&shared);
@@ -88,6 +92,17 @@ impl Seed {
     /// How many blocks of each piece it sent, over all connections.
     pub fn sent(&self) -> BTreeMap<u32, usize> {
         self.shared.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until it has given some of its metadata.
+    pub fn wait_gave(&self, patience: Duration) -> Result<()> {
+        let (gave, waiting) = &self.shared.gave;
+        let gave = gave.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = waiting.wait_timeout_while(gave, patience, |gave| !*gave);
+        match outcome.unwrap_or_else(PoisonError::into_inner) {
+            (gave, _) if *gave => Ok(()),
+            _ => Err(format!("nobody asked {} for its metadata", self.shared.name).into()),
+        }
     }
 }
 
@@ -125,7 +140,14 @@ fn serve(mut peer: Peer, shared: &Shared) -> Result<u64> {
         (shared.spoil)(piece, offset, data);
     };
     peer.serve_and(&shared.torrent, spoil, |peer, message| match &shared.metadata {
-        Some(metadata) => heard.answer(peer, message, metadata),
+        Some(metadata) => {
+            if heard.answer(peer, message, metadata)? {
+                let (gave, waiting) = &shared.gave;
+                *gave.lock().unwrap_or_else(PoisonError::into_inner) = true;
+                waiting.notify_all();
+            }
+            Ok(())
+        }
         None => Ok(()),
     })
 }

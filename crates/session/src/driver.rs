@@ -159,6 +159,7 @@ impl Driver {
             }
             Mail::Opened(opened) => self.begin(now, *opened),
             Mail::OpenFailed(error) => self.open_failed(now, error),
+            Mail::Kept(file) => self.kept(file),
             Mail::Saved => self.work.files_closed = true,
             Mail::Announced { tracker, url, result } => self.take_reply(now, tracker, url, result),
             Mail::Snapshot(reply) => {

@@ -25,18 +25,27 @@ pub(crate) const LEFT: u64 = 16 * 1024;
 pub(crate) const GOODBYE: Duration = Duration::from_secs(1);
 
 impl Driver {
-    /// The metadata is here: the user is told, and decides.
+    /// The metadata is here: it is kept for the next time, then the user is told, who may leave at once.
     pub(crate) fn metadata(&mut self, now: Instant, info: &[u8]) {
         let Some(magnet) = &self.magnet else { return };
-        match magnet.torrent_file(info) {
-            Ok(file) => {
-                if let Some(folder) = &self.state_dir {
-                    let path = place(folder, self.entry.info_hash);
-                    self.shared.saver.keep(path, file.clone());
-                }
-                self.tell(Event::Metadata { torrent: self.id, file });
+        match (magnet.torrent_file(info), &self.state_dir) {
+            (Ok(file), Some(folder)) => {
+                let path = place(folder, self.entry.info_hash);
+                let mailbox = self.entry.mailbox.clone();
+                self.shared.saver.keep(path, file.clone(), move || {
+                    // A torrent that has ended is no longer asked what to do with it.
+                    let _ = mailbox.send(Mail::Kept(file));
+                });
             }
-            Err(error) => self.fail(now, ErrorKind::Metadata(error)),
+            (Ok(file), None) => self.kept(file),
+            (Err(error), _) => self.fail(now, ErrorKind::Metadata(error)),
+        }
+    }
+
+    /// The user is told the metadata, and decides.
+    pub(crate) fn kept(&self, file: Vec<u8>) {
+        if self.state != State::Stopping {
+            self.tell(Event::Metadata { torrent: self.id, file });
         }
     }
 

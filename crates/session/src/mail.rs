@@ -40,6 +40,8 @@ pub(crate) enum Mail {
     Found { addrs: Vec<SocketAddr>, source: Source },
     /// A tracker answered, or did not.
     Announced { tracker: usize, url: String, result: Result<tracker::Reply, tracker::Error> },
+    /// The torrent file that a magnet stands for is kept for the next time, if that could be done.
+    Kept(Vec<u8>),
     /// The files of a magnet whose metadata is here are being opened; it may turn out to be private.
     Opening { private: bool },
     /// They are open.

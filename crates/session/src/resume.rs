@@ -249,9 +249,9 @@ impl Saver {
         self.send(Job { what: What::State(place.clone(), state), then: Box::new(then) });
     }
 
-    /// Saves a file beside the resume state.
-    pub(crate) fn keep(&self, path: PathBuf, bytes: Vec<u8>) {
-        self.send(Job { what: What::File(path, bytes), then: Box::new(|| {}) });
+    /// Saves a file beside the resume state, then calls `then` on the saver's thread.
+    pub(crate) fn keep(&self, path: PathBuf, bytes: Vec<u8>, then: impl FnOnce() + Send + 'static) {
+        self.send(Job { what: What::File(path, bytes), then: Box::new(then) });
     }
 
     fn send(&self, job: Job) {

@@ -94,13 +94,14 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
     /// what is beyond the torrent's length is neither read nor written.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] when another open torrent, of this process or another, has the same
-    /// files; [`ErrorKind::Full`] when they do not fit on the disk; and when they can't be made.
+    /// [`ErrorKind::Locked`] when another open torrent, of this process or another, has one of
+    /// the files; [`ErrorKind::Full`] when they do not fit on the disk; and when they can't be made.
     pub fn open(&self, torrent: TorrentId, spec: &Spec) -> Result<Opened, Error> {
         if self.shared.torrent(torrent).is_some() {
             return Err(Error::plain(ErrorKind::Locked, "the torrent is open already"));
         }
-        let open = Torrent::open(spec, Arc::clone(&self.shared.cache))?;
+        let Shared { cache, spare, .. } = &*self.shared;
+        let open = Torrent::open(spec, Arc::clone(cache), Arc::clone(spare))?;
         let opened = Opened { fresh: open.fresh };
         let run = (RUN_LEN / spec.layout().piece_length()).max(1);
         if self.shared.add(torrent, open, run) {

@@ -12,6 +12,7 @@ mod hash;
 mod hold;
 mod job;
 mod lane;
+mod lock;
 mod paths;
 mod room;
 mod scan;

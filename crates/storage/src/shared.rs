@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::files::FileCache;
 use crate::job::{Done, TorrentId};
+use crate::lock::SpareLocks;
 use crate::torrent::Torrent;
 
 /// Where answers go.
@@ -17,6 +18,7 @@ pub(crate) type Callback<B> = Box<dyn Fn(Vec<Done<B>>) + Send + Sync>;
 pub(crate) struct Shared<B> {
     torrents: RwLock<Torrents>,
     pub(crate) cache: Arc<FileCache>,
+    pub(crate) spare: Arc<SpareLocks>,
     /// Bytes of unfinished pieces in memory.
     pub(crate) held: Arc<AtomicUsize>,
     pub(crate) hold_budget: usize,
@@ -46,6 +48,7 @@ impl<B> Shared<B> {
         Self {
             torrents: RwLock::default(),
             cache: FileCache::new(),
+            spare: SpareLocks::new(),
             held: Arc::new(AtomicUsize::new(0)),
             hold_budget,
             done,

@@ -1,18 +1,18 @@
-//! An open torrent: its files, its lock, what was written to it and is not durable yet.
+//! An open torrent: its files, its locks, what was written to it and is not durable yet.
 //! It starts no thread and decides nothing about pieces.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metainfo::PieceIndex;
-use rustix::fs::{FlockOperation, Stat, flock};
+use rustix::fs::Stat;
 use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind};
 use crate::files::{FileCache, FileId, Files, Stamp};
 use crate::fit;
+use crate::lock::{Locks, SpareLocks};
 use crate::paths::{Access, Root};
 use crate::room::{free_space, full_by, survey, unallocated};
 use crate::spec::{Allocation, Spec, unsupported};
@@ -25,9 +25,8 @@ pub(crate) struct Torrent {
     pub(crate) files: Files,
     pub(crate) watch: Watch,
     dirty: Mutex<Dirty>,
-    /// Holds the lock: released when closed. `None` where the file system has no locks, and for a
-    /// torrent without files.
-    _lock: Option<File>,
+    /// Held, never looked at.
+    _locks: Locks,
     /// None of its files had a byte before.
     pub(crate) fresh: bool,
 }
@@ -43,10 +42,14 @@ pub(crate) struct Dirty {
 }
 
 impl Torrent {
-    /// Takes the torrent's lock, then makes its files and gives them their lengths.
+    /// Takes the torrent's locks, then makes its files and gives them their lengths.
     ///
     /// A file that is long enough already is left as it is; one that is too long is never cut.
-    pub(crate) fn open(spec: &Spec, cache: Arc<FileCache>) -> Result<Self, Error> {
+    pub(crate) fn open(
+        spec: &Spec,
+        cache: Arc<FileCache>,
+        spare: Arc<SpareLocks>,
+    ) -> Result<Self, Error> {
         if spec.is_merkle() {
             return Err(unsupported());
         }
@@ -54,7 +57,7 @@ impl Torrent {
         let stats = survey(spec)?;
         refuse_if_full(spec, &stats)?;
         let root = Root::create(spec.root())?;
-        let lock = take_lock(&root, spec)?;
+        let locks = Locks::take(&root, spec, &stats, spare)?;
         let watch = Watch::new(spec.files().len());
         let mut dirty = Dirty::default();
         for (index, (file, stat)) in spec.files().iter().zip(&stats).enumerate() {
@@ -89,7 +92,7 @@ impl Torrent {
         }
         let fresh = dirty.files.is_empty();
         let files = Files::new(spec.clone(), cache);
-        Ok(Self { files, watch, dirty: Mutex::new(dirty), _lock: lock, fresh })
+        Ok(Self { files, watch, dirty: Mutex::new(dirty), _locks: locks, fresh })
     }
 
     /// Notes that the file was written.
@@ -181,33 +184,6 @@ fn full(spec: &Spec, path: &Path, unwritten: u64) -> Error {
     full_by(path, missing.max(unwritten).max(1))
 }
 
-/// Locks the torrent's files: an exclusive `flock` on the first file that has bytes (or, if none
-/// has, the first file). Nothing is left behind in the user's folder, and the lock goes with the
-/// process, however that ends.
-fn take_lock(root: &Root, spec: &Spec) -> Result<Option<File>, Error> {
-    let on_disk = || spec.files().iter().enumerate().filter(|(_, file)| file.on_disk);
-    let first = on_disk().find(|(index, _)| spec.layout().file_len(*index) > 0);
-    let Some((_, file)) = first.or_else(|| on_disk().next()) else { return Ok(None) };
-    let path = spec.root().join(&file.path);
-    let open = match root.file(&file.path, Access::Create) {
-        // Files that may only be read can be seeded, and locked too.
-        Err(error) if error.kind() == ErrorKind::Denied => root.file(&file.path, Access::Read),
-        other => other,
-    }?;
-    match flock(&open, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(open)),
-        Err(Errno::WOULDBLOCK) => Err(Error::new(
-            ErrorKind::Locked,
-            &path,
-            "is in use: another download or seed has this torrent's files open",
-        )),
-        Err(errno) => {
-            log::warn!("{}: cannot be locked ({errno}); going on without", path.display());
-            Ok(None)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use metainfo::Layout;
@@ -222,7 +198,7 @@ mod tests {
         let file = FileSpec { path: "data".into(), on_disk: true };
         let hashes = vec![[0; 20]; layout.piece_count() as usize];
         let spec = Spec::from_parts(folder.path(), vec![file], layout, hashes).unwrap();
-        let torrent = Torrent::open(&spec, FileCache::with_capacity(4)).unwrap();
+        let torrent = Torrent::open(&spec, FileCache::with_capacity(4), SpareLocks::of(4)).unwrap();
         let error = torrent.write_error(0, Errno::NOSPC, 4_096);
         assert_eq!(error.kind(), ErrorKind::Full { missing: 4_096 });
         let path = folder.path().join("data");
@@ -242,7 +218,7 @@ mod tests {
         let file = |path: &str| FileSpec { path: path.into(), on_disk: true };
         let files = vec![file("a/b/one"), file("two")];
         let spec = Spec::from_parts(folder.path(), files, layout, vec![[0; 20]]).unwrap();
-        let torrent = Torrent::open(&spec, FileCache::with_capacity(4)).unwrap();
+        let torrent = Torrent::open(&spec, FileCache::with_capacity(4), SpareLocks::of(4)).unwrap();
         torrent.note_file(1);
         torrent.note_piece(PieceIndex::new(0));
         let dirty = torrent.take_dirty();

@@ -1,0 +1,185 @@
+//! Who may use a torrent's files: one open torrent at a time, of this process or another. A lock is an
+//! exclusive `flock` on the file itself: it leaves nothing behind in the user's folder, and goes with
+//! the process, however that ends.
+//! Nothing here reads or writes a byte of a file.
+
+use std::cmp::Reverse;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::fs::{FlockOperation, Stat, flock, fstat};
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+
+use crate::error::{Error, ErrorKind};
+use crate::files::FileId;
+use crate::paths::{Access, Root};
+use crate::spec::Spec;
+
+/// The most files of one torrent that are locked, since each lock costs a descriptor: nearly all
+/// torrents have fewer, and of the others these are the ones that hold their bytes.
+const MAX_LOCKED_FILES: usize = 64;
+
+/// The most locks over all torrents, the one that each torrent has not counted: with the open files
+/// they stay below what is set aside beside connections. Never more than an eighth of
+/// `RLIMIT_NOFILE`.
+const MAX_SPARE_LOCKS: usize = 256;
+
+/// How many locks there may be beyond one a torrent.
+#[derive(Debug)]
+pub(crate) struct SpareLocks(AtomicUsize);
+
+/// The locks of one open torrent; dropped, they are released.
+#[derive(Debug)]
+pub(crate) struct Locks {
+    files: Vec<(FileId, File)>,
+    /// How many of them are from the spare ones.
+    taken: usize,
+    spare: Arc<SpareLocks>,
+}
+
+impl SpareLocks {
+    pub(crate) fn new() -> Arc<Self> {
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let eighth = usize::try_from(limit / 8).unwrap_or(MAX_SPARE_LOCKS);
+        Self::of(eighth.min(MAX_SPARE_LOCKS))
+    }
+
+    pub(crate) fn of(count: usize) -> Arc<Self> {
+        Arc::new(Self(AtomicUsize::new(count)))
+    }
+
+    fn take(&self) -> bool {
+        let fewer = |left: usize| left.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok()
+    }
+}
+
+impl Drop for Locks {
+    fn drop(&mut self) {
+        self.spare.0.fetch_add(self.taken, Ordering::Relaxed);
+    }
+}
+
+impl Locks {
+    /// Locks the longest file, whatever it takes, and as many more as there are spare locks for, the
+    /// longer ones before the others. So a torrent is never open twice, and two torrents that share a
+    /// file are told apart unless that file is small and one of many. Files without bytes are locked
+    /// only where a torrent has no others. What was not there, by `stats`, is made.
+    pub(crate) fn take(
+        root: &Root,
+        spec: &Spec,
+        stats: &[Option<Stat>],
+        spare: Arc<SpareLocks>,
+    ) -> Result<Self, Error> {
+        let len = |index: usize| spec.layout().file_len(index);
+        let on_disk = spec.files().iter().enumerate().filter(|(_, file)| file.on_disk);
+        let mut files: Vec<usize> = on_disk.map(|(index, _)| index).collect();
+        files.sort_by_key(|&index| (Reverse(len(index)), index));
+        files.truncate(MAX_LOCKED_FILES);
+        let mut locks = Self { files: Vec::new(), taken: 0, spare };
+        let others = files.iter().skip(1).take_while(|&&index| len(index) > 0);
+        locks.taken = others.take_while(|_| locks.spare.take()).count();
+        files.truncate(1 + locks.taken);
+        // Only what is there can be in use: nothing is made before that is known.
+        files.sort_by_key(|&index| stats.get(index).is_none_or(Option::is_none));
+        for index in files {
+            locks.lock(root, spec, index)?;
+        }
+        Ok(locks)
+    }
+
+    /// Does without where the file system has no locks.
+    fn lock(&mut self, root: &Root, spec: &Spec, index: usize) -> Result<(), Error> {
+        let Some(file) = spec.files().get(index) else { return Ok(()) };
+        let path = spec.root().join(&file.path);
+        let open = match root.file(&file.path, Access::Create) {
+            // Files that may only be read can be seeded, and locked too.
+            Err(error) if error.kind() == ErrorKind::Denied => root.file(&file.path, Access::Read),
+            other => other,
+        }?;
+        let id = fstat(&open).map(|stat| FileId::of(&stat));
+        let id = id.map_err(|errno| Error::io("look at it", &path, &errno.into()))?;
+        if self.files.iter().any(|(locked, _)| *locked == id) {
+            // Two names of one file, as programs make that save room.
+            return Ok(());
+        }
+        match flock(&open, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => self.files.push((id, open)),
+            Err(Errno::WOULDBLOCK) => {
+                let message = "is in use: another download or seed has it open";
+                return Err(Error::new(ErrorKind::Locked, &path, message));
+            }
+            Err(errno) => {
+                log::warn!("{}: cannot be locked ({errno}); going on without", path.display());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use metainfo::Layout;
+
+    use super::*;
+    use crate::room::survey;
+    use crate::spec::FileSpec;
+
+    /// A torrent of files with these names and lengths, locked.
+    fn take(folder: &Path, files: &[(&str, u64)], spare: &Arc<SpareLocks>) -> Result<Locks, Error> {
+        let lens: Vec<u64> = files.iter().map(|(_, len)| *len).collect();
+        let layout = Layout::new(16_384, &lens).unwrap();
+        let file = |(path, _): &(&str, u64)| FileSpec { path: path.into(), on_disk: true };
+        let hashes = vec![[0; 20]; layout.piece_count() as usize];
+        let files = files.iter().map(file).collect();
+        let spec = Spec::from_parts(folder, files, layout, hashes).unwrap();
+        let root = Root::create(folder).unwrap();
+        Locks::take(&root, &spec, &survey(&spec).unwrap(), Arc::clone(spare))
+    }
+
+    #[test]
+    fn torrents_that_share_any_file_exclude_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let spare = SpareLocks::of(8);
+        let take = |files: &[_]| take(folder.path(), files, &spare);
+        let first = take(&[("none", 0), ("shared", 10), ("long", 900)]).unwrap();
+        let error = take(&[("longer", 1_000), ("shared", 10)]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked);
+        assert!(error.to_string().contains("shared: is in use"), "{error}");
+        assert!(!folder.path().join("longer").exists());
+        // A file without bytes is nobody's.
+        let other = take(&[("none", 0), ("longer", 1_000)]).unwrap();
+        drop(first);
+        let second = take(&[("shared", 10), ("long", 900)]).unwrap();
+        assert_eq!(spare.0.load(Ordering::Relaxed), 7);
+        drop((other, second));
+        assert_eq!(spare.0.load(Ordering::Relaxed), 8);
+    }
+
+    #[test]
+    fn a_torrent_is_never_open_twice_even_without_spare_locks() {
+        let folder = tempfile::tempdir().unwrap();
+        let take = |files: &[_]| take(folder.path(), files, &SpareLocks::of(0));
+        let files = [("a", 5), ("b", 7), ("c", 0)];
+        let locks = take(&files).unwrap();
+        assert_eq!(locks.files.len(), 1);
+        assert_eq!(take(&files).unwrap_err().kind(), ErrorKind::Locked);
+        let _empty = take(&[("e", 0)]).unwrap();
+        assert_eq!(take(&[("e", 0)]).unwrap_err().kind(), ErrorKind::Locked);
+    }
+
+    #[test]
+    fn two_names_of_one_file_are_one() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), b"bytes").unwrap();
+        std::fs::hard_link(folder.path().join("a"), folder.path().join("b")).unwrap();
+        let take = |files: &[_]| take(folder.path(), files, &SpareLocks::of(8));
+        let locks = take(&[("a", 5), ("b", 5)]).unwrap();
+        assert_eq!(locks.files.len(), 1);
+        assert_eq!(take(&[("b", 5)]).unwrap_err().kind(), ErrorKind::Locked);
+    }
+}
