@@ -9,7 +9,7 @@ use ::bencode::{Decoder, Error};
 
 use crate::args::BencodeCommand;
 use crate::exit::{Code, Failure};
-use crate::{output, source, text};
+use crate::{dash, output, source, text};
 
 /// The longest file that is read: several times any torrent.
 const MAX_LEN: usize = 512 * 1024 * 1024;
@@ -32,7 +32,7 @@ fn show(file: &Path, as_json: bool) -> Result<(), Failure> {
     let document =
         Decoder::new().lenient().decode(&bytes).map_err(|error| refused(file, &error))?;
     for oddity in document.oddities() {
-        log::warn!("{}: {oddity}", source::shown(file));
+        log::warn!("{}: {oddity}", dash::input(file));
     }
     if as_json {
         output::json(&json::Document::new(document.root()))
@@ -44,11 +44,11 @@ fn show(file: &Path, as_json: bool) -> Result<(), Failure> {
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     source::read(file, MAX_LEN)?.ok_or_else(|| {
         let limit = text::bytes(u64::try_from(MAX_LEN).unwrap_or(u64::MAX));
-        let message = format!("{}: longer than {limit}, too long to look at", source::shown(file));
+        let message = format!("{}: longer than {limit}, too long to look at", dash::input(file));
         Failure::new(Code::BadBencode, message)
     })
 }
 
 fn refused(file: &Path, error: &Error) -> Failure {
-    Failure::new(Code::BadBencode, format!("{}: {error}", source::shown(file)))
+    Failure::new(Code::BadBencode, format!("{}: {error}", dash::input(file)))
 }

@@ -12,7 +12,7 @@ use crate::attend::Attendant;
 use crate::exit::{Code, Failure};
 use crate::tiers::tiers;
 use crate::walk::{self, Excludes};
-use crate::{output, save, source, text};
+use crate::{dash, output, save, text};
 
 /// What new torrents name as their maker.
 const CREATED_BY: &str = concat!("pieces-cli ", env!("CARGO_PKG_VERSION"));
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Create, quiet: bool) -> Result<(), Failure> {
     let torrent = content.hash(&plan, quiet)?;
     let torrent = plan.encode(&torrent.sha1, &torrent.roots, &extras).map_err(|e| refused(&e))?;
     save::save(&output, &torrent, args.force)?;
-    if source::is_stdin(&output) { Ok(()) } else { tell(&output, &torrent) }
+    if dash::is(&output) { Ok(()) } else { tell(&output, &torrent) }
 }
 
 /// What a torrent is made of.

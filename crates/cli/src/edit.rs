@@ -5,7 +5,7 @@ use metainfo::{Edit, Metainfo};
 use crate::args::{self, Changes};
 use crate::exit::{Code, Failure};
 use crate::tiers::tiers;
-use crate::{fetch, output, save, source, text};
+use crate::{dash, fetch, output, save, source, text};
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Edit, quiet: bool) -> Result<(), Failure> {
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &args::Edit, quiet: bool) -> Result<(), Failure> {
     let edited = edit.apply(&before).map_err(refused)?;
     let after = Metainfo::from_bytes(&edited.bytes).map_err(refused)?;
     save::save(output, &edited.bytes, replace)?;
-    if source::is_stdin(output) || quiet {
+    if dash::is(output) || quiet {
         return Ok(());
     }
     output::text(|out| {

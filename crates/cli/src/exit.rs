@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::{dash, text};
+
 /// How the process ends. The discriminant is the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -62,7 +64,7 @@ impl Failure {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Code::DiskFull,
             _ => Code::Io,
         };
-        Self::new(code, format!("{}: {}", crate::source::shown(path), cause(error)))
+        Self::new(code, format!("{}: {}", dash::input(path), cause(error)))
     }
 
     /// What hashing files on disk reports.
@@ -76,7 +78,7 @@ impl Failure {
         };
         let message = match error.kind() {
             storage::ErrorKind::Cancelled => "stopped before all of it was read".into(),
-            _ => crate::text::escape(&error.to_string()).into_owned(),
+            _ => text::escape(&error.to_string()).into_owned(),
         };
         Self::new(code, message)
     }

@@ -6,6 +6,7 @@ mod args;
 mod attend;
 mod bencode;
 mod create;
+mod dash;
 mod download;
 mod edit;
 mod exit;

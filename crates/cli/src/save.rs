@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use tempfile::Builder;
 
 use crate::exit::{Code, Failure};
-use crate::{output, source, text};
+use crate::{dash, output, text};
 
 /// The mode of a new file, before the user's umask.
 const NEW_FILE: u32 = 0o666;
 
 /// Fails early where [`save`] would fail late: when `path` is there and may not be replaced.
 pub(crate) fn check(path: &Path, replace: bool) -> Result<(), Failure> {
-    if source::is_stdin(path) {
+    if dash::is(path) {
         return Ok(());
     }
     let shown = text::path(path);
@@ -36,7 +36,7 @@ pub(crate) fn check(path: &Path, replace: bool) -> Result<(), Failure> {
 /// Writes `bytes` to the file at `path`, or to stdout (`-`). A file appears complete or not at
 /// all; one that is replaced keeps its mode, and a link stays a link.
 pub(crate) fn save(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Failure> {
-    if source::is_stdin(path) {
+    if dash::is(path) {
         return output::text(|out| out.write_all(bytes));
     }
     let failed = |error: std::io::Error| Failure::io(path, &error);

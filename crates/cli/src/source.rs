@@ -8,7 +8,7 @@ use std::path::Path;
 use metainfo::{ErrorKind, MAX_TORRENT_LEN, Magnet, Metainfo};
 
 use crate::exit::{Code, Failure};
-use crate::{fetch, text};
+use crate::{dash, fetch, text};
 
 /// What names a torrent.
 pub(crate) enum Source {
@@ -56,7 +56,7 @@ pub(crate) fn torrent(path: &Path) -> Result<Metainfo, Failure> {
 
 /// The torrent that `bytes`, read from `path`, are.
 pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Metainfo, Failure> {
-    let shown = shown(path);
+    let shown = dash::input(path);
     if bytes.is_empty() {
         return Err(Failure::new(Code::BadBencode, format!("{shown}: empty, so not a torrent")));
     }
@@ -72,7 +72,7 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Metainfo, Failure> {
 pub(crate) fn torrent_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     read(path, MAX_TORRENT_LEN)?.ok_or_else(|| {
         let limit = text::bytes(u64::try_from(MAX_TORRENT_LEN).unwrap_or(u64::MAX));
-        let message = format!("{}: longer than {limit}, so not a torrent", shown(path));
+        let message = format!("{}: longer than {limit}, so not a torrent", dash::input(path));
         Failure::new(Code::BadTorrent, message)
     })
 }
@@ -83,7 +83,7 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Failure
     let failed = |error| Failure::io(path, &error);
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
-    if is_stdin(path) {
+    if dash::is(path) {
         io::stdin().take(most).read_to_end(&mut bytes).map_err(failed)?;
     } else if let Some(url) = path.to_str().filter(|text| fetch::is_url(text)) {
         bytes = fetch::get(url, most)?;
@@ -91,16 +91,6 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Failure
         File::open(path).map_err(failed)?.take(most).read_to_end(&mut bytes).map_err(failed)?;
     }
     Ok((bytes.len() <= limit).then_some(bytes))
-}
-
-/// Whether the user means stdin, or stdout for a file that is written.
-pub(crate) fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
-/// The source, for messages.
-pub(crate) fn shown(path: &Path) -> String {
-    if is_stdin(path) { "stdin".into() } else { text::path(path) }
 }
 
 /// The exit code of a torrent that was refused.

@@ -10,7 +10,7 @@ use storage::{FileState, Options, Spec, Verified};
 use crate::args::Verify;
 use crate::attend::Attendant;
 use crate::exit::{Code, Failure};
-use crate::{output, source, text};
+use crate::{dash, output, source, text};
 
 /// Runs the command.
 pub(crate) fn run(args: &Verify, quiet: bool) -> Result<(), Failure> {
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &Verify, quiet: bool) -> Result<(), Failure> {
     dir.metadata().map_err(|error| Failure::io(dir, &error))?;
     let spec = Spec::to_verify(dir, &torrent).map_err(|error| {
         let failure = Failure::storage(&error);
-        Failure::new(failure.code(), format!("{}: {failure}", source::shown(&args.torrent)))
+        Failure::new(failure.code(), format!("{}: {failure}", dash::input(&args.torrent)))
     })?;
     let attendant = Attendant::start(torrent.name(), "verifying", quiet)?;
     let found = storage::verify(

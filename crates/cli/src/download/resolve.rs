@@ -11,7 +11,7 @@ use super::{config, failure, signals};
 use crate::args::{Limits, Resolve};
 use crate::exit::{Code, Failure};
 use crate::progress::{self, Progress};
-use crate::{save, source, text};
+use crate::{dash, save, source, text};
 
 /// Limits that are none.
 const LIMITS: Limits = Limits { max_download: None, max_upload: None, max_peers: None };
@@ -34,7 +34,7 @@ pub(crate) fn resolve(args: &Resolve, quiet: bool) -> Result<(), Failure> {
     save::save(&args.output, &file, args.force)?;
     if !quiet {
         let (size, pieces) = (text::bytes(torrent.total_len()), torrent.piece_count());
-        let (output, name) = (source::shown(&args.output), text::escape(torrent.name()));
+        let (output, name) = (dash::output(&args.output), text::escape(torrent.name()));
         progress::write_line(&format!("{output}: {name}, {size} in {pieces} pieces"));
     }
     Ok(())

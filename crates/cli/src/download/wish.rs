@@ -9,7 +9,7 @@ use session::{AddOptions, Allocation};
 use crate::args::Download;
 use crate::exit::{Code, Failure};
 use crate::source::Source;
-use crate::{save, source, text};
+use crate::{dash, save, source, text};
 
 use super::select;
 
@@ -100,7 +100,7 @@ fn in_range(range: &std::ops::RangeInclusive<u32>, index: usize) -> bool {
 
 /// Whether the file holds this torrent already.
 fn is_there(path: &Path, torrent: &Metainfo) -> bool {
-    !source::is_stdin(path)
+    !dash::is(path)
         && path.is_file()
         && source::torrent(path).is_ok_and(|there| there.info_hash() == torrent.info_hash())
 }

@@ -1,0 +1,20 @@
+//! The path `-`: stdin where something is read, stdout where something is written. Never opens either.
+
+use std::path::Path;
+
+use crate::text;
+
+/// Whether the path is `-`.
+pub(crate) fn is(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// What is read, for messages.
+pub(crate) fn input(path: &Path) -> String {
+    if is(path) { "stdin".into() } else { text::path(path) }
+}
+
+/// What is written, for messages.
+pub(crate) fn output(path: &Path) -> String {
+    if is(path) { "stdout".into() } else { text::path(path) }
+}
