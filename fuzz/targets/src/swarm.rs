@@ -3,21 +3,21 @@
 //! own counters, after every step.
 
 mod lab;
+#[path = "../../../crates/swarm/tests/sim/talk.rs"]
+#[allow(dead_code, reason = "the simulated swarms ask it more")]
+mod talk;
 
 use std::time::Duration;
 
 use metainfo::PieceSet;
 use swarm::{Control, DiskDone, Input, Limit, Origin, Source};
-use wire::{Message, Payload, PeerId, Request};
+use wire::{Message, Payload, PeerId, Request, Reserved};
 
 use self::lab::Lab;
 use crate::script::Script;
 
 /// Longer scripts only repeat themselves.
 const MOST_STEPS: usize = 2_000;
-
-/// The bit of the last reserved byte that names the fast extension (BEP 6).
-const FAST: u8 = 0x04;
 
 /// Plays the bytes as a script.
 pub fn run(data: &[u8]) {
@@ -52,6 +52,18 @@ fn step(lab: &mut Lab, script: &mut Script<'_>) {
         7 => outside(lab, script),
         // A peer that does as it is told, so that scripts get somewhere.
         8 | 9 => lab.obey(script.byte(), script.byte()),
+        14 => {
+            if let Some(peer) = lab.peer(script.byte()) {
+                let message = newer(lab, script);
+                lab.say(peer, message);
+            }
+        }
+        // One that says that it will not.
+        15 => {
+            if let Some((peer, request)) = lab.owed(script.byte()) {
+                lab.say(peer, Message::Reject(request));
+            }
+        }
         _ => {
             if let Some(peer) = lab.peer(script.byte()) {
                 let message = message(lab, script);
@@ -63,10 +75,11 @@ fn step(lab: &mut Lab, script: &mut Script<'_>) {
 
 fn connect(lab: &mut Lab, script: &mut Script<'_>) {
     let id = PeerId([script.byte() % 8; 20]);
-    let mut reserved = [if script.byte().is_multiple_of(2) { 0 } else { 0xff }; 8];
-    // Nobody here speaks the fast extension: with it a choke takes nothing back, and the rules of the
-    // lab are those without. The simulated swarms play peers that do.
-    reserved[7] &= !FAST;
+    let reserved = match script.byte() {
+        even if even.is_multiple_of(2) => Reserved::NONE,
+        odd if odd % 4 == 1 => Reserved::NONE.with_extended().with_fast(),
+        _ => Reserved::NONE.with_fast(),
+    };
     let dialed = (!script.byte().is_multiple_of(3)).then(|| lab.dials.pop_front()).flatten();
     let (addr, origin) = match dialed {
         Some(addr) => (addr, Origin::Dialed),
@@ -134,5 +147,25 @@ fn message(lab: &Lab, script: &mut Script<'_>) -> Message {
             Message::Piece { piece, offset, payload }
         }
         _ => Message::Port(u16::from(script.byte())),
+    }
+}
+
+/// What only some peers may say.
+fn newer(lab: &Lab, script: &mut Script<'_>) -> Message {
+    let pieces = lab.layout.piece_count();
+    match script.below(8) {
+        0 => Message::HaveAll,
+        1 => Message::HaveNone,
+        2 => Message::Suggest(script.number(pieces)),
+        3 | 4 => Message::AllowedFast(script.number(pieces)),
+        5 => {
+            let offset = script.number(4).saturating_mul(metainfo::BLOCK_LEN);
+            let (piece, len) = (script.number(pieces), metainfo::BLOCK_LEN);
+            Message::Reject(Request { piece, offset, len })
+        }
+        _ => {
+            let (id, len) = (script.byte() % 8, script.below(64));
+            Message::Extended { id, payload: script.take(len).into() }
+        }
     }
 }

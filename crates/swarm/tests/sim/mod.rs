@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 pub(crate) mod disk;
+pub(crate) mod talk;
 pub(crate) mod watch;
 
 use std::collections::{BTreeMap, VecDeque};

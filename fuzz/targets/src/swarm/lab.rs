@@ -1,7 +1,7 @@
 //! The world around the torrent under test: connections as their messages show them, a disk that
 //! keeps a mark for each block, the clock. It checks what the torrent does, and decides nothing.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,9 @@ use metainfo::{Block, Layout, PieceIndex, PieceSet};
 use swarm::{
     Action, Checked, Config, DiskDone, DiskJob, Input, Origin, PeerKey, Phase, Torrent, limits,
 };
-use wire::{Message, Payload, PeerId, Request};
+use wire::{Message, Payload, PeerId, Request, Reserved};
+
+use super::talk::Talk;
 
 /// Three blocks, the last of them short.
 const PIECE_LEN: u32 = 40_000;
@@ -22,23 +24,16 @@ pub(super) struct Lab {
     pub(super) layout: Layout,
     pub(super) dials: VecDeque<SocketAddr>,
     now: Instant,
-    open: BTreeMap<PeerKey, Seen>,
+    open: BTreeMap<PeerKey, Open>,
     keys: u64,
     jobs: VecDeque<DiskJob>,
     written: BTreeMap<Block, u8>,
     have: PieceSet,
 }
 
-/// One connection as its messages show it.
-#[derive(Default)]
-#[allow(clippy::struct_excessive_bools, reason = "the flags of the protocol")]
-struct Seen {
-    spoke: bool,
-    unchoked_us: bool,
-    unchoked_it: bool,
-    interested: bool,
-    /// Everything that it ever asked for.
-    asked_us: BTreeSet<Request>,
+/// One connection: what was said on it, and what its peer means to answer.
+struct Open {
+    talk: Talk,
     /// What it was asked for and may still give.
     owes: VecDeque<Request>,
     /// Payload bytes sent to it that it has not read yet.
@@ -57,6 +52,8 @@ impl Lab {
             have.insert(piece);
         }
         let mut config = Config::new(PeerId([7; 20]));
+        config.reserved = Reserved::NONE.with_extended().with_fast();
+        config.info_hash = Some([7; 20].into());
         config.own_addrs = vec![Self::addr(0)];
         config.max_peers = 6;
         config.max_half_open = 4;
@@ -102,18 +99,13 @@ impl Lab {
         addr: SocketAddr,
         origin: Origin,
         peer_id: PeerId,
-        reserved: [u8; 8],
+        reserved: Reserved,
     ) {
         self.keys += 1;
         let peer = PeerKey(self.keys);
-        self.open.insert(peer, Seen::default());
-        self.input(Input::Connected {
-            peer,
-            addr,
-            origin,
-            peer_id,
-            reserved: wire::Reserved(reserved),
-        });
+        let talk = Talk::new(reserved.has_fast());
+        self.open.insert(peer, Open { talk, owes: VecDeque::new(), credit: 0 });
+        self.input(Input::Connected { peer, addr, origin, peer_id, reserved });
     }
 
     /// One of the connections.
@@ -127,25 +119,21 @@ impl Lab {
     }
 
     pub(super) fn say(&mut self, peer: PeerKey, message: Message) {
-        let Some(seen) = self.open.get_mut(&peer) else { return };
-        match &message {
-            Message::Choke => seen.unchoked_us = false,
-            Message::Unchoke => seen.unchoked_us = true,
-            Message::Request(request) => {
-                seen.asked_us.insert(*request);
-            }
-            _ => {}
-        }
+        let Some(open) = self.open.get_mut(&peer) else { return };
+        open.talk.received(&message);
         self.input(Input::Message { peer, message });
+    }
+
+    /// What a peer was asked for first, and does not mean to answer any more.
+    pub(super) fn owed(&mut self, which: u8) -> Option<(PeerKey, Request)> {
+        let owing = || self.open.iter().filter(|(_, open)| !open.owes.is_empty());
+        let (&peer, _) = owing().nth(usize::from(which) % owing().count().max(1))?;
+        Some((peer, self.open.get_mut(&peer)?.owes.pop_front()?))
     }
 
     /// A peer gives the block that it was asked for first, mostly the right one.
     pub(super) fn obey(&mut self, which: u8, how: u8) {
-        let owing = self.open.iter().filter(|(_, seen)| !seen.owes.is_empty());
-        let count = owing.clone().count().max(1);
-        let Some((&peer, _)) = owing.clone().nth(usize::from(which) % count) else { return };
-        let owes = self.open.get_mut(&peer).and_then(|seen| seen.owes.pop_front());
-        let Some(Request { piece, offset, len }) = owes else { return };
+        let Some((peer, Request { piece, offset, len })) = self.owed(which) else { return };
         let mark = if how.is_multiple_of(8) { how } else { RIGHT };
         let payload = Payload::detached(vec![mark; len as usize]);
         self.say(peer, Message::Piece { piece, offset, payload });
@@ -154,7 +142,7 @@ impl Lab {
     /// A peer reads what it was sent.
     pub(super) fn drain(&mut self, which: u8) {
         let Some(peer) = self.peer(which) else { return };
-        let bytes = self.open.get_mut(&peer).map_or(0, |seen| std::mem::take(&mut seen.credit));
+        let bytes = self.open.get_mut(&peer).map_or(0, |open| std::mem::take(&mut open.credit));
         if bytes > 0 {
             let dropped = which >= 128;
             self.input(if dropped {
@@ -246,36 +234,24 @@ impl Lab {
     }
 
     fn sent(&mut self, peer: PeerKey, message: Message) {
-        let seen = self.open.get_mut(&peer).expect("sent to a connection that is closed");
+        let open = self.open.get_mut(&peer).expect("sent to a connection that is closed");
+        open.talk.sent(&message);
         match message {
-            Message::Bitfield(_) => assert!(!seen.spoke, "a late bitfield"),
             Message::Request(request) => {
-                assert!(seen.unchoked_us, "a request while choked");
-                assert!(seen.interested, "a request without interest");
                 let Request { piece, offset, len } = request;
                 let block = self.layout.range(piece, offset, len).expect("within the torrent");
                 assert!(self.layout.block_number(block).is_some(), "a block of ours: {block:?}");
-                seen.owes.push_back(request);
+                open.owes.push_back(request);
             }
-            Message::Piece { piece, offset, payload } => {
-                assert!(seen.unchoked_it, "a block to a choked peer");
-                let len = u32::try_from(payload.len()).expect("a block");
-                assert!(seen.asked_us.contains(&Request { piece, offset, len }), "unasked");
-                seen.credit += len;
+            Message::Piece { payload, .. } => {
+                open.credit += u32::try_from(payload.len()).expect("a block");
             }
-            Message::Choke => assert!(std::mem::take(&mut seen.unchoked_it), "choked twice"),
-            Message::Unchoke => {
-                assert!(!std::mem::replace(&mut seen.unchoked_it, true), "unchoked twice");
-            }
-            Message::Interested => {
-                assert!(!std::mem::replace(&mut seen.interested, true), "interested twice");
-            }
-            Message::NotInterested => {
-                assert!(std::mem::take(&mut seen.interested), "not interested twice");
+            Message::AllowedFast(piece) => {
+                let piece = self.layout.piece(piece).expect("within the torrent");
+                assert!(self.torrent.have().contains(piece), "allows what it lacks");
             }
             _ => {}
         }
-        seen.spoke = true;
     }
 
     /// The counters are true, and what is bounded is within its bounds.
@@ -290,7 +266,7 @@ impl Lab {
         assert!(stats.candidates <= limits::MAX_CANDIDATES);
         for peer in self.torrent.peers() {
             assert!(peer.requested <= limits::WINDOW_MAX);
-            assert!(!peer.peer_choking || peer.requested == 0, "a choking peer owes blocks");
+            self.open.get(&peer.peer).expect("a peer without a connection").talk.check(&peer);
             assert!(peer.queued <= limits::MAX_QUEUE);
         }
     }
