@@ -15,8 +15,11 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
     bencode()?;
+    dht()?;
     extension()?;
+    lsd()?;
     magnet()?;
+    metadata()?;
     torrents()?;
     resume()?;
     swarm()?;
@@ -37,6 +40,76 @@ fn bencode() -> Result<()> {
     write("bencode", "odd", "d1:bi007e1:a02:xx1:ai1ee\n")?;
     write("bencode", "prefix", "d8:msg_typei1ee0123456789")?;
     write("bencode", "deep", ["l".repeat(101), "e".repeat(101)].concat())?;
+    Ok(())
+}
+
+fn dht() -> Result<()> {
+    let find = "d1:ad2:id20:aaaaaaaaaaaaaaaaaaaa6:target20:bbbbbbbbbbbbbbbbbbbb4:wantl2:n42:n6ee1:q\
+        9:find_node1:t2:aa1:y1:qe";
+    write("dht", "find-node", find)?;
+    let reply = "d2:ip6:\x09\x09\x09\x09\x1a\x711:rd2:id20:aaaaaaaaaaaaaaaaaaaa5:nodes26:\
+        bbbbbbbbbbbbbbbbbbbb\x14\0\0\x09\x1a\x715:token2:tt6:valuesl6:\x14\0\0\x09\x1a\x71ee1:t2:aa1:y1:re";
+    write("dht", "reply", reply)?;
+    write("dht", "error", "d1:eli203e4:oopse1:t2:aa1:y1:ee")?;
+    let future = "d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q4:vote1:t2:aa1:y1:qe";
+    write("dht", "unknown", future)?;
+    write(
+        "dht",
+        "state",
+        "d2:id20:aaaaaaaaaaaaaaaaaaaa5:nodes26:bbbbbbbbbbbbbbbbbbbb\x14\0\0\x09\x1a\x71\
+        6:nodes60:7:versioni1ee",
+    )?;
+    // Bootstrap nodes answer, a torrent is searched for and announced.
+    let mut search = vec![1, 14, 3, 16, 40, 64];
+    for node in [32, 80, 120, 60, 96, 8] {
+        search.extend([4, 0, 13, 3, 9, 2, node, 3, 5, node + 1, 3, 7, 1, node, 9, 20]);
+    }
+    search.extend([12, 1, 1]);
+    for node in [16, 40, 64, 32, 80] {
+        search.extend([5, 0, 14, 3, 9, 1, node, 3, 5, 2, node, node + 8, 9, 60]);
+    }
+    search.extend([10, 6, 11, 16, 13, 1]);
+    write("dht", "search", search)?;
+    // Others ask: who is closest, who has a torrent, and with the token they announce.
+    let ask = |from, kind| [1, from, 2, from, 0, 1, kind, 3, 9, 1];
+    let announce = [1, 16, 2, 16, 0, 1, 3, 0, 200, 3, 9, 1];
+    let told = [ask(16, 2).as_slice(), &announce, &ask(40, 2), &ask(240, 0)].concat();
+    write("dht", "served", [[1].as_slice(), &told].concat())?;
+    Ok(())
+}
+
+fn lsd() -> Result<()> {
+    let hash = "0123456789abcdef0123456789ABCDEF01234567";
+    let announce = format!(
+        "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6881\r\n\
+        Infohash: {hash}\r\ncookie: 7\r\n\r\n\r\n"
+    );
+    write("lsd", "announce", &announce)?;
+    write(
+        "lsd",
+        "odd",
+        format!("bt-search * http/1.1\r\nINFOHASH:{hash}\r\nX: y\r\nport: 1\r\n\r\n"),
+    )?;
+    // Two torrents are told of, one is heard of, one is left.
+    write("lsd", "talk", [0, 1, 0, 2, 2, 60, 5, 0, 9, 1, 1, 80, 3, 60, 1, 2, 3, 255, 3, 60])?;
+    Ok(())
+}
+
+fn metadata() -> Result<()> {
+    // One honest peer gives four pieces.
+    write("metadata", "honest", [3, 0, 3, 0, 3, 0, 3, 0, 3, 0, 10, 1, 11, 0, 3])?;
+    // Liars claim lengths, send false pieces, refuse, are silent; an honest peer comes.
+    let offer = |who, how| [12, who, 0, how, 200, 2];
+    let mut liars = vec![3, 1, 1, 1];
+    liars.extend([offer(0, 0), offer(1, 0), offer(2, 200)].concat());
+    liars.extend([12, 0, 3, 0, 4, 12, 1, 3, 0, 6, 12, 2, 3, 0, 8, 6, 0, 0, 3, 2, 3, 1, 8, 25]);
+    liars.extend([3, 0, 3, 1, 12, 1, 4, 0, 9, 8, 60, 3, 0, 3, 0]);
+    write("metadata", "liars", liars)?;
+    // What else may be said before anything is known, and after.
+    let mut early =
+        vec![0, 1, 12, 0, 0, 0, 1, 12, 0, 10, 0, 5, 12, 0, 10, 1, 2, 0x80, 0, 12, 0, 9, 2];
+    early.extend([1, 2, 3, 4, 5, 7, 100, 10, 0, 0, 3, 0, 3, 0, 10, 1, 11, 0, 3, 8, 4]);
+    write("metadata", "early", early)?;
     Ok(())
 }
 
@@ -139,6 +212,19 @@ fn swarm() -> Result<()> {
     }
     seed.extend([10, 1, 11, 1, 0, 1, 6, 10, 3, 0, 6, 30, 10, 0, 5, 2, 0]);
     write("swarm", "seed", &seed)?;
+    // A peer that speaks the fast extension has everything, allows a piece, gives blocks while it
+    // chokes, rejects what it is asked for and is asked again.
+    let mut fast = vec![3, 0, 0, 1, 1, 0, 20, 14, 0, 0, 14, 0, 3, 1];
+    for _ in 0..3 {
+        fast.extend([8, 0, 1, 3, 0]);
+    }
+    fast.extend(unchoke);
+    fast.extend([15, 0, 15, 0, 8, 0, 1, 6, 2, 8, 0, 1, 10, 0, 1, 15, 0, 8, 0, 1, 3, 0]);
+    write("swarm", "fast", fast)?;
+    // One that has nothing: it is granted pieces, asks while it is choked, cancels.
+    let beginner = [0, 1, 1, 0, 20, 14, 0, 1, 10, 0, 9, 1, 0, 1, 10, 0, 9, 2, 1, 1, 3, 0, 10, 0, 4];
+    let cancels = [10, 0, 9, 1, 0, 1, 10, 0, 11, 1, 0, 1, 3, 0, 4, 0, 6, 30];
+    write("swarm", "beginner", [[7, 255].as_slice(), &beginner, &cancels].concat())?;
     // Addresses, dials, a pause, limits, a lost piece, time.
     write(
         "swarm",

@@ -9,8 +9,11 @@
 mod script;
 
 pub mod bencode;
+pub mod dht;
 pub mod extension;
+pub mod lsd;
 pub mod magnet;
+pub mod metadata;
 pub mod metainfo;
 pub mod mse;
 pub mod resume;
@@ -25,8 +28,11 @@ pub type Run = fn(&[u8]);
 /// Every target by its name, which is also that of its folder of seeds.
 pub const ALL: &[(&str, Run)] = &[
     ("bencode", bencode::run),
+    ("dht", dht::run),
     ("extension", extension::run),
+    ("lsd", lsd::run),
     ("magnet", magnet::run),
+    ("metadata", metadata::run),
     ("metainfo", metainfo::run),
     ("mse", mse::run),
     ("resume", resume::run),
