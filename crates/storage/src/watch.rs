@@ -34,6 +34,12 @@ struct Known {
 }
 
 impl Known {
+    /// Whether no write of ours was going on at either time, or began in between: then what a look
+    /// between the two saw is what stands there.
+    fn is_quiet_since(&self, then: &Self) -> bool {
+        then.writing == 0 && self.writing == 0 && self.writes == then.writes
+    }
+
     fn looked_lately(&self) -> bool {
         self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY)
     }
@@ -42,7 +48,8 @@ impl Known {
 /// A file as it was before a read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
-    stamp: Stamp,
+    /// Unknown if a write of ours was going on: its mark may have come before or after the look.
+    stamp: Option<Stamp>,
     writes: u64,
 }
 
@@ -79,8 +86,7 @@ impl Watch {
         let stamp = stamp(files, index, open)?;
         self.long_enough(files, index, stamp)?;
         let untouched = self.with(index, |known_now| {
-            // Only when none of our own writes could have changed it meanwhile.
-            let quiet = known_now.writing == 0 && known_now.writes == known.writes;
+            let quiet = known_now.is_quiet_since(&known);
             match known_now.stamp {
                 Some(then) if quiet => open.untouched(then, stamp),
                 None if quiet => {
@@ -93,7 +99,7 @@ impl Watch {
         if untouched == Some(false) {
             return Err(self.lost(files, index, "was written by another program"));
         }
-        Ok(Seen { stamp, writes: known.writes })
+        Ok(Seen { stamp: (known.writing == 0).then_some(stamp), writes: known.writes })
     }
 
     /// Makes sure that what was read since [`before`](Self::before) was read from an untouched
@@ -109,7 +115,8 @@ impl Watch {
         self.long_enough(files, index, stamp)?;
         let untouched = self.with(index, |known| {
             let quiet = known.writing == 0 && known.writes == seen.writes;
-            !known.changed && (!quiet || open.untouched(seen.stamp, stamp))
+            let then = seen.stamp.filter(|_| quiet);
+            !known.changed && then.is_none_or(|then| open.untouched(then, stamp))
         });
         if untouched == Some(false) {
             return Err(self.lost(files, index, "was written by another program"));
@@ -219,4 +226,41 @@ fn stamp(files: &Files, index: usize, open: &OpenFile) -> Result<Stamp, Error> {
 
 fn changed(files: &Files, index: usize, how: &str) -> Error {
     Error::new(ErrorKind::Changed, &files.path(index), format!("{how}; verify the torrent again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use metainfo::Layout;
+
+    use super::*;
+    use crate::files::FileCache;
+    use crate::paths::Access;
+    use crate::spec::{FileSpec, Spec};
+
+    #[test]
+    fn a_write_of_ours_that_was_under_way_is_not_taken_for_anothers() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("data"), vec![0; 20_000]).unwrap();
+        let layout = Layout::new(16_384, &[20_000]).unwrap();
+        let file = FileSpec { path: "data".into(), on_disk: true };
+        let spec = Spec::from_parts(folder.path(), vec![file], layout, vec![[0; 20]; 2]).unwrap();
+        let files = Files::new(spec, FileCache::with_capacity(4));
+        let open = files.open(0, Access::Write).unwrap();
+        let watch = Watch::new(1);
+        let old = std::time::SystemTime::now() - Duration::from_mins(1);
+        open.file.set_modified(old).unwrap();
+        watch.know(0, open.id, open.stamp().unwrap());
+        // One thread is about to write when another begins to read, and is done when that ends.
+        watch.writing(&files, 0, &open).unwrap();
+        let seen = watch.before(&files, 0, &open).unwrap();
+        open.file.write_all_at(b"ours", 0).unwrap();
+        watch.written(0);
+        watch.after(&files, 0, &open, seen).unwrap();
+        // What nobody of ours wrote is still noticed.
+        let seen = watch.before(&files, 0, &open).unwrap();
+        open.file.set_modified(old).unwrap();
+        assert_eq!(watch.after(&files, 0, &open, seen).unwrap_err().kind(), ErrorKind::Changed);
+    }
 }
