@@ -1,6 +1,9 @@
 //! `pieces-cli`: BitTorrent from a shell. This file parses the command line, sets up logging and
 //! turns how a command ended into an exit code; the commands are in modules of their own, the
 //! engine is in `session`.
+// What comes from outside is never used as an index unchecked.
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails"))]
 
 mod args;
 mod attend;

@@ -24,7 +24,7 @@ pub(crate) fn count<N: Copy + Display + PartialEq + From<u8>>(n: N, kind: &str) 
 
 /// `n` bytes with a binary unit and three significant digits: `1.21 GiB`.
 pub(crate) fn bytes(n: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let (mut unit, larger) = ("KiB", ["MiB", "GiB", "TiB", "PiB", "EiB"]);
     if n < 1024 {
         return format!("{n} B");
     }
@@ -32,13 +32,14 @@ pub(crate) fn bytes(n: u64) -> String {
     #[allow(clippy::cast_precision_loss, reason = "see above")]
     let mut scaled = n as f64 / 1024.0;
     // A value that would round up to 1000 of a unit is shown as one of the next.
-    let mut unit = 0;
-    while scaled >= 999.5 && unit + 1 < UNITS.len() {
-        scaled /= 1024.0;
-        unit += 1;
+    for next in larger {
+        if scaled >= 999.5 {
+            scaled /= 1024.0;
+            unit = next;
+        }
     }
     let digits = [99.95, 9.995].iter().filter(|&&limit| scaled < limit).count();
-    format!("{scaled:.digits$} {}", UNITS[unit])
+    format!("{scaled:.digits$} {unit}")
 }
 
 /// A rate in bytes a second: `12.3 MiB/s`.

@@ -38,11 +38,11 @@ impl Id {
     /// `random`. With 160 bits or more it is this one.
     pub(crate) fn sharing(self, bits: usize, random: [u8; 20]) -> Self {
         let mut id = random;
-        for bit in 0..=bits.min(Self::BITS - 1) {
-            let (byte, mask) = (bit / 8, 0x80 >> (bit % 8));
-            let ours = self.0[byte] & mask;
-            let wanted = if bit == bits { ours ^ mask } else { ours };
-            id[byte] = (id[byte] & !mask) | wanted;
+        for bit in 0..=bits {
+            let (at, mask) = (bit / 8, 0x80 >> (bit % 8));
+            let (Some(ours), Some(byte)) = (self.0.get(at), id.get_mut(at)) else { break };
+            let wanted = if bit == bits { !ours } else { *ours };
+            *byte = (*byte & !mask) | (wanted & mask);
         }
         Self(id)
     }

@@ -26,6 +26,9 @@
 //! | `gate` | how much a stranger can make us send |
 //! | `votes` | our own address, as others see it |
 //! | `state` | what is kept between two runs |
+// What comes from outside is never used as an index unchecked.
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails"))]
 
 mod addr;
 mod border;

@@ -2,6 +2,9 @@
 //!
 //! This file owns the list of modules and what of them is public. The crate composes the others; it
 //! holds no rule of the protocol, no JSON and no words for a terminal.
+// What comes from outside is never used as an index unchecked.
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails"))]
 
 mod announce;
 mod config;

@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 //! Owns everything torrent data meets on disk: paths, allocation, locks, reading, writing, hashing
 //! and the threads that do so. Knows no peer, no policy and no async runtime.
+// What comes from outside is never used as an index unchecked.
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails"))]
 
 mod backend;
 mod cached;

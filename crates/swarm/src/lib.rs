@@ -33,6 +33,9 @@
 //! Memory is bounded: what a peer may make us keep (queues, late requests, known addresses,
 //! evidence) has a limit each, and blocks on their way in or out are bounded by request windows and
 //! upload buffers. No table here is hashed with a random seed, so that nothing depends on it.
+// What comes from outside is never used as an index unchecked.
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails"))]
 
 mod bans;
 mod border;

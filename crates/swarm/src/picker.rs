@@ -14,6 +14,12 @@
 //! from where the last walk ended, so that walking them all costs a pass over its bitfield for all
 //! its picks together.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "places and rarities are this file's own, each an index into the other's table; a piece \
+              that comes in is looked up with `get`"
+)]
+
 use metainfo::{PieceIndex, PieceSet};
 
 use crate::limits::{PROBES, PROBES_PER_RARITY};

@@ -119,9 +119,9 @@ impl Bucket {
             self.live.remove(bad);
             self.live.push(node);
         } else if let Some(unfit) =
-            self.live.iter().position(|other| !other.fits).filter(|_| node.fits)
+            self.live.iter_mut().find(|other| !other.fits).filter(|_| node.fits)
         {
-            let unfit = std::mem::replace(&mut self.live[unfit], node);
+            let unfit = std::mem::replace(unfit, node);
             self.reserve(unfit);
         } else {
             self.reserve(node);
