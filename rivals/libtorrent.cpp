@@ -41,11 +41,15 @@ int main(int argc, char** argv)
 	std::chrono::duration<double> const budget(std::atof(argv[2]));
 	std::vector<double> times;
 	volatile long long sink = 0;
-	for (auto const started = clock_type::now(); clock_type::now() - started < budget || times.size() < 7;) {
+	auto const measure = [&](int repeats) {
 		auto const began = clock_type::now();
-		sink = sink + read_all(bytes);
-		times.push_back(std::chrono::duration<double, std::micro>(clock_type::now() - began).count());
-	}
+		for (int i = 0; i < repeats; ++i) sink = sink + read_all(bytes);
+		return std::chrono::duration<double, std::micro>(clock_type::now() - began).count() / repeats;
+	};
+	// As often as the Rust parsers: a measurement takes 100 us at least.
+	int const repeats = std::max(1, int(100 / measure(1)));
+	for (auto const started = clock_type::now(); clock_type::now() - started < budget || times.size() < 7;)
+		times.push_back(measure(repeats));
 	std::sort(times.begin(), times.end());
-	std::printf("libtorrent-%s %.1f %.1f %.1f\n", LIBTORRENT_VERSION, times[times.size() / 2], times.front(), times.back());
+	std::printf("libtorrent-%s %.3f %.3f %.3f\n", LIBTORRENT_VERSION, times[times.size() / 2], times.front(), times.back());
 }

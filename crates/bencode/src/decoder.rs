@@ -1,13 +1,15 @@
 //! From bytes to a tape of tokens, under limits.
 //!
-//! Owns nesting, the order of keys, what may follow the value, and the limits. Never recurses:
-//! open lists and dictionaries stand on a stack of its own, so input cannot deepen the call stack.
+//! Owns nesting, the order of keys, what may follow the value, and the limits. Never recurses: each
+//! open list or dictionary knows the one around it, so input cannot deepen any stack.
 
+use crate::tape::{Tape, Token, narrow};
 use crate::token::{Fault, Numbered, integer, string};
-use crate::value::{Document, Token, narrow};
+use crate::value::Document;
 use crate::{Error, ErrorKind, Oddity, OddityKind};
 
 /// Decodes exactly one canonical value: `Decoder::new().decode(input)`.
+#[inline]
 pub fn decode(input: &[u8]) -> Result<Document<'_>, Error> {
     Decoder::new().decode(input)
 }
@@ -72,40 +74,45 @@ impl Decoder {
     }
 
     /// Decodes a value that is all of `input` (but for the newline a lenient decoder lets pass).
+    #[inline]
     pub fn decode(self, input: &[u8]) -> Result<Document<'_>, Error> {
         let mut document = self.decode_prefix(input)?;
-        let end = document.len();
-        match document.rest() {
-            b"" => {}
-            b"\n" | b"\r\n" if self.lenient => {
-                document.oddities.push(Oddity { kind: OddityKind::TrailingNewline, offset: end });
-            }
-            b"\n" | b"\r\n" => {
-                let kind = ErrorKind::NotCanonical(OddityKind::TrailingNewline);
-                return Err(Error::new(kind, end, "the end of the input"));
-            }
-            _ => return Err(Error::new(ErrorKind::TrailingBytes, end, "the end of the input")),
+        if !document.rest().is_empty() {
+            self.trailing(&mut document)?;
         }
         Ok(document)
     }
 
+    /// Judges what follows the value.
+    #[cold]
+    fn trailing(self, document: &mut Document<'_>) -> Result<(), Error> {
+        let end = document.len();
+        let kind = match document.rest() {
+            b"\n" | b"\r\n" if self.lenient => {
+                document.oddities.push(Oddity { kind: OddityKind::TrailingNewline, offset: end });
+                return Ok(());
+            }
+            b"\n" | b"\r\n" => ErrorKind::NotCanonical(OddityKind::TrailingNewline),
+            _ => ErrorKind::TrailingBytes,
+        };
+        Err(Error::new(kind, end, "the end of the input"))
+    }
+
     /// Decodes the value at the front of `input`; [`Document::len`] says how many bytes it took
     /// and [`Document::rest`] is what follows it (BEP 9 sends a piece after a dictionary).
+    #[inline]
     pub fn decode_prefix(self, input: &[u8]) -> Result<Document<'_>, Error> {
         if u32::try_from(input.len()).is_err() {
             return Err(Error::new(ErrorKind::InputTooLarge, 0, "less than 4 GiB"));
         }
-        let mut run = Run { decoder: self, input, oddities: Vec::new() };
-        match run.tape() {
-            Ok(tape) => Ok(Document { input, tape, oddities: run.oddities }),
+        let mut document = Document { input, tape: Tape::new(), oddities: Vec::new() };
+        let mut run = Run { decoder: self, input, oddities: &mut document.oddities };
+        match run.fill(&mut document.tape) {
+            Ok(()) => Ok(document),
             Err(fault) => Err(fault.locate(input)),
         }
     }
 }
-
-/// Tokens there is room for at first: more than a message, a tracker's answer or a torrent of few
-/// files has.
-const FIRST_TOKENS: usize = 64;
 
 /// What may come next.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -144,32 +151,23 @@ impl Next {
     }
 }
 
-/// A list or dictionary whose end has not come yet.
-struct Open<'a> {
-    /// Where it is on the tape.
-    token: usize,
-    /// What may come when it ends.
-    after: Next,
-    /// The last key of the dictionary around it.
-    key: Option<&'a [u8]>,
-}
-
 /// One run of a decoder over its input.
-struct Run<'a> {
+struct Run<'a, 'o> {
     decoder: Decoder,
     input: &'a [u8],
-    oddities: Vec<Oddity>,
+    oddities: &'o mut Vec<Oddity>,
 }
 
-impl<'a> Run<'a> {
-    /// The tokens of the value at the front of the input.
+impl<'a> Run<'a, '_> {
+    /// Puts the tokens of the value at the front of the input on the tape.
     ///
     /// What changes with every token is a local variable, so that it can live in a register.
-    fn tape(&mut self) -> Result<Vec<Token>, Fault> {
-        let Self { input, decoder: Decoder { max_depth, max_tokens, .. }, .. } = *self;
-        let mut tape = Vec::with_capacity(max_tokens.min(FIRST_TOKENS));
-        let mut open: Vec<Open<'a>> = Vec::with_capacity(max_depth.min(8));
+    fn fill(&mut self, tape: &mut Tape) -> Result<(), Fault> {
+        let Decoder { max_depth, max_tokens, .. } = self.decoder;
+        let input = self.input;
         let mut next = Next::Root;
+        // How many lists and dictionaries are open, and where the innermost of them is on the tape.
+        let (mut depth, mut innermost) = (0, 0);
         // The last key of the innermost dictionary, which the next one has to follow.
         let mut key: Option<&'a [u8]> = None;
         let mut rest = input;
@@ -177,7 +175,7 @@ impl<'a> Run<'a> {
             let at = rest;
             let start = offset(input, at);
             let token = match (at, next) {
-                (_, Next::Done) => return Ok(tape),
+                (_, Next::Done) => return Ok(()),
                 ([b'0'..=b'9', ..], _) => {
                     let (after, Numbered { content, plain }) = string(at)?;
                     rest = after;
@@ -198,12 +196,18 @@ impl<'a> Run<'a> {
                 }
                 ([b'e', after @ ..], Next::Item | Next::Key) => {
                     rest = after;
-                    let (end, length) = (offset(input, rest), tape.len());
-                    if let Some(outer) = open.pop() {
-                        #[allow(clippy::indexing_slicing, reason = "pushed when it was opened")]
-                        tape[outer.token].close(end, length);
-                        (next, key) = (outer.after, outer.key);
-                    }
+                    let (ended, length) = (innermost, tape.len());
+                    let token = tape.get_mut(ended);
+                    innermost = token.end as usize;
+                    (token.end, token.link) = (narrow(offset(input, rest)), narrow(length));
+                    depth -= 1;
+                    (next, key) = match input.get(tape.get(innermost).start as usize) {
+                        _ if depth == 0 => (Next::Done, None),
+                        Some(b'd') => {
+                            (Next::Key, ended.checked_sub(1).map(|i| self.content(tape, i)))
+                        }
+                        _ => (Next::Item, None),
+                    };
                     continue;
                 }
                 (_, Next::Key) => return Err(Fault::unexpected(at, next.expected())),
@@ -218,23 +222,28 @@ impl<'a> Run<'a> {
                 }
                 ([kind @ (b'l' | b'd'), after @ ..], _) => {
                     rest = after;
-                    if open.len() >= max_depth {
+                    if depth >= max_depth {
                         return Err(Fault::new(ErrorKind::TooDeep, at, "fewer around it"));
                     }
-                    open.push(Open { token: tape.len(), after: next.after_value(), key });
                     (next, key) = (if *kind == b'l' { Next::Item } else { Next::Key }, None);
-                    Token::new(start, start, 0)
+                    let token = Token::new(start, innermost, 0);
+                    (depth, innermost) = (depth + 1, tape.len());
+                    token
                 }
                 _ => return Err(Fault::unexpected(at, next.expected())),
             };
             if tape.len() >= max_tokens {
                 return Err(Fault::new(ErrorKind::TooManyTokens, at, "a smaller value"));
             }
-            if tape.len() == tape.capacity() {
-                make_room(&mut tape, start, input.len(), max_tokens);
-            }
-            tape.push(token);
+            let tokens = tape.len();
+            tape.push(token, || room(tokens, start, input.len()).min(max_tokens - tokens));
         }
+    }
+
+    /// The string at `index` of the tape.
+    fn content(&self, tape: &Tape, index: usize) -> &'a [u8] {
+        let token = tape.get(index);
+        self.input.get(token.link as usize..token.end as usize).unwrap_or_default()
     }
 
     #[cold]
@@ -254,15 +263,13 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Makes room for as many more tokens as the rest of the input has if it is like what came before, at
-/// least for as many again: a list of files is long and even, so one allocation serves it.
+/// For how many more tokens to make room: as many as the rest of the input has if it is like what came
+/// before, at least as many again. A list of files is long and even, so one allocation serves it.
 #[cold]
-fn make_room(tape: &mut Vec<Token>, done: usize, all: usize, max_tokens: usize) {
-    let tokens = tape.len();
+fn room(tokens: usize, done: usize, all: usize) -> usize {
     let per_token = (done / tokens.max(1)).max(1);
     let like_before = (all - done) / per_token;
-    let more = like_before + like_before / 8;
-    tape.reserve_exact(more.max(tokens).min(max_tokens - tokens).max(1));
+    (like_before + like_before / 8).max(tokens)
 }
 
 /// Whether the keys stand in this order. Most differ in their first bytes already.

@@ -10,6 +10,7 @@
 mod decoder;
 mod encoder;
 mod error;
+mod tape;
 mod token;
 mod value;
 

@@ -2,10 +2,8 @@
 //!
 //! Owns their grammar and range. Never looks at what a token stands in: nesting is the decoder's.
 
-use nom::character::complete::char;
-use nom::combinator::opt;
+use nom::IResult;
 use nom::error::{ErrorKind as NomKind, ParseError};
-use nom::{IResult, Parser};
 
 use crate::{Error, ErrorKind};
 
@@ -66,8 +64,13 @@ pub(crate) struct Numbered<T> {
 /// `<length>:<bytes>`; gives the bytes.
 #[inline]
 pub(crate) fn string(input: &[u8]) -> Parsed<'_, Numbered<&[u8]>> {
-    let (rest, length) = natural(input)?;
-    let (rest, _) = ending(rest, ':', "':' after a string's length")?;
+    // One digit, as nearly every key has: no loop, and nothing to be found wrong.
+    let (rest, length) = if let [digit @ b'0'..=b'9', b':', rest @ ..] = input {
+        (rest, Numbered { content: Some(u64::from(digit - b'0')), plain: true })
+    } else {
+        let (rest, length) = natural(input)?;
+        (ending(rest, b':', "':' after a string's length")?, length)
+    };
     let size = length.content.and_then(|length| usize::try_from(length).ok());
     match size.and_then(|size| rest.split_at_checked(size)) {
         Some((content, rest)) => Ok((rest, Numbered { content, plain: length.plain })),
@@ -79,27 +82,35 @@ pub(crate) fn string(input: &[u8]) -> Parsed<'_, Numbered<&[u8]>> {
     }
 }
 
-/// The character that ends a number.
+/// What follows the byte that ends a number. (nom's own `char` reads UTF-8, and is not inlined.)
 #[inline]
-fn ending<'a>(input: &'a [u8], end: char, expected: &'static str) -> Parsed<'a, char> {
-    char(end).parse(input).map_err(|error| error.map(|fault: Fault| Fault { expected, ..fault }))
+fn ending<'a>(
+    input: &'a [u8],
+    end: u8,
+    expected: &'static str,
+) -> Result<&'a [u8], nom::Err<Fault>> {
+    match input.split_first() {
+        Some((byte, rest)) if *byte == end => Ok(rest),
+        _ => Err(nom::Err::Error(Fault::unexpected(input, expected))),
+    }
 }
 
 /// `i<number>e`; gives the number.
 #[inline]
 pub(crate) fn integer(input: &[u8]) -> Parsed<'_, Numbered<i64>> {
-    // One after the other: what combines them is not inlined, and every file has a length.
-    let (rest, _) = char('i').parse(input)?;
-    let (rest, minus) = opt(char('-')).parse(rest)?;
+    let rest = ending(input, b'i', "'i'")?;
+    let (minus, rest) = match rest {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, rest),
+    };
     let (rest, magnitude) = natural(rest)?;
-    let (rest, _) = ending(rest, 'e', "'e' after an integer")?;
-    let number = magnitude.content.and_then(|magnitude| match minus {
-        None => i64::try_from(magnitude).ok(),
-        Some(_) => 0_i64.checked_sub_unsigned(magnitude),
+    let rest = ending(rest, b'e', "'e' after an integer")?;
+    let number = magnitude.content.and_then(|magnitude| {
+        if minus { 0_i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
     });
     match number {
         Some(content) => {
-            let plain = magnitude.plain && (content != 0 || minus.is_none());
+            let plain = magnitude.plain && !(minus && content == 0);
             Ok((rest, Numbered { content, plain }))
         }
         None => Err(nom::Err::Failure(Fault::new(
@@ -116,20 +127,16 @@ pub(crate) fn integer(input: &[u8]) -> Parsed<'_, Numbered<i64>> {
 #[inline]
 fn natural(input: &[u8]) -> Parsed<'_, Numbered<Option<u64>>> {
     let mut number = 0_u64;
-    let mut count = 0;
-    for byte in input {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            break;
-        }
+    let mut rest = input;
+    while let [byte @ b'0'..=b'9', after @ ..] = rest {
         // Up to 19 digits cannot wrap; more are counted again below.
-        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
-        count += 1;
+        number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+        rest = after;
     }
-    match input.split_at_checked(count) {
-        Some((digits @ [first, ..], rest)) => {
-            let content = if count <= 19 { Some(number) } else { checked(digits) };
-            Ok((rest, Numbered { content, plain: count == 1 || *first != b'0' }))
+    match input.split_at_checked(input.len() - rest.len()) {
+        Some((digits @ [first, after @ ..], rest)) => {
+            let content = if digits.len() <= 19 { Some(number) } else { checked(digits) };
+            Ok((rest, Numbered { content, plain: after.is_empty() || *first != b'0' }))
         }
         _ => Err(nom::Err::Error(Fault::unexpected(input, "a digit"))),
     }

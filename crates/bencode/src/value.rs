@@ -2,80 +2,38 @@
 //!
 //! Owns reading. Never copies or changes the input, and allocates nothing.
 
-#![allow(
-    clippy::indexing_slicing,
-    reason = "the tape was made of this very input: it holds the places of both"
-)]
+#![allow(clippy::indexing_slicing, reason = "the tape was made of this very input")]
 
 use std::fmt;
 use std::ops::Range;
 
 use crate::Oddity;
-
-/// One value on the tape: where it stands, and where its inside or its next sibling is.
-///
-/// The kind is not kept; the input's byte at `start` tells it. Offsets have 32 bits, which the
-/// decoder has made sure of, so that a token takes 12 bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Token {
-    start: u32,
-    end: u32,
-    /// Of a string: offset of its content. Of a list or dictionary: index of the token after all
-    /// of it. Of an integer: 0.
-    link: u32,
-}
-
-impl Token {
-    /// Stands for integers that the link cannot hold.
-    const LARGE: u32 = u32::MAX;
-
-    pub(crate) fn link_of(number: i64) -> u32 {
-        u32::try_from(number).unwrap_or(Self::LARGE)
-    }
-
-    pub(crate) fn new(start: usize, end: usize, link: u32) -> Self {
-        Self { start: narrow(start), end: narrow(end), link }
-    }
-
-    pub(crate) fn close(&mut self, end: usize, next: usize) {
-        self.end = narrow(end);
-        self.link = narrow(next);
-    }
-
-    pub(crate) fn start(self) -> usize {
-        self.start as usize
-    }
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "the decoder refuses input of 4 GiB, and every token takes at least one byte of it"
-)]
-pub(crate) fn narrow(offset: usize) -> u32 {
-    offset as u32
-}
+use crate::tape::{Tape, Token};
 
 /// A decoded value with the bytes it was decoded from.
 pub struct Document<'a> {
     pub(crate) input: &'a [u8],
     /// Never empty: the root is token 0.
-    pub(crate) tape: Vec<Token>,
+    pub(crate) tape: Tape,
     pub(crate) oddities: Vec<Oddity>,
 }
 
 #[allow(clippy::len_without_is_empty, reason = "no value takes 0 bytes")]
 impl<'a> Document<'a> {
     /// The outermost value.
+    #[inline]
     pub fn root(&self) -> Value<'_> {
         Value { document: self, index: 0 }
     }
 
     /// How many bytes of the input the value took.
+    #[inline]
     pub fn len(&self) -> usize {
         self.root().span().end
     }
 
     /// The input after the value.
+    #[inline]
     pub fn rest(&self) -> &'a [u8] {
         &self.input[self.len()..]
     }
@@ -117,11 +75,13 @@ pub struct Value<'t> {
 }
 
 impl<'t> Value<'t> {
+    #[inline]
     fn token(self) -> Token {
-        self.document.tape[self.index as usize]
+        self.document.tape.get(self.index as usize)
     }
 
     /// The value after this one and all inside it.
+    #[inline]
     fn next(self) -> u32 {
         match self.kind() {
             Kind::Integer | Kind::String => self.index + 1,
@@ -130,8 +90,9 @@ impl<'t> Value<'t> {
     }
 
     /// Which of the four it is.
+    #[inline]
     pub fn kind(self) -> Kind {
-        match self.document.input[self.token().start()] {
+        match self.document.input[self.token().start as usize] {
             b'i' => Kind::Integer,
             b'l' => Kind::List,
             b'd' => Kind::Dict,
@@ -140,9 +101,10 @@ impl<'t> Value<'t> {
     }
 
     /// The number, if it is an integer.
+    #[inline]
     pub fn as_int(self) -> Option<i64> {
         let token = self.token();
-        if token.link != Token::LARGE && self.document.input[token.start()] == b'i' {
+        if token.link != Token::LARGE && self.document.input[token.start as usize] == b'i' {
             return Some(token.link as i64);
         }
         let (negative, digits) = match self.raw() {
@@ -158,6 +120,7 @@ impl<'t> Value<'t> {
     }
 
     /// The content, if it is a string.
+    #[inline]
     pub fn as_bytes(self) -> Option<&'t [u8]> {
         (self.kind() == Kind::String).then(|| self.content())
     }
@@ -167,38 +130,45 @@ impl<'t> Value<'t> {
         std::str::from_utf8(self.as_bytes()?).ok()
     }
 
+    #[inline]
     fn content(self) -> &'t [u8] {
         let token = self.token();
         &self.document.input[token.link as usize..token.end as usize]
     }
 
     /// The values in it, if it is a list.
+    #[inline]
     pub fn list(self) -> Option<List<'t>> {
         (self.kind() == Kind::List).then(|| List { next: self.first(), end: self.token().link })
     }
 
     /// The keys and values in it, in the order of the input, if it is a dictionary.
+    #[inline]
     pub fn dict(self) -> Option<Dict<'t>> {
         (self.kind() == Kind::Dict).then(|| Dict { next: self.first(), end: self.token().link })
     }
 
+    #[inline]
     fn first(self) -> Self {
         Self { index: self.index + 1, ..self }
     }
 
     /// The value of `key`, if it is a dictionary that has one; of repeated keys the first counts.
+    #[inline]
     pub fn get(self, key: impl AsRef<[u8]>) -> Option<Value<'t>> {
         let key = key.as_ref();
         self.dict()?.find(|(found, _)| *found == key).map(|(_, value)| value)
     }
 
     /// Where its encoding stands in the input.
+    #[inline]
     pub fn span(self) -> Range<usize> {
         let token = self.token();
         token.start as usize..token.end as usize
     }
 
     /// Its encoding, the very bytes of the input.
+    #[inline]
     pub fn raw(self) -> &'t [u8] {
         &self.document.input[self.span()]
     }
@@ -229,6 +199,7 @@ pub struct List<'t> {
 impl<'t> Iterator for List<'t> {
     type Item = Value<'t>;
 
+    #[inline]
     fn next(&mut self) -> Option<Value<'t>> {
         if self.next.index >= self.end {
             return None;
@@ -249,6 +220,7 @@ pub struct Dict<'t> {
 impl<'t> Iterator for Dict<'t> {
     type Item = (&'t [u8], Value<'t>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.next.index >= self.end {
             return None;

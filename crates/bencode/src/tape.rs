@@ -1,0 +1,80 @@
+//! The flat tape of tokens that a decoder writes and a cursor reads.
+//!
+//! Owns its memory and the shape of a token. Never looks at the input.
+
+/// One value on the tape: where it stands, and where its inside or its next sibling is.
+///
+/// The kind is not kept; the input's byte at `start` tells it. Offsets have 32 bits, which the
+/// decoder has made sure of, so that a token takes 12 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token {
+    pub(crate) start: u32,
+    /// Of a list or dictionary that is open: index of the one around it.
+    pub(crate) end: u32,
+    /// Of a string: offset of its content. Of a list or dictionary: index of the token after all
+    /// of it, or 0 while it is open. Of an integer: itself, or [`LARGE`](Self::LARGE).
+    pub(crate) link: u32,
+}
+
+impl Token {
+    /// Stands for integers that the link cannot hold.
+    pub(crate) const LARGE: u32 = u32::MAX;
+
+    pub(crate) fn link_of(number: i64) -> u32 {
+        u32::try_from(number).unwrap_or(Self::LARGE)
+    }
+
+    pub(crate) fn new(start: usize, end: usize, link: u32) -> Self {
+        Self { start: narrow(start), end: narrow(end), link }
+    }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the decoder refuses input of 4 GiB, and every token takes at least one byte of it"
+)]
+pub(crate) fn narrow(offset: usize) -> u32 {
+    offset as u32
+}
+
+/// Tokens there is room for at first: more than a message, a tracker's answer or a torrent of few
+/// files has.
+const FIRST: usize = 32;
+
+/// Tokens by index.
+pub(crate) struct Tape(Vec<Token>);
+
+impl Tape {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Self(Vec::with_capacity(FIRST))
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Appends a token. `room` says for how many more to make room when there is none left.
+    #[inline]
+    pub(crate) fn push(&mut self, token: Token, room: impl FnOnce() -> usize) {
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(room().max(1));
+        }
+        self.0.push(token);
+    }
+
+    /// The token at `index`, which must have been pushed.
+    #[inline]
+    #[allow(clippy::indexing_slicing, reason = "only tokens that were pushed are asked for")]
+    pub(crate) fn get(&self, index: usize) -> Token {
+        self.0[index]
+    }
+
+    /// As [`get`](Self::get), to be changed.
+    #[inline]
+    #[allow(clippy::indexing_slicing, reason = "only tokens that were pushed are asked for")]
+    pub(crate) fn get_mut(&mut self, index: usize) -> &mut Token {
+        &mut self.0[index]
+    }
+}
