@@ -5,6 +5,7 @@
 //! it runs in a network namespace of its own.
 
 mod client;
+mod growth;
 mod machine;
 mod measure;
 mod peer;
@@ -59,6 +60,9 @@ pub(crate) struct Arguments {
     /// Only these tasks
     #[arg(long, value_delimiter = ',', value_name = "TASK")]
     task: Vec<Task>,
+    /// Memory and rest of pieces too, which a run of everything has anyway
+    #[arg(long)]
+    growth: bool,
     /// How many rounds are counted
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
@@ -209,11 +213,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         print!("{}", report::table(&cells, task));
     }
     println!("\nmedians of {counted} rounds, taken in turn; {}", machine::load());
+    let growth =
+        if everything || arguments.growth { Some(growth::run(&parent, &setting)?) } else { None };
     let parsers = if everything { Some(rivals::run(root())?) } else { None };
     let took = started.elapsed();
     if let Some(path) = &arguments.json {
         let mut report = report::json(&cells, &setting, counted, took);
         report["bencode"] = parsers.into();
+        report["growth"] = growth.into();
         fs::write(path, serde_json::to_string_pretty(&report)? + "\n")?;
     }
     if let Some(path) = &arguments.svg {

@@ -36,6 +36,11 @@ const TICK: Duration = Duration::from_millis(10);
 /// Each run has a port of its own, for the one before may still be in TIME_WAIT.
 static PORT: AtomicU16 = AtomicU16::new(20_000);
 
+/// Where the next program listens.
+pub(super) fn listen() -> SocketAddrV4 {
+    SocketAddrV4::new(THEIR_IP, PORT.fetch_add(1, Ordering::Relaxed))
+}
+
 /// What a run took.
 #[derive(Clone, Copy)]
 pub(super) struct Cost {
@@ -44,6 +49,8 @@ pub(super) struct Cost {
     pub(super) wall: Duration,
     /// The most memory that was ever resident, in bytes.
     pub(super) rss: u64,
+    /// The most memory that was resident and of no file, in bytes: what it takes for itself.
+    pub(super) anonymous: u64,
     /// The longest that its network thread kept its other tasks waiting, where it tells.
     pub(super) gap: Option<Duration>,
 }
@@ -62,7 +69,7 @@ pub(super) fn run(
     let scratch = tempfile::tempdir_in(work.folder())?;
     let fresh = scratch.path().join("fresh");
     fs::create_dir(&fresh)?;
-    let listen = SocketAddrV4::new(THEIR_IP, PORT.fetch_add(1, Ordering::Relaxed));
+    let listen = listen();
     let job = Job { work, setting, listen, scratch: scratch.path(), fresh: &fresh };
     let end = client.end(task).ok_or("not a task of this client")?;
     let mut command = client.command(task, &job)?;
@@ -121,16 +128,16 @@ fn seed(
     let mut peer = ready(here, there, work)?;
     let mut begin = None;
     let pid = running.child.id();
-    peer.leech(work, &mut || begin = Some((Instant::now(), cpu_of(pid))))?;
+    peer.leech(work, work.size, &mut || begin = Some((Instant::now(), cpu_of(pid))))?;
     let (started, cpu) = begin.ok_or("never unchoked")?;
     let wall = started.elapsed();
     let cpu = cpu_of(pid)?.saturating_sub(cpu?);
-    let rss = running.stop()?.rss;
-    Ok(Cost { cpu, wall, rss, gap: None })
+    let Cost { rss, anonymous, .. } = running.stop()?;
+    Ok(Cost { cpu, wall, rss, anonymous, gap: None })
 }
 
 /// Calls until the client says that it has everything.
-fn ready(here: SocketAddrV4, there: SocketAddrV4, work: &Work) -> Result<Peer> {
+pub(super) fn ready(here: SocketAddrV4, there: SocketAddrV4, work: &Work) -> Result<Peer> {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         let mut peer = Peer::dial(here, there, work, &|| true)?;
@@ -143,22 +150,24 @@ fn ready(here: SocketAddrV4, there: SocketAddrV4, work: &Work) -> Result<Peer> {
 }
 
 /// A program that is measured. Killed when dropped.
-struct Running {
+pub(super) struct Running {
     child: Child,
     started: Instant,
     ended: bool,
     /// The most bytes that were resident. What the kernel reports at the end would count those of the
     /// process that started it too.
     rss: u64,
+    /// The most of them that were of no file.
+    anonymous: u64,
 }
 
 impl Running {
-    fn start(command: &mut Command, log: &std::path::Path) -> Result<Self> {
+    pub(super) fn start(command: &mut Command, log: &std::path::Path) -> Result<Self> {
         let log = fs::File::create(log)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let started = Instant::now();
         let child = command.spawn().map_err(|error| format!("does not start: {error}"))?;
-        Ok(Self { child, started, ended: false, rss: 0 })
+        Ok(Self { child, started, ended: false, rss: 0, anonymous: 0 })
     }
 
     /// Waits until it leaves by itself.
@@ -171,9 +180,26 @@ impl Running {
         }
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Looks at the memory it has now.
+    pub(super) fn glance(&mut self) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        self.rss = self.rss.max(bytes(&status, "VmHWM:"));
+        self.anonymous = self.anonymous.max(bytes(&status, "RssAnon:"));
+    }
+
+    /// The most bytes it had whenever it was looked at: all of them, and those of no file.
+    pub(super) fn memory(&self) -> (u64, u64) {
+        (self.rss, self.anonymous)
+    }
+
     /// Asks it to leave.
-    fn stop(&mut self) -> Result<Cost> {
-        self.rss = rss_of(self.child.id());
+    pub(super) fn stop(&mut self) -> Result<Cost> {
+        self.glance();
         self.signal(Signal::TERM);
         let used = self.wait()?;
         Ok(self.cost(&used))
@@ -186,7 +212,7 @@ impl Running {
                 self.ended = true;
                 return Ok(used);
             }
-            self.rss = self.rss.max(rss_of(self.child.id()));
+            self.glance();
             thread::sleep(GLANCE);
         }
         Err("it does not end".into())
@@ -194,7 +220,8 @@ impl Running {
 
     fn cost(&self, used: &ResUse) -> Cost {
         let cpu = used.rusage.utime + used.rusage.stime;
-        Cost { cpu, wall: self.started.elapsed(), rss: self.rss, gap: None }
+        let (rss, anonymous) = (self.rss, self.anonymous);
+        Cost { cpu, wall: self.started.elapsed(), rss, anonymous, gap: None }
     }
 
     fn signal(&self, signal: Signal) {
@@ -214,16 +241,15 @@ impl Drop for Running {
     }
 }
 
-/// The most memory that a running process has had so far.
-fn rss_of(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+/// What /proc says of a process under this name, in bytes; 0 if it has gone.
+fn bytes(status: &str, name: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     kib.unwrap_or(0) << 10
 }
 
 /// The CPU time of a running process so far.
-fn cpu_of(pid: u32) -> io::Result<Duration> {
+pub(super) fn cpu_of(pid: u32) -> io::Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name in brackets may hold anything; user and system time are the 12th and 13th after it.
     let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();

@@ -6,6 +6,7 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{SocketAddrV4, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
@@ -25,6 +26,9 @@ const MAX_ANSWERS: usize = 128;
 
 /// How often a client that does not listen yet, or knows nothing yet, is tried again.
 const RETRY: Duration = Duration::from_millis(10);
+
+/// What peers are called.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// A client that is silent for so long is stuck.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -70,7 +74,8 @@ impl Peer {
         let mut hello = b"\x13BitTorrent protocol\0\0\0\0\0\0\0\0".to_vec();
         hello.extend(work.info_hash);
         hello.extend(b"-BN0001-");
-        hello.extend(format!("{:012}", std::process::id()).as_bytes());
+        // No two connections of one peer are kept, so each is another peer.
+        hello.extend(format!("{:012}", NUMBER.fetch_add(1, Ordering::Relaxed)).as_bytes());
         socket.write_all(&hello)?;
         let mut answer = [0; 68];
         socket.read_exact(&mut answer)?;
@@ -176,11 +181,17 @@ impl Peer {
         }
     }
 
-    /// Asks for everything and throws it away. `started` is called when the first request leaves.
-    pub(super) fn leech(&mut self, work: &Work, started: &mut dyn FnMut()) -> Result<()> {
+    /// Asks for the first `size` bytes and throws them away. `started` is called when the first request
+    /// leaves.
+    pub(super) fn leech(
+        &mut self,
+        work: &Work,
+        size: usize,
+        started: &mut dyn FnMut(),
+    ) -> Result<()> {
         self.send(&header(2, 0))?;
         let mut choked = true;
-        let (mut begun, mut next, mut under_way, mut left) = (false, 0, 0, work.size);
+        let (mut begun, mut next, mut under_way, mut left) = (false, 0, 0, size);
         while left > 0 {
             while let Some((id, body)) = self.next() {
                 match id {
@@ -204,7 +215,7 @@ impl Peer {
             // Topped up a quarter at a time, as one batch.
             if !choked && under_way <= PIPELINE * 3 / 4 {
                 let mut requests = Vec::with_capacity(17 * PIPELINE);
-                while under_way < PIPELINE && next < work.size {
+                while under_way < PIPELINE && next < size {
                     requests.extend(request(work, next));
                     next += BLOCK;
                     under_way += 1;

@@ -44,6 +44,25 @@ impl Work {
         let data = noise(size);
         let pieces: Vec<[&[u8]; 1]> = data.chunks(piece_len).map(|piece| [piece]).collect();
         let hashes = sha1_many(&pieces);
+        let work = Self::describe(parent, size, piece_len, hashes)?;
+        fs::write(work.whole().join(NAME), &data)?;
+        Ok((work, data))
+    }
+
+    /// One whose data is a hole: as long as you like, and on no disk.
+    pub(super) fn hole(parent: &Path, size: usize, piece_len: usize) -> Result<Self> {
+        let hash = sha1(&[&vec![0; piece_len]]);
+        let work = Self::describe(parent, size, piece_len, vec![hash; size / piece_len])?;
+        fs::File::create(work.whole().join(NAME))?.set_len(size as u64)?;
+        Ok(work)
+    }
+
+    fn describe(
+        parent: &Path,
+        size: usize,
+        piece_len: usize,
+        hashes: Vec<[u8; 20]>,
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("pieces-bench-").tempdir_in(parent)?;
         let folder = Folder::Ours(folder);
         let mut work = Self { size, piece_len, info_hash: [0; 20], hashes, folder };
@@ -51,8 +70,7 @@ impl Work {
         work.info_hash = sha1(&[&info]);
         fs::write(work.torrent(), [BEFORE_INFO, &info, b"e"].concat())?;
         fs::create_dir(work.whole())?;
-        fs::write(work.whole().join(NAME), &data)?;
-        Ok((work, data))
+        Ok(work)
     }
 
     /// The torrent that another process made in `folder`.
