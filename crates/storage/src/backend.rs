@@ -12,6 +12,7 @@ mod guard;
 mod mapped;
 mod view;
 
+pub(crate) use mapped::Windows;
 pub(crate) use view::{Source, View, look};
 
 /// How files are read. Writing is positional with both.
@@ -48,10 +49,10 @@ pub(crate) trait Reader: Send {
     fn forget(&mut self) {}
 }
 
-/// The reader of this back end.
-pub(crate) fn reader(backend: Backend) -> Box<dyn Reader> {
+/// The reader of this back end, whose mappings, if it has any, are cut like this.
+pub(crate) fn reader(backend: Backend, windows: Windows) -> Box<dyn Reader> {
     match backend {
-        Backend::Mapped => Box::new(mapped::Mapped::new()),
+        Backend::Mapped => Box::new(mapped::Mapped::new(windows)),
         Backend::Positional => Box::new(Positional),
     }
 }

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Sender, unbounded};
 use metainfo::PieceIndex;
 
-use crate::backend::{Backend, reader};
+use crate::backend::{Backend, Windows, reader};
 use crate::error::{Error, ErrorKind};
 use crate::job::{Done, Job, TorrentId};
 use crate::lane::{Lane, Message};
@@ -80,7 +80,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
         let mut disk = Self { shared, lanes: Vec::new(), syncs, threads: Vec::new() };
         for number in 0..threads.max(1) {
             let (sender, inbox) = unbounded();
-            let lane = Lane::new(Arc::clone(&disk.shared), reader(backend));
+            let lane = Lane::new(Arc::clone(&disk.shared), reader(backend, Windows::MANY));
             disk.threads.push(spawn(&format!("disk-{number}"), move || lane.run(&inbox))?);
             disk.lanes.push(sender);
         }

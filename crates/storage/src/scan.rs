@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use metainfo::{Layout, MAX_REQUEST_LEN, PieceIndex};
 use piecehash::Sha1;
 
-use crate::backend::{Backend, Reader, Source, View, look, reader};
+use crate::backend::{Backend, Reader, Source, View, Windows, look, reader};
 use crate::error::{Error, ErrorKind};
 use crate::files::{Files, OpenFile};
 use crate::paths::Access;
@@ -148,7 +148,9 @@ struct Worker<'a> {
 impl<'a> Worker<'a> {
     fn new(common: &'a Common<'a>, side_by_side: usize) -> Self {
         let windows = vec![0; side_by_side * WINDOW as usize];
-        let reader = reader(common.scan.backend);
+        let piece_length = u64::from(common.scan.files.spec().layout().piece_length());
+        let span = piece_length.saturating_mul(side_by_side as u64);
+        let reader = reader(common.scan.backend, Windows::within(span));
         Self { common, reader, windows, last: None, reported: Instant::now() }
     }
 
@@ -223,9 +225,11 @@ impl<'a> Worker<'a> {
         let wanted = self.common.scan.wanted;
         let torn = look(&sources, |bytes| hash(streams, bytes, wanted));
         drop(sources);
+        let mut known = None;
         for (number, (stream, length)) in streams.iter_mut().zip(lengths).enumerate() {
             stream.offset += stream.filled;
-            if let Some(failure) = length.and_then(|length| length.failure(torn.contains(number))) {
+            let failure = |length: Length| length.failure(torn.contains(number), &mut known);
+            if let Some(failure) = length.and_then(failure) {
                 stream.failed.get_or_insert(failure);
             }
         }

@@ -15,12 +15,34 @@ use super::{Reader, View, read_exact};
 use crate::files::{FileId, OpenFile};
 use crate::sys;
 
-/// Bytes of a file mapped at once.
-const WINDOW: u64 = 1024 * 1024;
+/// How a thread's mappings are cut: how long they are, and how many of them it keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Windows {
+    /// Bytes of a file mapped at once.
+    len: u64,
+    count: usize,
+}
 
-/// Windows each thread keeps: one for each of sixteen pieces that are hashed side by side. With
-/// [`WINDOW`] this bounds what a thread can have mapped to 16 MiB.
-const WINDOWS: usize = 16;
+impl Windows {
+    /// One for each of sixteen places that are read from in turn, so that a thread has at most 16 MiB
+    /// mapped.
+    pub(crate) const MANY: Self = Self { len: 1024 * 1024, count: 16 };
+
+    /// For what lies together. To take down a mapping interrupts the other processors, so there are
+    /// fewer and longer ones; that they begin where they like makes it one more than 16 MiB need.
+    const FEW: Self = Self { len: 4 * 1024 * 1024, count: 5 };
+
+    /// For reading side by side what is within `span` bytes.
+    pub(crate) fn within(span: u64) -> Self {
+        let few = Self::FEW.len * (Self::FEW.count as u64 - 1);
+        if span <= few { Self::FEW } else { Self::MANY }
+    }
+
+    /// Where in its window the byte at `offset` is.
+    fn within_one(self, offset: u64) -> usize {
+        usize::try_from(offset % self.len).unwrap_or(usize::MAX)
+    }
+}
 
 /// Bytes made present with one call, before the first of them is touched: what a peer asks for next
 /// is nearly always what follows.
@@ -29,6 +51,7 @@ const POPULATE: usize = 256 * 1024;
 /// Reads from mappings where that is safe, and with `pread` where it is not.
 pub(super) struct Mapped {
     guard: Option<Guard>,
+    shape: Windows,
     /// The most recently used last.
     windows: Vec<Window>,
 }
@@ -44,8 +67,8 @@ struct Window {
 }
 
 impl Mapped {
-    pub(super) fn new() -> Self {
-        Self { guard: Guard::install(), windows: Vec::new() }
+    pub(super) fn new(shape: Windows) -> Self {
+        Self { guard: Guard::install(), shape, windows: Vec::new() }
     }
 
     /// Copies from one window.
@@ -58,19 +81,19 @@ impl Mapped {
     ) -> io::Result<()> {
         let mut window = self.window(file, offset)?;
         // A window that failed is dropped: its pages may not be the file's any more.
-        window.copy(guard, within_window(offset), into)?;
+        window.copy(guard, self.shape.within_one(offset), into)?;
         self.keep(window);
         Ok(())
     }
 
     /// The window that holds the file's byte at `offset`, taken out of those that are kept.
     fn window(&mut self, file: &OpenFile, offset: u64) -> io::Result<Window> {
-        let number = offset / WINDOW;
-        self.take(file.id, number).map_or_else(|| Window::map(file, number), Ok)
+        let number = offset / self.shape.len;
+        self.take(file.id, number).map_or_else(|| Window::map(file, number, self.shape.len), Ok)
     }
 
     fn keep(&mut self, window: Window) {
-        if self.windows.len() >= WINDOWS {
+        if self.windows.len() >= self.shape.count {
             self.windows.remove(0);
         }
         self.windows.push(window);
@@ -86,14 +109,10 @@ impl Mapped {
 impl Reader for Mapped {
     fn view(&mut self, file: &OpenFile, offset: u64, len: usize) -> io::Result<Option<View>> {
         let Some(guard) = self.guard.filter(|_| file.local) else { return Ok(None) };
-        let start = within_window(offset);
-        let end = start.saturating_add(len);
-        if end > within_window(WINDOW - 1) + 1 {
-            return Ok(None);
-        }
-        let mut window = self.window(file, offset)?;
-        window.make_present(start, end)?;
-        let view = View::new(&window.map, start, len, guard);
+        // Pages come as they are looked at, sixteen with a fault: half the cost of asking for them
+        // first. Nothing is lost by it: who looks has the guard, and checks the file's length.
+        let window = self.window(file, offset)?;
+        let view = View::new(&window.map, self.shape.within_one(offset), len, guard);
         self.keep(window);
         Ok(view)
     }
@@ -110,7 +129,8 @@ impl Reader for Mapped {
         let mut at = offset;
         let mut rest = into;
         while !rest.is_empty() {
-            let room = usize::try_from(WINDOW - at % WINDOW).unwrap_or(usize::MAX);
+            let room = self.shape.len - at % self.shape.len;
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
             let (part, after) = rest.split_at_mut(room.min(rest.len()));
             self.copy(guard, file, at, part)?;
             at = at.saturating_add(part.len() as u64);
@@ -125,16 +145,11 @@ impl Reader for Mapped {
     }
 }
 
-/// Where in its window the byte at `offset` is.
-fn within_window(offset: u64) -> usize {
-    usize::try_from(offset % WINDOW).unwrap_or(usize::MAX)
-}
-
 impl Window {
-    fn map(file: &OpenFile, number: u64) -> io::Result<Self> {
-        let len = usize::try_from(WINDOW).unwrap_or(usize::MAX);
-        let offset = number.checked_mul(WINDOW).ok_or(io::ErrorKind::UnexpectedEof)?;
-        // May reach beyond the file's end; those pages are never made present.
+    fn map(file: &OpenFile, number: u64, len: u64) -> io::Result<Self> {
+        let offset = number.checked_mul(len).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        // May reach beyond the file's end; those pages can't be made present.
         let map = MmapOptions::new().offset(offset).len(len).map_raw_read_only(&file.file)?;
         Ok(Self { file: file.id, number, map: Arc::new(map), present: (0, 0) })
     }
@@ -196,7 +211,7 @@ mod tests {
     fn a_file_that_is_cut_and_grown_all_the_time_kills_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data");
-        let len = 3 * WINDOW;
+        let len = 3 * Windows::MANY.len;
         fs::write(&path, vec![7; usize::try_from(len).unwrap()]).unwrap();
         let layout = metainfo::Layout::new(1 << 20, &[len]).unwrap();
         let file = FileSpec { path: "data".into(), on_disk: true };
@@ -212,7 +227,7 @@ mod tests {
                     writer.set_len(len).unwrap();
                 }
             });
-            let mut reader = Mapped::new();
+            let mut reader = Mapped::new(Windows::MANY);
             let mut into = vec![0; 100_000];
             for round in 0..3_000_u64 {
                 let offset = round * 65_537 % (len - 100_000);

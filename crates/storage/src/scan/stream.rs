@@ -45,9 +45,23 @@ pub(super) struct Length {
 impl Length {
     /// Why what was seen is not to be believed, if so. Even where nothing was torn the file may have
     /// ended: the rest of its last page reads as zeros without any fault.
-    pub(super) fn failure(self, torn: bool) -> Option<(usize, ReadError)> {
-        let error = match self.file.stamp() {
-            Ok(stamp) if !torn && stamp.len >= self.end => return None,
+    ///
+    /// `known` is a file and its length since all was looked at: most of what is hashed side by side is
+    /// of one.
+    pub(super) fn failure(
+        self,
+        torn: bool,
+        known: &mut Option<(usize, u64)>,
+    ) -> Option<(usize, ReadError)> {
+        let len = match *known {
+            Some((index, len)) if index == self.index => Ok(len),
+            _ => self.file.stamp().map(|stamp| stamp.len),
+        };
+        let error = match len {
+            Ok(len) if !torn && len >= self.end => {
+                *known = Some((self.index, len));
+                return None;
+            }
             Ok(_) => std::io::ErrorKind::UnexpectedEof.into(),
             Err(error) => error,
         };
