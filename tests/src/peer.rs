@@ -14,6 +14,9 @@ use crate::{PATIENCE, Result};
 /// More than any message of a well-behaved peer: a length beyond it fails the test.
 const LONGEST: u32 = 4 << 20;
 
+/// What a handshake begins with.
+const PROTOCOL: [u8; 20] = *b"\x13BitTorrent protocol";
+
 /// The first 68 bytes of a connection, without the protocol's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handshake {
@@ -37,7 +40,7 @@ impl Handshake {
     /// The 68 bytes.
     pub fn encode(&self) -> [u8; 68] {
         let mut out = [0; 68];
-        out[..20].copy_from_slice(b"\x13BitTorrent protocol");
+        out[..20].copy_from_slice(&PROTOCOL);
         out[20..28].copy_from_slice(&self.reserved);
         out[28..48].copy_from_slice(&self.info_hash);
         out[48..].copy_from_slice(&self.peer_id);
@@ -46,7 +49,7 @@ impl Handshake {
 
     /// From the 68 bytes.
     pub fn decode(bytes: &[u8; 68]) -> Result<Self> {
-        if bytes[..20] != *b"\x13BitTorrent protocol" {
+        if bytes[..20] != PROTOCOL {
             return Err("the handshake does not name the protocol".into());
         }
         let mut handshake = Self { reserved: [0; 8], info_hash: [0; 20], peer_id: [0; 20] };
@@ -119,6 +122,14 @@ impl Peer {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { stream })
+    }
+
+    /// Whether the other begins with a handshake in the clear, which is still to be read then.
+    pub fn is_dialed_in_the_clear(&self) -> Result<bool> {
+        let mut first = [0; PROTOCOL.len()];
+        // On one machine a handshake comes whole or not at all.
+        let peeked = self.stream.peek(&mut first)?;
+        Ok(peeked > 0 && PROTOCOL.starts_with(&first[..peeked]))
     }
 
     /// Reads the other's handshake.

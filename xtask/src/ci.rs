@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     // The build of the step before, on all cores.
     ("simulation", &["test", "--workspace", "--test", "campaign"], &[("SWARM_SEEDS", "1000")]),
     ("fuzz", &["xtask", "fuzz", "--seconds", "240"], &[]),
+    ("faults", &["xtask", "faults", "--may-skip", "full,power"], &[]),
     ("e2e", &["xtask", "e2e"], &[]),
     (
         "e2e --real",
@@ -31,7 +32,6 @@ const STEPS: &[Step] = &[
 
 /// What `--long` adds.
 const LONG_STEPS: &[Step] = &[
-    ("faults", &["xtask", "faults", "--may-skip", "full,power"], &[]),
     ("tests --release", &["test", "--workspace", "--release"], &[]),
     ("e2e --long", &["xtask", "e2e", "--real", "--long", "--only", "announces,made,limits"], &[]),
     (

@@ -115,7 +115,12 @@ impl Scene {
             if let Role::Dialed(script) = act.role {
                 let torrent = Arc::clone(&self.torrent);
                 let seen = Arc::clone(&complaints);
-                let host = Host::start(number, move |peer| note(&seen, script(peer, &torrent)))?;
+                let host = Host::start(number, move |peer| {
+                    // Whoever does not speak a dialect hangs up on it.
+                    if peer.is_dialed_in_the_clear().unwrap_or(false) {
+                        note(&seen, script(peer, &torrent));
+                    }
+                })?;
                 peers.push(host.addr());
                 hosts.push(host);
             }

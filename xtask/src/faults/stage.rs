@@ -61,16 +61,7 @@ impl Case {
     /// The same with what the program is run by, if it is not run directly.
     pub(super) fn prepare(&self, mut command: Command, verb: &str) -> Command {
         command.arg(verb).arg(&self.file).arg("-d").arg(&self.target);
-        command.args([
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--no-dht",
-            "--no-lsd",
-            "--encryption",
-            "off",
-        ]);
+        command.args(["--bind", "127.0.0.1", "--port", "0", "--no-dht", "--no-lsd"]);
         command.env("XDG_STATE_HOME", &self.state).env("NO_COLOR", "1");
         command
     }

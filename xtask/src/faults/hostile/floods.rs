@@ -133,6 +133,7 @@ pub(super) fn unrequested(peer: Peer, torrent: &Torrent) -> Result<()> {
 pub(super) fn early(mut peer: Peer, torrent: &Torrent) -> Result<()> {
     let ours = Handshake::new(torrent.info_hash(), "early").encode();
     peer.send_raw(&[&ours[..], &blocks(torrent)].concat())?;
+    peer.read_handshake()?;
     hold(peer)
 }
 

@@ -94,7 +94,8 @@ fn leech(addr: SocketAddr, torrent: &Torrent, name: &str) -> Result<(Peer, u32)>
     peer.expect(|message| {
         match message {
             Message::Unchoke => unchoked = true,
-            Message::Have(have) => piece = Some(*have),
+            // The last piece may be too short for the block that is asked for.
+            Message::Have(have) if have + 1 < torrent.piece_count() => piece = Some(*have),
             Message::Bitfield(bits) => {
                 let first = bits.iter().position(|byte| *byte != 0)?;
                 let bit = bits[first].leading_zeros();
