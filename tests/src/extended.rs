@@ -47,6 +47,11 @@ pub enum Metadata {
 }
 
 impl Heard {
+    /// Under which number the other takes metadata messages, once it has said so.
+    pub fn metadata_id(&self) -> Option<u8> {
+        self.id
+    }
+
     /// Takes a message in. Gives what it says about metadata, if anything.
     pub fn take(&mut self, message: &Message) -> Option<Metadata> {
         let Message::Other { id: EXTENDED, body } = message else { return None };
@@ -95,6 +100,14 @@ impl Heard {
         peer.send(&self.say(&Metadata::Data(piece, data.to_vec()), metadata.len())?)?;
         Ok(true)
     }
+}
+
+/// Under which number the sender of this message takes those of `extension`, if it says so.
+pub fn id_of(message: &Message, extension: &str) -> Option<u8> {
+    let Message::Other { id: EXTENDED, body } = message else { return None };
+    let (0, payload) = body.split_first().map(|(id, payload)| (*id, payload))? else { return None };
+    let id = number(payload, &format!("{}:{extension}i", extension.len()))?;
+    u8::try_from(id).ok().filter(|id| *id != 0)
 }
 
 /// Asks the other end of a fresh connection for its metadata until all of it is here.

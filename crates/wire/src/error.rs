@@ -72,7 +72,9 @@ impl fmt::Display for Error {
             }
             ErrorKind::WrongLength => {
                 let name = self.id.map_or("message", crate::message::name);
-                write!(f, "the peer announced a {name} message of the wrong length {}", self.len)
+                let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+                let len = self.len;
+                write!(f, "the peer announced {article} {name} message of the wrong length {len}")
             }
         }
     }

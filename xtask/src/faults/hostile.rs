@@ -14,18 +14,24 @@ use testkit::process::Process;
 use testkit::torrent::{Builder, Torrent};
 use testkit::{PATIENCE, cli};
 
-use self::acts::{Act, Role, acts};
+use self::acts::{Act, Role, acts, of_magnets};
 use super::host::Host;
 use super::{Case, Outcome, Stage, ensure, memory, peer_arguments};
 use crate::Result;
 
 mod acts;
+mod encrypted;
+mod extended;
+mod fast;
 mod floods;
+mod magnets;
 mod ratio;
 mod seeds;
 mod strangers;
 
 const PIECE: u32 = 64 << 10;
+/// So small that the metadata is of more than one piece.
+const MAGNET_PIECE: u32 = 8 << 10;
 /// Not a multiple of eight pieces, so that a bitfield has spare bits.
 const LEN: u64 = (8 << 20) + 200_000;
 /// Pause of an honest seed before each block: two of them take two seconds.
@@ -42,24 +48,28 @@ const MOST_MEMORY: u64 = 64 << 20;
 pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
     let torrent = Arc::new(Builder::varied("hostile", LEN).piece_length(PIECE).build());
     let honest = HONEST.map(|last| Host::honest(last, &torrent, PAUSE));
-    let [one, other] = honest;
-    let (one, other) = (one?, other?);
-    let scene = Scene { torrent, honest: vec![one.addr(), other.addr()] };
-    let mut acts = acts(stage.long);
+    let honest = honest.into_iter().collect::<Result<Vec<_>>>()?;
+    let known = Scene::new(torrent, &honest, false);
+    let torrent = Arc::new(Builder::varied("magnet", LEN).piece_length(MAGNET_PIECE).build());
+    let giving = HONEST.map(|last| magnets::honest(last, &torrent));
+    let giving = giving.into_iter().collect::<Result<Vec<_>>>()?;
+    let magnet = Scene::new(torrent, &giving, true);
+
+    let (mut acts, of_magnets) = (acts(stage.long), of_magnets());
     // Those that take long begin first, and the others fill the time.
     acts.sort_by_key(|act| std::cmp::Reverse(act.patience));
-    let cases: Vec<(String, Vec<&Act>)> =
-        acts.iter().map(|act| (act.name.to_owned(), vec![act])).collect();
-    let clean = scene.play(&stage.case("clean", &scene.torrent, &[])?, &[])?;
+    let alone = |scene| move |act| (scene, act);
+    let cases: Vec<(&Scene, &Act)> =
+        acts.iter().map(alone(&known)).chain(of_magnets.iter().map(alone(&magnet))).collect();
+    let clean = known.play(stage, "clean", &[])?.max(magnet.play(stage, "clean magnet", &[])?);
     let peaks = Mutex::new(Vec::new());
     let failures = Mutex::new(Vec::new());
     let next = AtomicUsize::new(0);
     let work = || {
-        while let Some((name, acts)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let case = stage.case(name, &scene.torrent, &[]);
-            match case.and_then(|case| scene.play(&case, acts)) {
-                Ok(peak) => lock(&peaks).push((peak, name)),
-                Err(error) => lock(&failures).push(format!("{name}: {error}")),
+        while let Some((scene, act)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            match scene.play(stage, act.name, &[act]) {
+                Ok(peak) => lock(&peaks).push((peak, act.name)),
+                Err(error) => lock(&failures).push(format!("{}: {error}", act.name)),
             }
         }
     };
@@ -69,13 +79,15 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
         return Err(failures.join("\n\n").into());
     }
     let all: Vec<&Act> = acts.iter().collect();
-    let together = scene.play(&stage.case("together", &scene.torrent, &[])?, &all)?;
+    let together = known.play(stage, "together", &all)?;
+    let all: Vec<&Act> = of_magnets.iter().collect();
+    let together = together.max(magnet.play(stage, "together, a magnet", &all)?);
     let peaks = peaks.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (alone, who) = peaks.into_iter().max().ok_or("no peer was hostile")?;
     let figures = format!(
         "{} behaviours, each shown to have bitten, alone and together: all complete; memory {} MiB \
          clean, {} MiB at most alone ({who}), {} MiB together",
-        acts.len(),
+        cases.len(),
         clean >> 20,
         alone >> 20,
         together >> 20
@@ -94,6 +106,8 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
 struct Scene {
     torrent: Arc<Torrent>,
     honest: Vec<SocketAddr>,
+    /// The program is given a magnet instead of the torrent.
+    magnet: bool,
 }
 
 /// A download, and those that disturb it.
@@ -106,24 +120,31 @@ struct Play {
 }
 
 impl Scene {
+    fn new(torrent: Arc<Torrent>, honest: &[Host], magnet: bool) -> Self {
+        Self { torrent, honest: honest.iter().map(Host::addr).collect(), magnet }
+    }
+
     /// Starts a download among these peers, which stays and seeds when it is done.
     fn start(&self, case: &Case, acts: &[&Act], more: &[&str]) -> Result<Play> {
         let mut hosts = Vec::new();
         let complaints = Arc::<Mutex<Vec<String>>>::default();
         let mut peers = self.honest.clone();
         for (number, act) in (FIRST_HOSTILE..).zip(acts) {
-            if let Role::Dialed(script) = act.role {
-                let torrent = Arc::clone(&self.torrent);
-                let seen = Arc::clone(&complaints);
-                let host = Host::start(number, move |peer| {
-                    // Whoever does not speak a dialect hangs up on it.
-                    if peer.is_dialed_in_the_clear().unwrap_or(false) {
-                        note(&seen, script(peer, &torrent));
-                    }
-                })?;
-                peers.push(host.addr());
-                hosts.push(host);
-            }
+            let (script, clear) = match act.role {
+                Role::Dialed(script) => (script, true),
+                Role::DialedAgain(script) => (script, false),
+                Role::Comes(_) => continue,
+            };
+            let torrent = Arc::clone(&self.torrent);
+            let seen = Arc::clone(&complaints);
+            let host = Host::start(number, move |peer| {
+                // Whoever does not speak a dialect hangs up on it.
+                if peer.is_dialed_in_the_clear().is_ok_and(|is_clear| is_clear == clear) {
+                    note(&seen, script(peer, &torrent));
+                }
+            })?;
+            peers.push(host.addr());
+            hosts.push(host);
         }
         let mut command = case.command("download");
         command.args(peer_arguments(&peers)).args(["--seed", "-vv"]).args(more);
@@ -142,8 +163,12 @@ impl Scene {
     }
 
     /// Plays one case to its end, and gives the most memory that the program had.
-    fn play(&self, case: &Case, acts: &[&Act]) -> Result<u64> {
-        let Play { program, complaints, _hosts } = self.start(case, acts, &[])?;
+    fn play(&self, stage: &Stage, name: &str, acts: &[&Act]) -> Result<u64> {
+        let mut case = stage.case(name, &self.torrent, &[])?;
+        if self.magnet {
+            case.file = self.torrent.magnet(&[], &[]).into();
+        }
+        let Play { program, complaints, _hosts } = self.start(&case, acts, &[])?;
         wait_complete(&program)?;
         let deadline = Instant::now();
         for act in acts {

@@ -60,8 +60,7 @@ fn scene(len: u64) -> Result<(Scene, Vec<Host>)> {
     let torrent = Arc::new(Builder::varied("ratio", len).piece_length(4 * PIECE).build());
     let honest = HONEST.map(|last| Host::honest(last, &torrent, Duration::ZERO));
     let honest = honest.into_iter().collect::<Result<Vec<_>>>()?;
-    let scene = Scene { torrent, honest: honest.iter().map(Host::addr).collect() };
-    Ok((scene, honest))
+    Ok((Scene::new(torrent, &honest, false), honest))
 }
 
 impl Scene {

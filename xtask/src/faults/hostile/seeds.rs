@@ -10,13 +10,24 @@ use testkit::torrent::Torrent;
 use crate::Result;
 
 /// Longer than the program has patience with anybody.
-const FOR_EVER: Duration = Duration::from_mins(5);
+pub(super) const FOR_EVER: Duration = Duration::from_mins(5);
 
 /// Shakes hands as the one that was dialed, under a name that nobody else has.
 pub(super) fn answer(peer: &mut Peer, torrent: &Torrent, name: &str) -> Result<()> {
+    answer_as(peer, torrent, name, [0; 8])
+}
+
+/// The same with the bits of extensions.
+pub(super) fn answer_as(
+    peer: &mut Peer,
+    torrent: &Torrent,
+    name: &str,
+    reserved: [u8; 8],
+) -> Result<()> {
     peer.read_handshake()?;
     let name = format!("{name:.7}{:05}", fastrand::u32(..100_000));
-    peer.send_raw(&Handshake::new(torrent.info_hash(), &name).encode())
+    let ours = Handshake { reserved, ..Handshake::new(torrent.info_hash(), &name) };
+    peer.send_raw(&ours.encode())
 }
 
 /// Reads whatever comes and says nothing until the other hangs up.
