@@ -102,7 +102,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("building  pieces-cli");
-    let built = binary::build("pieces-cli", Profile::Dev)?;
+    // As users run it, where figures of speed and a gigabyte to check count.
+    let profile = if arguments.long { Profile::Release } else { Profile::Dev };
+    let built = binary::build("pieces-cli", profile)?;
     // A build that goes on meanwhile must not replace what is judged.
     let kept = tempfile::Builder::new().prefix("pieces-faults-").tempdir()?;
     let binary = kept.path().join("pieces-cli");

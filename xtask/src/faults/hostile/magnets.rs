@@ -44,7 +44,7 @@ fn serve(mut peer: Peer, torrent: &Torrent, last: u8) -> Result<u64> {
     thread::sleep(HEAD_START);
     peer.send(&extended::handshake(Some(info.len())))?;
     let mut heard = Heard::default();
-    let answer = |peer: &mut Peer, message: &Message| heard.answer(peer, message, info);
+    let answer = |peer: &mut Peer, message: &Message| heard.answer(peer, message, info).map(drop);
     peer.serve_and(torrent, |_, _, _| {}, answer)
 }
 
