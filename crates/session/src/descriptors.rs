@@ -9,13 +9,14 @@ const ENOUGH: u64 = 65_536;
 /// Below this a busy torrent feels the limit, so the user hears of it.
 const FEW: u64 = 256;
 
-/// What is left for everything else at the most: storage keeps 512 files open, and what trackers and
-/// all that is short-lived take is far less than as much again.
+/// What is left for everything else at the most: storage keeps 512 files open and 256 locked, and what
+/// trackers and all that is short-lived take is far less than as much again.
 const OTHERS: u64 = 1_024;
 
 /// Raises the soft limit as far as the hard one lets us, since 1,024 is a default of old and few
-/// systems need it, and gives how many connections there may be at a time: half of what there is,
-/// and where there is plenty all but [`OTHERS`]. Storage takes a quarter for files at most.
+/// systems need it, and gives how many connections there may be at a time: three eighths of what there
+/// is, and where there is plenty all but [`OTHERS`]. Storage takes a quarter for files and an eighth for
+/// locks at most, which leaves a quarter for the process itself, trackers, the DHT and the local network.
 pub(crate) fn for_connections() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     let reach = limit.maximum.unwrap_or(ENOUGH).min(ENOUGH);
@@ -27,7 +28,7 @@ pub(crate) fn for_connections() -> usize {
         }
     }
     let current = limit.current.unwrap_or(ENOUGH).min(ENOUGH);
-    let connections = current - (current / 2).min(OTHERS);
+    let connections = current - (current * 5 / 8).min(OTHERS);
     if current < FEW {
         log::warn!(
             "only {current} files and connections may be open at a time (ulimit -n), so there will \

@@ -199,17 +199,25 @@ impl Files {
         if let Some(file) = self.cache.find(key, access) {
             return Ok(file);
         }
-        let file = match self.open_anew(index, access) {
+        let file = Arc::new(self.with_descriptors(|| self.open_anew(index, access))?);
+        self.cache.keep(key, &file);
+        Ok(file)
+    }
+
+    /// Does what takes a descriptor; once more, if there was none, after what is open and not in use
+    /// was closed.
+    pub(crate) fn with_descriptors<T>(
+        &self,
+        act: impl Fn() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match act() {
             Err(error) if error.kind() == ErrorKind::NoDescriptors => {
                 log::warn!("{error}; closing the files that are not in use");
                 self.cache.close_all();
-                self.open_anew(index, access)
+                act()
             }
             other => other,
-        }?;
-        let file = Arc::new(file);
-        self.cache.keep(key, &file);
-        Ok(file)
+        }
     }
 
     /// The file, if it is open already.
@@ -280,5 +288,25 @@ mod tests {
         assert_eq!(again.id, other.id);
         drop(files);
         assert_eq!(cache.lock().open.len(), 1);
+    }
+
+    #[test]
+    fn without_a_descriptor_left_what_is_not_in_use_is_closed_and_it_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("data"), b"x").unwrap();
+        let layout = Layout::new(16_384, &[1]).unwrap();
+        let file = FileSpec { path: "data".into(), on_disk: true };
+        let spec = Spec::from_parts(folder.path(), vec![file], layout, vec![[0; 20]]).unwrap();
+        let cache = FileCache::with_capacity(5);
+        let files = Files::new(spec, Arc::clone(&cache));
+        files.open(0, Access::Read).unwrap();
+        let is_full = || !cache.lock().open.is_empty();
+        let starved = rustix::io::Errno::MFILE.into();
+        let act = || match is_full() {
+            true => Err(Error::io("look at it", folder.path(), &starved)),
+            false => Ok("looked"),
+        };
+        assert_eq!(files.with_descriptors(act).unwrap(), "looked");
+        assert!(!is_full());
     }
 }

@@ -182,7 +182,8 @@ impl Watch {
     fn look(&self, files: &Files, index: usize, open: &OpenFile) -> Result<(), Error> {
         let spec = files.spec();
         let Some(file) = spec.files().get(index) else { return Ok(()) };
-        let found = match Root::open(spec.root()).and_then(|root| root.look(&file.path)) {
+        let found = || Root::open(spec.root()).and_then(|root| root.look(&file.path));
+        let found = match files.with_descriptors(found) {
             Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error),
