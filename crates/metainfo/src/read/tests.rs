@@ -265,6 +265,16 @@ fn hybrid_halves_must_agree() {
         ),
         ("1:bd0:d6:lengthi0eee", "", "file 2 of version 1 is not file 1 of version 2".into()),
         ("d6:lengthi16384e4:pathl1:cee", "", "file 2 of version 2 is not in version 1".into()),
+        (
+            "1:cd0:d6:lengthi16384e11:pieces root32:22222222222222222222222222222222eee",
+            "e",
+            "file 3 of version 1 is not in version 2".into(),
+        ),
+        (
+            "4:pathl1:cee",
+            "4:pathl1:ceed4:attr1:p6:lengthi16384e4:pathl4:.pad1:1ee",
+            "3 pieces in version 1, 2 in version 2".into(),
+        ),
     ] {
         let mut bytes = hybrid(from, to);
         // Let the count of SHA-1 hashes not be what is refused.
