@@ -1,7 +1,10 @@
 //! The codec against the examples of BEP 5, and against everything that is not quite one.
 
 use super::*;
-use crate::limits::{K, MAX_SENT, REPLY_PEERS_V4, REPLY_PEERS_V6};
+use crate::limits::{
+    K, MAX_DATAGRAM, MAX_DEPTH, MAX_SENT, MAX_TRANSACTION, MAX_VALUES, REPLY_PEERS_V4,
+    REPLY_PEERS_V6,
+};
 
 const ASKING: Id = Id(*b"abcdefghij0123456789");
 const OTHER: Id = Id(*b"mnopqrstuvwxyz123456");
@@ -133,6 +136,31 @@ fn what_is_wrong_is_told_to_who_asked_and_nobody_else() {
     }
     let long = [b"d1:x2048:".as_slice(), &[b'x'; 2048], b"e"].concat();
     assert_eq!(Message::decode(&long).unwrap_err().why, "too long");
+}
+
+#[test]
+fn what_unfolds_is_not_read() {
+    let ping = |extra: String, transaction: usize| {
+        let id = "a".repeat(20);
+        let transaction = format!("{transaction}:{}", "t".repeat(transaction));
+        Message::decode(
+            format!("d1:ad2:id20:{id}e1:q4:ping1:t{transaction}1:x{extra}1:y1:qe").as_bytes(),
+        )
+        .map_err(|malformed| malformed.why)
+    };
+    let nested = |depth| ["l".repeat(depth), "e".repeat(depth)].concat();
+    let list = |values| format!("l{}e", "i1e".repeat(values));
+    let long = |len: usize| format!("{len}:{}", "x".repeat(len));
+    assert!(ping(nested(MAX_DEPTH - 1), 2).is_ok());
+    assert_eq!(ping(nested(MAX_DEPTH), 2), Err("no bencode"));
+    // Ten values are the message itself.
+    assert!(ping(list(MAX_VALUES - 20), 2).is_ok());
+    assert_eq!(ping(list(MAX_VALUES), 2), Err("no bencode"));
+    assert!(ping(long(MAX_DATAGRAM - 100), 2).is_ok());
+    assert_eq!(ping(long(MAX_DATAGRAM), 2), Err("too long"));
+    assert!(ping("0:".to_owned(), MAX_TRANSACTION).is_ok());
+    let why = "a transaction id that is too long";
+    assert_eq!(ping("0:".to_owned(), MAX_TRANSACTION + 1), Err(why));
 }
 
 #[test]
