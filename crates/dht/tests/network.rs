@@ -190,7 +190,9 @@ fn plot(outcomes: &[Outcome]) -> String {
     const H: f64 = 310.0;
     const LEFT: f64 = 50.0;
     const BASE: f64 = 250.0;
-    let x = |nodes: usize| LEFT + (count(nodes).log10() - 2.0) / 2.0 * (W - LEFT - 40.0);
+    let log = |nodes: usize| count(nodes).log10();
+    let (first, last) = (log(outcomes[0].nodes), log(outcomes[outcomes.len() - 1].nodes));
+    let x = |nodes| LEFT + 20.0 + (log(nodes) - first) / (last - first) * (W - LEFT - 70.0);
     let y = |hops: f64| BASE - hops * 22.0;
     let mut body = String::new();
     for hops in (0..=10_u32).step_by(2) {
