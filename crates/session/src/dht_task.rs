@@ -72,7 +72,7 @@ pub(crate) async fn run(
     mut orders: UnboundedReceiver<Order>,
     registry: Arc<Registry>,
 ) {
-    let sockets = match sockets.register() {
+    let sockets = match sockets.register().await {
         Ok(sockets) => sockets,
         Err(error) => {
             log::warn!("no DHT: {error}");

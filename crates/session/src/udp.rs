@@ -91,15 +91,8 @@ impl Sockets {
     }
 
     /// Hands them to the runtime that this is called on.
-    pub(crate) fn register(self) -> io::Result<Self> {
-        let half = |half: Option<Half>| {
-            half.map(|half| match half {
-                Half::Std(socket) => UdpSocket::from_std(socket).map(Half::Tokio),
-                Half::Tokio(_) => Ok(half),
-            })
-            .transpose()
-        };
-        Ok(Self { v4: half(self.v4)?, v6: half(self.v6)? })
+    pub(crate) async fn register(self) -> io::Result<Self> {
+        Ok(Self { v4: register(self.v4).await?, v6: register(self.v6).await? })
     }
 
     /// The next datagram of either family.
@@ -144,6 +137,18 @@ impl Datagram {
     pub(crate) fn bytes(&self) -> &[u8] {
         self.buffer.get(..self.len).unwrap_or_default()
     }
+}
+
+async fn register(half: Option<Half>) -> io::Result<Option<Half>> {
+    Ok(match half {
+        Some(Half::Std(socket)) => {
+            let socket = UdpSocket::from_std(socket)?;
+            // Until the runtime has looked at it once, it would lose whatever is sent.
+            socket.writable().await?;
+            Some(Half::Tokio(socket))
+        }
+        registered => registered,
+    })
 }
 
 async fn receive(half: Option<&Half>) -> Datagram {
