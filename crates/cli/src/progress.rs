@@ -1,13 +1,14 @@
 //! What a running download or seed shows on stderr: one line that renews itself on a terminal,
 //! sparse plain lines elsewhere. It only formats what snapshots say.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use console::{Term, measure_text_width, truncate_str};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use session::{Snapshot, State};
+use session::{Snapshot, Source, State};
 
 use crate::text;
 
@@ -70,10 +71,11 @@ impl Progress {
     /// Shows how torrents stand, summed up where they are several.
     pub(crate) fn update(&mut self, now: &[Snapshot]) {
         if !now.is_empty() && now.iter().all(|now| now.state == State::Metadata) {
-            self.show(|name, _| metadata_line(name, now));
+            let sources = sources(now);
+            self.show(|name, width| with_sources(metadata_line(name, now), &sources, width));
         } else if !now.is_empty() {
             let sum = Sum::of(now);
-            self.show(|name, width| line(name, &sum, width));
+            self.show(|name, width| with_sources(line(name, &sum, width), &sum.sources, width));
         }
     }
 
@@ -147,6 +149,7 @@ struct Sum {
     down: u64,
     up: u64,
     peers: usize,
+    sources: BTreeMap<Source, usize>,
     /// What the one that is busiest does.
     state: State,
 }
@@ -161,9 +164,27 @@ impl Sum {
             down: all.iter().map(|now| now.stats.download_rate).sum(),
             up: all.iter().map(|now| now.stats.upload_rate).sum(),
             peers: all.iter().map(|now| now.stats.peers).sum(),
+            sources: sources(all),
             state: states.into_iter().find(|state| busy(*state)).unwrap_or(State::Stopping),
         }
     }
+}
+
+/// How many of the peers came from where.
+fn sources(all: &[Snapshot]) -> BTreeMap<Source, usize> {
+    let mut sources = BTreeMap::new();
+    for peer in all.iter().flat_map(|now| &now.peers) {
+        *sources.entry(peer.source).or_default() += 1;
+    }
+    sources
+}
+
+/// The line, with where its peers came from if there is room for that.
+fn with_sources(line: String, sources: &BTreeMap<Source, usize>, width: usize) -> String {
+    let parts = sources.iter().map(|(source, count)| format!("{} {count}", text::source(*source)));
+    let words = parts.collect::<Vec<_>>().join(", ");
+    let longer = format!("{line}{GAP}({words})");
+    if words.is_empty() || measure_text_width(&longer) > width { line } else { longer }
 }
 
 /// One line for magnets whose metadata is not here: how much of it is, or what it waits for.
@@ -254,7 +275,8 @@ mod tests {
 
     fn sum(down: u64, up: u64) -> Sum {
         let (have, total) = (123 << 20, 7_654 << 20);
-        Sum { have, total, down, up, peers: 123, state: State::Downloading }
+        let sources = [(Source::Tracker, 100), (Source::Dht, 20), (Source::Pex, 3)].into();
+        Sum { have, total, down, up, peers: 123, sources, state: State::Downloading }
     }
 
     #[test]
@@ -275,6 +297,20 @@ mod tests {
         let wanted =
             "debian.iso    1%  123 MiB/7.47 GiB  ↓ 12.0 MiB/s  ↑ 3.00 MiB/s  123 peers  ETA 10m27s";
         assert_eq!(line, wanted.replace("  ↑ 3.00 MiB/s", ""));
+    }
+
+    #[test]
+    fn where_peers_came_from_is_told_where_there_is_room() {
+        let now = sum(12 << 20, 3 << 20);
+        let at = |width| with_sources(line("debian.iso", &now, width), &now.sources, width);
+        assert!(at(200).ends_with("  (tracker 100, dht 20, pex 3)"), "{}", at(200));
+        assert!(at(usize::MAX).ends_with("  (tracker 100, dht 20, pex 3)"));
+        assert_eq!(at(100), line("debian.iso", &now, 100));
+        for width in 80..200 {
+            let line = line("debian.iso", &now, width);
+            assert!(at(width) == line || measure_text_width(&at(width)) <= width, "{width}");
+        }
+        assert_eq!(with_sources("line".into(), &BTreeMap::new(), 99), "line");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
+use session::Source;
+
 /// Text that someone else wrote, safe for a terminal: control and bidi characters are escaped.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     metainfo::sanitise_for_terminal(text)
@@ -40,6 +42,19 @@ pub(crate) fn bytes(n: u64) -> String {
     }
     let digits = [99.95, 9.995].iter().filter(|&&limit| scaled < limit).count();
     format!("{scaled:.digits$} {unit}")
+}
+
+/// Where a peer came from, in one word.
+pub(crate) fn source(source: Source) -> &'static str {
+    match source {
+        Source::Given => "given",
+        Source::Tracker => "tracker",
+        Source::Local => "lsd",
+        Source::Dht => "dht",
+        Source::Incoming => "incoming",
+        Source::Pex => "pex",
+        _ => "other",
+    }
 }
 
 /// A rate in bytes a second: `12.3 MiB/s`.

@@ -132,7 +132,8 @@ impl Driver {
                 let Handshake { peer_id, reserved, .. } = theirs;
                 let peer = self.adopt((stream, place), addr, reserved);
                 log::debug!("{addr}: connected, {origin:?}, {secrecy}, peer id {peer_id}");
-                let change = PeerChange::Connected { origin, peer_id: peer_id.0 };
+                let source = self.swarm.source(addr, origin);
+                let change = PeerChange::Connected { origin, source, peer_id: peer_id.0 };
                 self.tell(Event::Peer { torrent: self.id, addr, change });
                 self.swarm.handle(now, Input::Connected { peer, addr, origin, peer_id, reserved });
                 if reserved.has_dht() {

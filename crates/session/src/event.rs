@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use metainfo::{PieceIndex, PieceSet};
 use storage::TorrentId;
-use swarm::{Origin, PeerStats, Stats};
+use swarm::{Origin, PeerStats, Source, Stats};
 
 /// Something that happened to a torrent. Strings that came from strangers (tracker messages) are
 /// raw: whoever prints them escapes them.
@@ -120,6 +120,8 @@ pub enum PeerChange {
     Connected {
         /// Who opened the connection.
         origin: Origin,
+        /// Where its address came from.
+        source: Source,
         /// What it calls itself: 20 bytes, of which the first often tell its program.
         peer_id: [u8; 20],
     },

@@ -52,6 +52,7 @@ impl Finder {
         {
             let (orders, queue) = mpsc::unbounded_channel();
             let port = sockets.port();
+            log::debug!("DHT: a node at UDP port {port}");
             let node =
                 dht_task::Node::new(settings, config, &sockets, listen.port(), orders.downgrade());
             finder.dht = Some((orders, port));

@@ -37,5 +37,5 @@ pub use resume::fuzz::any_bytes as fuzz_resume;
 pub use session::Session;
 pub use stall::Stall;
 pub use storage::{Allocation, Backend, TorrentId};
-pub use swarm::{MetadataProgress, Origin, PeerStats, Stats};
+pub use swarm::{MetadataProgress, Origin, PeerStats, Source, Stats};
 pub use wire::net::Encryption;

@@ -151,6 +151,7 @@ mod tests {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
             peer_id: PeerId([0; 20]),
             origin: Origin::Dialed,
+            source: swarm::Source::Tracker,
             client: None,
             upload_only: false,
             pieces: 1,

@@ -84,7 +84,8 @@ impl Start {
         config.reserved = RESERVED;
         config.info_hash = Some(self.entry.info_hash);
         config.client = Some(CLIENT.into());
-        config.pex = self.config.pex && !self.private;
+        config.pex = self.config.pex;
+        config.private = self.private;
         config.listen_port = Some(self.shared.listen.port());
         config.max_peers = self.config.max_peers;
         config.download_limit.clone_from(&self.shared.download_limit);

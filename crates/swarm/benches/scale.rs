@@ -31,6 +31,7 @@ struct Bench {
 }
 
 impl Bench {
+    #[allow(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")]
     fn new(pieces: u32, piece_length: u32) -> Self {
         let total = u64::from(pieces) * u64::from(piece_length);
         let layout = Layout::new(piece_length, &[total]).expect("a valid size");

@@ -30,9 +30,10 @@ pub struct Config {
     /// Our name and version, as peers that speak extended messages are told (BEP 10); `None` tells
     /// nothing.
     pub client: Option<String>,
-    /// Tell peers of each other, and take in what they tell (BEP 11). Not for private torrents
-    /// (BEP 27).
+    /// Tell peers of each other, and take in what they tell (BEP 11). Private torrents never do.
     pub pex: bool,
+    /// Peers are found by trackers only, and by the user (BEP 27).
+    pub private: bool,
     /// The TCP port we listen on, as they are told; `None` tells nothing.
     pub listen_port: Option<u16>,
     /// Addresses we listen on, as far as they are known; never dialed.
@@ -64,6 +65,7 @@ impl Config {
             info: None,
             client: None,
             pex: true,
+            private: false,
             listen_port: None,
             own_addrs: Vec::new(),
             wanted: None,
@@ -116,6 +118,14 @@ pub enum Source {
     Pex,
 }
 
+impl Source {
+    /// Whether peers of a private torrent may come from here (BEP 27): from its trackers, and from the
+    /// user.
+    pub fn is_of_private(self) -> bool {
+        matches!(self, Self::Given | Self::Tracker)
+    }
+}
+
 /// Orders from outside.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -128,7 +138,7 @@ pub enum Control {
         upload: Option<Limit>,
     },
     /// The torrent is private, which a magnet does not tell (BEP 27): peers are found by trackers only
-    /// from now on.
+    /// from now on, and those that were found otherwise are closed and forgotten.
     Private,
     /// Close every connection and dial nobody; pieces that are being checked are still taken in.
     Pause,

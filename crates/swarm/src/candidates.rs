@@ -81,7 +81,11 @@ impl Candidates {
     ) -> bool {
         let addr = canonical(addr);
         let dialable = addr.port() != 0 && !addr.ip().is_unspecified() && !addr.ip().is_multicast();
-        if !dialable || self.known.contains_key(&addr) {
+        if !dialable {
+            return false;
+        }
+        if self.known.contains_key(&addr) {
+            self.vouch(addr, source);
             return false;
         }
         let full = self.known.len() >= MAX_CANDIDATES && source != Source::Given;
@@ -104,10 +108,34 @@ impl Candidates {
             && (!hearsay || self.known.range(of_ip).count() < MAX_HEARSAY_PER_IP)
     }
 
-    /// Forgets what came from this source, but for those that are connected or being dialed.
-    pub(crate) fn forget(&mut self, source: Source) {
+    /// A known address is named again. What counts is the best of those who named it.
+    fn vouch(&mut self, addr: SocketAddr, source: Source) {
+        let Some(known) = self.known.get_mut(&addr).filter(|known| source < known.source) else {
+            return;
+        };
+        self.hearsay -= usize::from(known.source == Source::Pex);
+        known.source = source;
+        if let State::Due((failed, _, priority, lot)) = known.state {
+            self.set(addr, State::Due((failed, source, priority, lot)));
+        }
+    }
+
+    /// The best source that named the address; `None` if it is not known.
+    pub(crate) fn source(&self, addr: SocketAddr) -> Option<Source> {
+        self.known.get(&canonical(addr)).map(|known| known.source)
+    }
+
+    /// Whether any address with this IP came from a source that a private torrent has.
+    pub(crate) fn is_of_private(&self, ip: IpAddr) -> bool {
+        let of_ip = SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX);
+        let mut known = self.known.range(of_ip);
+        known.any(|(_, known)| known.source.is_of_private() && known.state != State::Never)
+    }
+
+    /// Forgets what came from such sources, but for those that are connected or being dialed.
+    pub(crate) fn forget(&mut self, unwanted: impl Fn(Source) -> bool) {
         let of_source = |(_, known): &(&SocketAddr, &Candidate)| {
-            known.source == source && matches!(known.state, State::Waiting(_) | State::Due(_))
+            unwanted(known.source) && matches!(known.state, State::Waiting(_) | State::Due(_))
         };
         let addrs: Vec<_> = self.known.iter().filter(of_source).map(|(addr, _)| *addr).collect();
         for addr in addrs {
@@ -115,7 +143,9 @@ impl Candidates {
         }
     }
 
-    fn remove(&mut self, addr: SocketAddr) {
+    /// Forgets an address, whatever became of it.
+    pub(crate) fn remove(&mut self, addr: SocketAddr) {
+        let addr = canonical(addr);
         // No longer listed anywhere.
         self.set(addr, State::Never);
         if let Some(candidate) = self.known.remove(&addr) {

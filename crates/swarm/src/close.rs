@@ -21,6 +21,8 @@ pub enum CloseReason {
     BothSeeds,
     /// The torrent was paused.
     Paused,
+    /// The torrent is private, and no tracker named the peer.
+    NotOfTracker,
     /// A bitfield of the wrong length or with spare bits set.
     BadBitfield,
     /// A `have` of a piece that does not exist.
@@ -71,6 +73,7 @@ impl CloseReason {
                 | Self::Idle
                 | Self::BothSeeds
                 | Self::Paused
+                | Self::NotOfTracker
                 | Self::TooEarly
         )
     }
@@ -86,6 +89,7 @@ impl fmt::Display for CloseReason {
             Self::Idle => "idle for long, its room was needed",
             Self::BothSeeds => "neither end wants a piece of the other",
             Self::Paused => "the torrent is paused",
+            Self::NotOfTracker => "the torrent is private, and no tracker named this peer",
             Self::BadBitfield => "bitfield of the wrong length or with spare bits set",
             Self::HaveOutOfRange => "have of a piece that does not exist",
             Self::RequestOutOfRange => "request outside the torrent or over 32 KiB",

@@ -36,6 +36,10 @@
 // What comes from outside is never used as an index unchecked.
 #![warn(clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails"))]
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")
+)]
 
 mod bans;
 mod border;

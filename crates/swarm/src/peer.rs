@@ -7,7 +7,7 @@ use std::time::Instant;
 use metainfo::PieceIndex;
 use wire::PeerId;
 
-use crate::border::{Origin, PeerKey};
+use crate::border::{Origin, PeerKey, Source};
 use crate::bucket::Bucket;
 use crate::extended::Extended;
 use crate::fast::Fast;
@@ -28,6 +28,8 @@ use crate::uploads::Uploads;
 pub(crate) struct Peer {
     pub(crate) addr: SocketAddr,
     pub(crate) origin: Origin,
+    /// Where its address came from.
+    pub(crate) source: Source,
     pub(crate) peer_id: PeerId,
     /// Where it can be dialed, as far as is known: where we dialed it, or where it says it listens.
     pub(crate) dialable: Option<SocketAddr>,
@@ -81,6 +83,7 @@ impl Peer {
         Self {
             addr,
             origin,
+            source: Source::Incoming,
             peer_id,
             dialable: (origin == Origin::Dialed).then_some(addr),
             extended: None,
@@ -157,6 +160,7 @@ impl Peer {
             addr: self.addr,
             peer_id: self.peer_id,
             origin: self.origin,
+            source: self.source,
             client: self.extended.as_ref().and_then(|extended| extended.client.clone()),
             upload_only: self.is_upload_only(),
             pieces: self.pieces.count(pieces),

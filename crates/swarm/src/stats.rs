@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use wire::PeerId;
 
-use crate::border::{Origin, PeerKey};
+use crate::border::{Origin, PeerKey, Source};
 use crate::metadata::Progress as MetadataProgress;
 
 /// A torrent at one moment. Counters run since [`Torrent::new`](crate::Torrent::new).
@@ -70,6 +70,8 @@ pub struct PeerStats {
     pub peer_id: PeerId,
     /// Who opened the connection.
     pub origin: Origin,
+    /// Where its address came from when it was connected.
+    pub source: Source,
     /// Its name and version, printable and at most 64 characters, if it told (BEP 10).
     pub client: Option<String>,
     /// It says that it wants nothing (BEP 21).

@@ -13,6 +13,7 @@ mod upload;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use wire::{Message, PeerId};
 
 use crate::bans::Bans;
 use crate::border::{
-    Action, Checked, Config, Control, DiskDone, Event, Input, PeerKey, Phase, Source,
+    Action, Checked, Config, Control, DiskDone, Event, Input, Origin, PeerKey, Phase, Source,
 };
 use crate::candidates::Candidates;
 use crate::choker::Choker;
@@ -111,7 +112,8 @@ pub struct Torrent {
 
 impl Torrent {
     /// A torrent that knows nobody yet.
-    pub fn new(config: Config, phase: Phase, rng_seed: u64) -> Self {
+    pub fn new(mut config: Config, phase: Phase, rng_seed: u64) -> Self {
+        config.pex &= !config.private;
         let rng = fastrand::Rng::with_seed(rng_seed);
         let (fetch, pieces) = match phase {
             Phase::Metadata(hash) => (Some(Fetch::new(hash)), None),
@@ -187,6 +189,7 @@ impl Torrent {
         match input {
             Input::Connected { peer, addr, origin, peer_id, reserved } => {
                 let mut connected = Peer::new(addr, origin, peer_id, now);
+                connected.source = self.source(addr, origin);
                 let extended = reserved.has_extended() && self.config.reserved.has_extended();
                 connected.extended = extended.then(Box::default);
                 let fast = reserved.has_fast() && self.config.reserved.has_fast();
@@ -194,7 +197,11 @@ impl Torrent {
                 self.connected(now, peer, connected);
             }
             Input::DialFailed { addr } => {
-                self.candidates.gone(addr, false, now, &mut self.rng);
+                if self.may_know(addr) {
+                    self.candidates.gone(addr, false, now, &mut self.rng);
+                } else {
+                    self.candidates.remove(addr);
+                }
             }
             Input::Message { peer, message } => self.message(now, peer, message),
             Input::Drained { peer, bytes } => self.drained(now, peer, bytes),
@@ -287,6 +294,20 @@ impl Torrent {
         }
     }
 
+    /// Where a peer's address came from: that of an incoming one from itself.
+    pub fn source(&self, addr: SocketAddr, origin: Origin) -> Source {
+        match origin {
+            Origin::Dialed => self.candidates.source(addr).unwrap_or(Source::Given),
+            Origin::Incoming => Source::Incoming,
+        }
+    }
+
+    /// Whether an address that is known may stay so: of a private torrent, only what a tracker or the
+    /// user named.
+    fn may_know(&self, addr: SocketAddr) -> bool {
+        !self.config.private || self.candidates.source(addr).is_some_and(Source::is_of_private)
+    }
+
     /// The connected peers, in the order of their keys.
     pub fn peers(&self) -> Vec<PeerStats> {
         let optimistic = self.choker.optimistic();
@@ -328,7 +349,10 @@ impl Torrent {
         }
     }
 
-    fn found(&mut self, now: Instant, addrs: &[std::net::SocketAddr], source: Source) {
+    fn found(&mut self, now: Instant, addrs: &[SocketAddr], source: Source) {
+        if self.config.private && !source.is_of_private() {
+            return;
+        }
         for addr in addrs {
             if !self.bans.is_ip_banned(addr.ip()) {
                 self.candidates.found(*addr, source, now, &mut self.rng);
@@ -343,7 +367,7 @@ impl Torrent {
                 self.upload_limit = upload;
                 self.refill_all = true;
             }
-            Control::Private => self.make_private(),
+            Control::Private => self.make_private(now),
             Control::Pause => {
                 self.paused = true;
                 self.close_all(now, CloseReason::Paused);

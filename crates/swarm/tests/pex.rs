@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lab::{Lab, OUR_ID};
 use sim::World;
-use swarm::{CloseReason, Config, Control, Input, Origin, PeerKey, limits};
+use swarm::{CloseReason, Config, Control, Input, Origin, PeerKey, Source, limits};
 use wire::extension::{Contact, ContactFlags, Extension, Handshake, Ids, Pex};
 use wire::{Message, Reserved};
 
@@ -193,6 +193,41 @@ fn a_torrent_that_turns_out_to_be_private_forgets_what_peers_told() {
     lab.input(Input::Control(Control::Private));
     lab.pass(Duration::from_mins(5));
     assert_eq!((lab.dials(), told(&mut lab, peer)), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn a_torrent_that_turns_out_to_be_private_keeps_only_whom_a_tracker_names() {
+    let mut lab = lab_with(true);
+    let found = |lab: &mut Lab, numbers: [u8; 2], source| {
+        let addrs = numbers.map(Lab::addr).to_vec();
+        lab.input(Input::Found { addrs, source });
+    };
+    found(&mut lab, [1, 2], Source::Dht);
+    found(&mut lab, [2, 3], Source::Tracker);
+    found(&mut lab, [4, 5], Source::Local);
+    let [of_dht, of_both, of_tracker] =
+        [1, 2, 3].map(|n| lab.connect_as(n, Lab::id(n), Origin::Dialed));
+    let came = lab.connect(6);
+    lab.input(Input::Found { addrs: vec![Lab::addr(7)], source: Source::Tracker });
+    let came_and_named = lab.connect(7);
+    lab.input(Input::Control(Control::Private));
+    let mut closed = lab.closes();
+    closed.sort_unstable();
+    assert_eq!(closed, [(of_dht, CloseReason::NotOfTracker), (came, CloseReason::NotOfTracker)]);
+    let stay: Vec<PeerKey> = lab.torrent.peers().iter().map(|peer| peer.peer).collect();
+    assert_eq!(stay, [of_both, of_tracker, came_and_named]);
+    // What was under way ends there, and nothing more is taken in.
+    let late = lab.connect_as(4, Lab::id(4), Origin::Dialed);
+    assert_eq!(lab.closes(), [(late, CloseReason::NotOfTracker)]);
+    lab.input(Input::DialFailed { addr: Lab::addr(5) });
+    found(&mut lab, [8, 9], Source::Dht);
+    lab.dials();
+    lab.pass(Duration::from_hours(3));
+    assert_eq!(lab.dials(), []);
+    found(&mut lab, [4, 9], Source::Tracker);
+    let mut dials = lab.dials();
+    dials.sort_unstable();
+    assert_eq!(dials, [Lab::addr(4), Lab::addr(9)], "trackers are heard as ever");
 }
 
 #[test]

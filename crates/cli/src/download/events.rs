@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use session::{Origin, PeerChange};
 
 use crate::output::{self, JSON_FORMAT};
+use crate::text;
 
 /// Where the events of a call go.
 #[derive(Clone, Copy)]
@@ -44,7 +45,7 @@ impl Events {
 pub(super) fn peer(addr: SocketAddr, change: &PeerChange) -> Value {
     let addr = addr.to_string();
     match change {
-        PeerChange::Connected { origin, peer_id } => {
+        PeerChange::Connected { origin, source, peer_id } => {
             let origin = match origin {
                 Origin::Dialed => "dialed",
                 Origin::Incoming => "incoming",
@@ -53,7 +54,13 @@ pub(super) fn peer(addr: SocketAddr, change: &PeerChange) -> Value {
             let (name, _) = peer_id.split_at(8);
             let client =
                 name.iter().all(u8::is_ascii_graphic).then(|| String::from_utf8_lossy(name));
-            json!({ "address": addr, "state": "connected", "origin": origin, "client": client })
+            json!({
+                "address": addr,
+                "state": "connected",
+                "origin": origin,
+                "source": text::source(*source),
+                "client": client,
+            })
         }
         PeerChange::Closed { reason } => {
             json!({ "address": addr, "state": "closed", "reason": reason })

@@ -185,7 +185,25 @@ fn a_hearsay_address_takes_back_what_it_took() {
             lab.found(addr(n), Source::Pex);
         }
         assert_eq!(lab.candidates.len(), crate::limits::MAX_HEARSAY, "{round}");
-        lab.candidates.forget(Source::Pex);
+        lab.candidates.forget(|source| source == Source::Pex);
         assert_eq!(lab.candidates.len(), 0);
     }
+}
+
+#[test]
+fn of_several_sources_the_best_counts() {
+    let mut lab = Lab::new(&[]);
+    lab.found(addr(1), Source::Pex);
+    lab.found(addr(2), Source::Dht);
+    assert_eq!(lab.dial(), Some(addr(2)));
+    lab.found(addr(3), Source::Local);
+    lab.found(addr(1), Source::Tracker);
+    lab.found(addr(1), Source::Dht);
+    assert_eq!(lab.candidates.source(addr(1)), Some(Source::Tracker));
+    assert_eq!(lab.dial(), Some(addr(1)), "its turn had come when the tracker named it");
+    lab.gone(addr(1), false);
+    lab.candidates.forget(|source| !source.is_of_private());
+    assert_eq!(lab.candidates.source(addr(3)), None);
+    assert!(lab.candidates.is_of_private(addr(1).ip()));
+    assert_eq!(lab.candidates.source(addr(2)), Some(Source::Dht), "it is being dialed");
 }

@@ -25,6 +25,8 @@ impl Torrent {
             if origin == Origin::Dialed {
                 match reason {
                     CloseReason::Ourselves | CloseReason::Banned => self.candidates.never(addr),
+                    // A tracker may still name it.
+                    CloseReason::NotOfTracker => self.candidates.remove(addr),
                     _ => self.candidates.gone(addr, false, now, &mut self.rng),
                 }
             }
@@ -56,6 +58,11 @@ impl Torrent {
         }
         if self.paused {
             return Some(CloseReason::Paused);
+        }
+        // It was being dialed when the torrent turned out to be private.
+        let dialed = peer.origin == Origin::Dialed;
+        if self.config.private && dialed && !peer.source.is_of_private() {
+            return Some(CloseReason::NotOfTracker);
         }
         if self.bans.is_banned(peer.identity()) {
             return Some(CloseReason::Banned);

@@ -1,6 +1,7 @@
 //! Extended messages (BEP 10): our handshake, what follows from a peer's, and to whom each of the
 //! others goes. What is in them is read by `wire`.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use wire::Message;
@@ -81,12 +82,14 @@ impl Torrent {
             peer.pipeline.set_limit(extended.max_requests);
         }
         self.metadata_offered(key);
-        let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
-        if let (Some(port), None) = (listens, peer.dialable) {
-            let addr = std::net::SocketAddr::new(peer.addr.ip(), port);
-            if self.candidates.came(addr) {
-                peer.dialable = Some(addr);
-            }
+        let unknown = self.peers.get(&key).filter(|peer| peer.dialable.is_none());
+        let listens = unknown.zip(listens);
+        let listens = listens.map(|(peer, port)| SocketAddr::new(peer.addr.ip(), port));
+        if let Some(addr) = listens.filter(|addr| self.may_know(*addr))
+            && self.candidates.came(addr)
+            && let Some(peer) = self.peers.get_mut(&key)
+        {
+            peer.dialable = Some(addr);
         }
         self.not_two_seeds(key)
     }

@@ -76,15 +76,24 @@ impl Torrent {
         }
     }
 
-    /// The torrent turned out to be private: what peers told of each other is forgotten, and they are
-    /// told nothing more.
-    pub(super) fn make_private(&mut self) {
+    /// The torrent turned out to be private: whom no tracker named is closed and forgotten, and the
+    /// others are told nothing more of each other. Who came to us stays if a tracker names its address.
+    pub(super) fn make_private(&mut self, now: Instant) {
         self.config.pex = false;
-        self.candidates.forget(Source::Pex);
+        self.config.private = true;
         let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
         for key in keys {
-            self.send_extended_handshake(key);
+            let stays = self.peers.get(&key).is_some_and(|peer| match peer.origin {
+                Origin::Dialed => self.source(peer.addr, peer.origin).is_of_private(),
+                Origin::Incoming => self.candidates.is_of_private(peer.identity().ip),
+            });
+            if stays {
+                self.send_extended_handshake(key);
+            } else {
+                self.close(now, key, CloseReason::NotOfTracker);
+            }
         }
+        self.candidates.forget(|source| !source.is_of_private());
     }
 }
 

@@ -34,6 +34,7 @@ impl Lab {
         Self::with(pieces, complete, Config::new(OUR_ID))
     }
 
+    #[allow(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")]
     pub(crate) fn with(pieces: u32, complete: bool, config: Config) -> Self {
         let layout = Layout::new(4 * BLOCK, &[u64::from(pieces * 4 * BLOCK)]).expect("small");
         let have = if complete { PieceSet::new_full(pieces) } else { PieceSet::new_empty(pieces) };

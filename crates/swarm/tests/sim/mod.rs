@@ -95,6 +95,7 @@ pub(crate) struct World {
 }
 
 impl World {
+    #[allow(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")]
     pub(crate) fn new(seed: u64, pieces: u32, piece_length: u32) -> Self {
         let total = u64::from(pieces) * u64::from(piece_length);
         Self {
