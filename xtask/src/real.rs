@@ -8,6 +8,7 @@ mod announces;
 mod aria2;
 mod case;
 mod client;
+mod finding;
 mod libtorrent;
 mod limits;
 mod made;
@@ -38,6 +39,8 @@ const ANNOUNCES: &str = "announces";
 const MADE: &str = "made";
 const LIMITS: &str = "limits";
 const MAGNETS: &str = "magnets";
+const FINDING: &str = "finding";
+const DHT: &str = "dht";
 
 const COLUMNS: &[(&str, Align)] = &[
     ("seed", Align::Left(13)),
@@ -55,8 +58,8 @@ pub(crate) struct Arguments {
     /// With --real: clients whose absence is a failure (`opentracker` can be named too)
     #[arg(long, value_delimiter = ',', value_name = "NAME", requires = "real")]
     require: Vec<String>,
-    /// With --real: only cases with these clients, `announces`, `magnets`, `made` (what create
-    /// makes), or with --long `limits`
+    /// With --real: only cases with these clients, `announces`, `magnets`, `finding` (peers
+    /// without trackers), `made` (what create makes), or with --long `dht` and `limits`
     #[arg(long, value_delimiter = ',', value_name = "NAME", requires = "real")]
     only: Vec<String>,
     /// With --real: another client in place of pieces, to find out whether the lab is to blame
@@ -88,7 +91,7 @@ fn others() -> Vec<Box<dyn Client>> {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let names: Vec<&str> = others().iter().map(|client| client.name()).collect();
     let mut asked = arguments.require.iter().chain(&arguments.only).chain(&arguments.stand_in);
-    let others = [OPENTRACKER, ANNOUNCES, MADE, MAGNETS, LIMITS];
+    let others = [OPENTRACKER, ANNOUNCES, MADE, MAGNETS, FINDING, DHT, LIMITS];
     let known = |name: &str| others.contains(&name) || names.contains(&name);
     if let Some(wrong) = asked.find(|name| !known(name)) {
         return Err(format!("no client is called {wrong}; there are {}", names.join(", ")).into());
@@ -180,6 +183,12 @@ fn matrix(arguments: &Arguments) -> Result<()> {
         }
         if wanted(MAGNETS) {
             tally.add(magnets::run(binary, &network));
+        }
+        if wanted(FINDING) {
+            tally.add(finding::run(binary, &network, arguments.long));
+        }
+        if arguments.long && wanted(DHT) {
+            tally.add(finding::run_dht(binary, &network));
         }
         if wanted(MADE) && libtorrent::Libtorrent.version().is_some() {
             tally.add(made::run(binary, arguments.long)?);

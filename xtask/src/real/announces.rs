@@ -11,7 +11,7 @@ use testkit::process::{Process, Stream};
 use testkit::torrent::{Builder, Torrent};
 
 use super::PIECES;
-use super::client::{Client, Job, Secrecy};
+use super::client::{Client, Discovery, Job, Secrecy};
 use super::net::Network;
 use super::opentracker::{self, Scheme, Tracker};
 use super::pieces::Pieces;
@@ -98,6 +98,7 @@ impl Case<'_> {
             dir,
             scratch: &scratch,
             secrecy,
+            discovery: Discovery::default(),
         };
         await_members(tracker, 0)?;
         let _seed = pieces.seed(&job(ours, &seed_dir, port))?;

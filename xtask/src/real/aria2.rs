@@ -39,7 +39,17 @@ impl Client for Aria2 {
 fn command(job: &Job<'_>) -> Command {
     let mut command = job.command("aria2c");
     command.args(["--no-conf=true", "--file-allocation=none", "--summary-interval=0"]);
-    command.args(["--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false"]);
+    command.args(["--enable-dht6=false", "--bt-enable-lpd=false"]);
+    match job.discovery.dht {
+        Some(node) => {
+            command.args(["--enable-dht=true", &format!("--dht-entry-point={node}")]);
+            command.arg(format!("--dht-listen-port={}", job.port));
+            command.arg("--dht-file-path").arg(job.scratch.join("dht.dat"));
+        }
+        None => {
+            command.arg("--enable-dht=false");
+        }
+    }
     command.args(["--enable-peer-exchange=false", "--console-log-level=info"]);
     command.arg(format!("--listen-port={}", job.port)).arg("--dir").arg(job.dir);
     if job.secrecy == Secrecy::Required {

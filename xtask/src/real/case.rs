@@ -12,7 +12,7 @@ use testkit::process::Process;
 use testkit::torrent::{File, Torrent};
 
 use super::PIECES;
-use super::client::{Client, Job, Secrecy};
+use super::client::{Client, Discovery, Job, Secrecy};
 use super::net::Network;
 use super::opentracker::{Scheme, Tracker};
 use crate::Result;
@@ -151,6 +151,7 @@ impl Case<'_> {
             dir: &seed_dir,
             scratch: &seed_scratch,
             secrecy: seed_secrecy,
+            discovery: Discovery::default(),
         };
         let seed_addr = SocketAddr::from((seed_host.ip, port));
         let told = match self.told {
@@ -165,6 +166,7 @@ impl Case<'_> {
             dir: &leech_dir,
             scratch: &leech_scratch,
             secrecy: leech_secrecy,
+            discovery: Discovery::default(),
         };
 
         stage.tracker = Some(Tracker::start(near, &tracker_dir, self.torrent)?);

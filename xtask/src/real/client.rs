@@ -2,7 +2,7 @@
 //! one.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -57,6 +57,16 @@ pub(super) enum Secrecy {
     Required,
 }
 
+/// Where a client looks for peers besides trackers; by default nowhere. Those that no row asks for this
+/// never do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Discovery {
+    /// In the DHT, beginning with this node.
+    pub(super) dht: Option<SocketAddr>,
+    /// In the local network.
+    pub(super) local: bool,
+}
+
 /// What a client shall do, and where.
 pub(super) struct Job<'a> {
     /// The machine it runs on.
@@ -71,6 +81,8 @@ pub(super) struct Job<'a> {
     pub(super) scratch: &'a Path,
     /// Which connections it encrypts.
     pub(super) secrecy: Secrecy,
+    /// Where it looks for peers.
+    pub(super) discovery: Discovery,
 }
 
 impl Job<'_> {

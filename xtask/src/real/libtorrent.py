@@ -1,15 +1,20 @@
 # The libtorrent of the lab: adds one torrent and stays until it is killed.
-# Arguments: the .torrent or a magnet URI, the folder, the address, the port, when to encrypt, how.
+# Arguments: the .torrent or a magnet URI, the folder, the address, the port, when to encrypt, how,
+# and a node of the DHT to begin with, or nothing.
 import sys
 import time
 
 import libtorrent as lt
 
-torrent, folder, ip, port, policy, level = sys.argv[1:]
+torrent, folder, ip, port, policy, level, node = sys.argv[1:]
 session = lt.session({
     "listen_interfaces": f"{ip}:{port}",
     "outgoing_interfaces": ip,
-    "enable_dht": False,
+    "enable_dht": bool(node),
+    "dht_bootstrap_nodes": node,
+    # All nodes are neighbours here.
+    "dht_restrict_routing_ips": False,
+    "dht_restrict_search_ips": False,
     "enable_lsd": False,
     "enable_upnp": False,
     "enable_natpmp": False,

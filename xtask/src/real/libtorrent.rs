@@ -46,5 +46,7 @@ fn start(job: &Job<'_>) -> Result<Process> {
         Secrecy::Allowed => ["1", "3"],
         Secrecy::Required => ["0", "2"],
     });
+    let node = job.discovery.dht.map(|node| node.to_string());
+    command.arg(node.unwrap_or_default());
     Process::start("libtorrent", &mut command)
 }

@@ -14,7 +14,7 @@ use testkit::seed::Seed;
 use testkit::torrent::{Builder, Torrent};
 
 use super::announces::await_members;
-use super::client::{Client, Job, Secrecy};
+use super::client::{Client, Discovery, Job, Secrecy};
 use super::net::Network;
 use super::opentracker::{self, Scheme, Tracker};
 use super::pieces::Pieces;
@@ -102,15 +102,15 @@ fn play_udp(
     let tracker = running.insert(Tracker::start(ours, &tracker_dir, &content)?);
     let pieces = Pieces::new(binary);
     await_members(tracker, 0)?;
-    let secrecy = Secrecy::Allowed;
+    let (secrecy, discovery) = (Secrecy::Allowed, Discovery::default());
     let (dir, scratch) = (&seed_dir, &scratch);
-    let seed = Job { host: ours, port, torrent: &torrent, dir, scratch, secrecy };
+    let seed = Job { host: ours, port, torrent: &torrent, dir, scratch, secrecy, discovery };
     let _seed = pieces.seed(&seed)?;
     await_members(tracker, 1)?;
     let uri = content.magnet(&[&url], &[]);
     let torrent = Path::new(&uri);
     let (port, dir, scratch) = (port + 1, &leech_dir, &other);
-    let leech = Job { host: theirs, port, torrent, dir, scratch, secrecy };
+    let leech = Job { host: theirs, port, torrent, dir, scratch, secrecy, discovery };
     finish(&pieces.leech(&leech)?, &content, &leech_dir)
 }
 
@@ -133,8 +133,8 @@ fn among_liars(binary: &Path, network: &Network) -> Result<()> {
     let uri = truth.magnet(&[], &addrs);
     let torrent = Path::new(&uri);
     let port = FIRST_PORT + 100;
-    let secrecy = Secrecy::Allowed;
-    let job = Job { host: theirs, port, torrent, dir: &dir, scratch: &scratch, secrecy };
+    let (secrecy, discovery) = (Secrecy::Allowed, Discovery::default());
+    let job = Job { host: theirs, port, torrent, dir: &dir, scratch: &scratch, secrecy, discovery };
     finish(&Pieces::new(binary).leech(&job)?, &truth, &dir)
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use testkit::process::Process;
 
@@ -19,17 +20,28 @@ impl Pieces {
         Self { binary: binary.to_owned() }
     }
 
-    fn start(&self, verb: &str, job: &Job<'_>) -> Result<Process> {
+    /// The command for a job, which more can be added to.
+    pub(super) fn command(&self, verb: &str, job: &Job<'_>) -> Command {
         let mut command = job.command(&self.binary);
         command.arg("-vv").arg(verb).arg(job.torrent).arg("-d").arg(job.dir);
         command.args(["--bind", &job.ip().to_string(), "--port", &job.port.to_string()]);
-        command.args(["--no-dht", "--no-lsd"]);
+        match job.discovery.dht {
+            Some(node) => command.args(["--dht-bootstrap", &node.to_string()]),
+            None => command.arg("--no-dht"),
+        };
+        if !job.discovery.local {
+            command.arg("--no-lsd");
+        }
         match job.secrecy {
             Secrecy::Off => command.arg("--encryption=off"),
             Secrecy::Allowed => &mut command,
             Secrecy::Required => command.arg("--encryption=require"),
         };
-        Process::start(PIECES, &mut command)
+        command
+    }
+
+    fn start(&self, verb: &str, job: &Job<'_>) -> Result<Process> {
+        Process::start(PIECES, &mut self.command(verb, job))
     }
 }
 

@@ -46,9 +46,9 @@ fn start(job: &Job<'_>) -> Result<Process> {
     };
     let settings = json!({
         "bind-address-ipv4": job.ip().to_string(),
-        "dht-enabled": false,
+        "dht-enabled": job.discovery.dht.is_some(),
         "encryption": encryption,
-        "lpd-enabled": false,
+        "lpd-enabled": job.discovery.local,
         "peer-port": job.port,
         "pex-enabled": false,
         "port-forwarding-enabled": false,
@@ -58,6 +58,9 @@ fn start(job: &Job<'_>) -> Result<Process> {
         "utp-enabled": false,
     });
     job.write("settings.json", &settings.to_string())?;
+    if let Some(node) = job.discovery.dht {
+        job.write("dht.bootstrap", &format!("{} {}\n", node.ip(), node.port()))?;
+    }
     let mut daemon = job.command("transmission-daemon");
     daemon.args(["--foreground", "--log-info", "--config-dir"]).arg(job.scratch);
     let daemon = Process::start("transmission", &mut daemon)?;
