@@ -47,7 +47,6 @@ impl Opening {
         match self.open() {
             Ok(opened) => {
                 let driver = self.start.with_files(opened);
-                shared.registry.accept(*id);
                 self.runtime.spawn(driver.run(mail));
             }
             Err(error) => {

@@ -62,6 +62,8 @@ impl Start {
         config.wanted.clone_from(&opened.wanted);
         config.sequential = opened.sequential;
         let phase = Phase::Pieces(opened.layout.clone(), opened.have);
+        // Before the user hears of it, who may send peers at once.
+        self.shared.registry.accept(self.id);
         self.tell(opened.ready);
         Driver {
             layout: opened.layout,
