@@ -302,10 +302,8 @@ mod tests {
         files.open(0, Access::Read).unwrap();
         let is_full = || !cache.lock().open.is_empty();
         let starved = rustix::io::Errno::MFILE.into();
-        let act = || match is_full() {
-            true => Err(Error::io("look at it", folder.path(), &starved)),
-            false => Ok("looked"),
-        };
+        let refused = || Err(Error::io("look at it", folder.path(), &starved));
+        let act = || if is_full() { refused() } else { Ok("looked") };
         assert_eq!(files.with_descriptors(act).unwrap(), "looked");
         assert!(!is_full());
     }
