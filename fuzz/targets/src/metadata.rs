@@ -7,7 +7,7 @@ mod lab;
 use std::time::Duration;
 
 use metainfo::{Layout, PieceSet};
-use swarm::{Begin, Control, Input, PeerKey};
+use swarm::{Begin, Input, PeerKey};
 use wire::Message;
 use wire::extension::{Contact, ContactFlags, Extension, HANDSHAKE_ID, Metadata, Pex};
 use wire::limits::METADATA_PIECE_LEN;
@@ -58,7 +58,7 @@ fn step(lab: &mut Lab, script: &mut Script<'_>) {
 
 fn outside(lab: &mut Lab, script: &mut Script<'_>) {
     if script.byte() >= 240 {
-        return lab.input(Input::Control(Control::Private));
+        return lab.turn_private();
     }
     if !lab.is_known() {
         return;

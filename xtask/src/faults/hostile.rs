@@ -20,6 +20,7 @@ use super::{Case, Outcome, Stage, ensure, memory, peer_arguments};
 use crate::Result;
 
 mod acts;
+mod datagrams;
 mod encrypted;
 mod extended;
 mod fast;
@@ -82,17 +83,20 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
     let together = known.play(stage, "together", &all)?;
     let all: Vec<&Act> = of_magnets.iter().collect();
     let together = together.max(magnet.play(stage, "together, a magnet", &all)?);
+    let datagrams = datagrams::play(stage, &known)?;
     let peaks = peaks.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (alone, who) = peaks.into_iter().max().ok_or("no peer was hostile")?;
     let figures = format!(
-        "{} behaviours, each shown to have bitten, alone and together: all complete; memory {} MiB \
-         clean, {} MiB at most alone ({who}), {} MiB together",
+        "{} behaviours, each shown to have bitten, alone and together, and strangers' datagrams to the \
+         DHT: all complete; memory {} MiB clean, {} MiB at most alone ({who}), {} MiB together, {} MiB \
+         with datagrams",
         cases.len(),
         clean >> 20,
         alone >> 20,
-        together >> 20
+        together >> 20,
+        datagrams >> 20
     );
-    if alone.max(together) > clean + MOST_MEMORY {
+    if alone.max(together).max(datagrams) > clean + MOST_MEMORY {
         return Err(format!("too much memory: {figures}").into());
     }
     if !stage.long {

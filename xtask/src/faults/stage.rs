@@ -58,10 +58,19 @@ impl Case {
         self.prepare(Command::new(&self.binary), verb)
     }
 
+    /// The same with a node in the DHT, which knows no other.
+    pub(super) fn command_with_dht(&self, verb: &str) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg(verb).arg(&self.file).arg("-d").arg(&self.target);
+        command.args(["--bind", "127.0.0.1", "--port", "0", "--no-lsd"]);
+        command.env("XDG_STATE_HOME", &self.state).env("NO_COLOR", "1");
+        command
+    }
+
     /// The same with what the program is run by, if it is not run directly.
     pub(super) fn prepare(&self, mut command: Command, verb: &str) -> Command {
-        command.arg(verb).arg(&self.file).arg("-d").arg(&self.target);
-        command.args(["--bind", "127.0.0.1", "--port", "0", "--no-dht", "--no-lsd"]);
+        let run = self.command_with_dht(verb);
+        command.args(run.get_args()).arg("--no-dht");
         command.env("XDG_STATE_HOME", &self.state).env("NO_COLOR", "1");
         command
     }

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use metainfo::InfoHash;
-use swarm::{Action, Config, Event, Input, Origin, PeerKey, Phase, Torrent, limits};
+use swarm::{
+    Action, CloseReason, Config, Control, Event, Input, Origin, PeerKey, Phase, Torrent, limits,
+};
 use wire::extension::{Extension, HANDSHAKE_ID, Handshake, Metadata, Pex};
 use wire::limits::METADATA_PIECE_LEN;
 use wire::{Message, PeerId, Reserved};
@@ -49,6 +51,8 @@ pub(super) struct Lab {
     peers: BTreeMap<PeerKey, Peer>,
     keys: u64,
     known: bool,
+    /// Just now it turns out that the torrent is private: everybody came by themselves, so all go.
+    turns_private: bool,
 }
 
 struct Peer {
@@ -70,7 +74,8 @@ impl Lab {
         config.listen_port = Some(6_881);
         let torrent = Torrent::new(config, Phase::Metadata(truth.1), u64::from(which));
         let now = Instant::now();
-        Self { torrent, truth, now, peers: BTreeMap::new(), keys: 0, known: false }
+        let peers = BTreeMap::new();
+        Self { torrent, truth, now, peers, keys: 0, known: false, turns_private: false }
     }
 
     /// Of the metadata, in bytes.
@@ -91,6 +96,13 @@ impl Lab {
     pub(super) fn input(&mut self, input: Input) {
         self.torrent.handle(self.now, input);
         self.settle();
+    }
+
+    /// The torrent is private. Who was let go may come again.
+    pub(super) fn turn_private(&mut self) {
+        self.turns_private = true;
+        self.input(Input::Control(Control::Private));
+        self.turns_private = false;
     }
 
     pub(super) fn pass(&mut self, time: Duration) {
@@ -229,7 +241,8 @@ impl Lab {
                 Action::Send { peer, message } => self.sent(peer, &message),
                 Action::Close { peer, reason } => {
                     let peer = self.peers.remove(&peer).expect("closed twice");
-                    assert!(!peer.honest, "an honest peer is closed: {reason}");
+                    let let_go = self.turns_private && reason == CloseReason::NotOfTracker;
+                    assert!(!peer.honest || let_go, "an honest peer is closed: {reason}");
                 }
                 Action::Dial { addr } => {
                     self.torrent.handle(self.now, Input::DialFailed { addr });
