@@ -63,6 +63,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
     let cases: Vec<(&Scene, &Act)> =
         acts.iter().map(alone(&known)).chain(of_magnets.iter().map(alone(&magnet))).collect();
     let clean = known.play(stage, "clean", &[])?.max(magnet.play(stage, "clean magnet", &[])?);
+    let datagrams = datagrams::play(stage, &known)?;
     let peaks = Mutex::new(Vec::new());
     let failures = Mutex::new(Vec::new());
     let next = AtomicUsize::new(0);
@@ -83,7 +84,6 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
     let together = known.play(stage, "together", &all)?;
     let all: Vec<&Act> = of_magnets.iter().collect();
     let together = together.max(magnet.play(stage, "together, a magnet", &all)?);
-    let datagrams = datagrams::play(stage, &known)?;
     let peaks = peaks.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (alone, who) = peaks.into_iter().max().ok_or("no peer was hostile")?;
     let figures = format!(
