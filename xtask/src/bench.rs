@@ -89,6 +89,27 @@ pub(crate) struct Arguments {
     fresh: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// The call, as far as it changes what is measured.
+    fn spoken(&self) -> String {
+        let tasks: Vec<&str> = self.task.iter().map(|task| task.word()).collect();
+        let number = |number: Option<usize>| number.map(|number| number.to_string());
+        let list = |words: String| Some(words).filter(|words| !words.is_empty());
+        let flag = |is_set: bool| is_set.then(String::new);
+        let options = [
+            ("--quick", flag(self.quick)),
+            ("--growth", flag(self.growth)),
+            ("--only", list(self.only.join(","))),
+            ("--task", list(tasks.join(","))),
+            ("--rounds", number(self.rounds)),
+            ("--size", number(self.size)),
+        ];
+        let given = options.into_iter().filter_map(|(name, value)| Some([name.into(), value?]));
+        let words = [String::from("cargo xtask bench")].into_iter().chain(given.flatten());
+        words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// A column of the table.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Task {
@@ -153,7 +174,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut setting = Setting {
         program: arguments.binary.clone().ok_or("--inside needs --binary")?,
         machine: machine::describe(),
-        command: String::from("cargo xtask bench") + if arguments.quick { " --quick" } else { "" },
+        command: arguments.spoken(),
         size,
         piece_len: PIECE_LEN,
     };
