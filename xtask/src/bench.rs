@@ -5,6 +5,7 @@
 //! it runs in a network namespace of its own.
 
 mod client;
+mod encryption;
 mod growth;
 mod machine;
 mod measure;
@@ -60,9 +61,9 @@ pub(crate) struct Arguments {
     /// Only these tasks
     #[arg(long, value_delimiter = ',', value_name = "TASK")]
     task: Vec<Task>,
-    /// Memory and rest of pieces too, which a run of everything has anyway
+    /// Memory, rest and encryption of pieces too, which a run of everything has anyway
     #[arg(long)]
-    growth: bool,
+    alone: bool,
     /// How many rounds are counted
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
@@ -98,7 +99,7 @@ impl Arguments {
         let flag = |is_set: bool| is_set.then(String::new);
         let options = [
             ("--quick", flag(self.quick)),
-            ("--growth", flag(self.growth)),
+            ("--alone", flag(self.alone)),
             ("--only", list(self.only.join(","))),
             ("--task", list(tasks.join(","))),
             ("--rounds", number(self.rounds)),
@@ -234,14 +235,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         print!("{}", report::table(&cells, task));
     }
     println!("\nmedians of {counted} rounds, taken in turn; {}", machine::load());
-    let growth =
-        if everything || arguments.growth { Some(growth::run(&parent, &setting)?) } else { None };
+    let alone = everything || arguments.alone;
+    let growth = alone.then(|| growth::run(&parent, &setting)).transpose()?;
+    let encryption = alone.then(|| encryption::run(&parent, &setting)).transpose()?;
     let parsers = if everything { Some(rivals::run(root())?) } else { None };
     let took = started.elapsed();
     if let Some(path) = &arguments.json {
         let mut report = report::json(&cells, &setting, counted, took);
         report["bencode"] = parsers.into();
         report["growth"] = growth.into();
+        report["encryption"] = encryption.into();
         fs::write(path, serde_json::to_string_pretty(&report)? + "\n")?;
     }
     if let Some(path) = &arguments.svg {

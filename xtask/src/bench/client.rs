@@ -57,6 +57,8 @@ pub(super) struct Job<'a> {
     pub(super) scratch: &'a Path,
     /// Where it downloads to.
     pub(super) fresh: &'a Path,
+    /// What pieces is told about that; all others speak in the clear.
+    pub(super) encryption: &'static str,
 }
 
 impl Client {
@@ -162,8 +164,8 @@ fn pieces(task: Task, job: &Job<'_>, folder: &Path, output: &Path) -> Command {
         }
         Task::Download | Task::Seed => {
             command.arg(task.word()).arg(job.work.torrent()).arg("--dir").arg(folder);
-            // As the others are told: one peer, in the clear.
-            command.args(["--no-dht", "--no-lsd", "--encryption", "off"]);
+            // As the others are told: one peer.
+            command.args(["--no-dht", "--no-lsd", "--encryption", job.encryption]);
             command.args(["--bind", &job.listen.ip().to_string()]);
             command.args(["--port", &job.listen.port().to_string()]);
         }

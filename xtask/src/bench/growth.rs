@@ -99,7 +99,7 @@ fn seed(
     more: &[&str],
 ) -> Result<(Running, SocketAddrV4)> {
     let listen = listen();
-    let job = Job { work, setting, listen, scratch, fresh: scratch };
+    let job = Job { work, setting, listen, scratch, fresh: scratch, encryption: "off" };
     let mut command = Client::Pieces.command(Task::Seed, &job)?;
     let running = Running::start(command.args(more), &scratch.join("log"))?;
     Ok((running, listen))

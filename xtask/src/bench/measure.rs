@@ -70,7 +70,9 @@ pub(super) fn run(
     let fresh = scratch.path().join("fresh");
     fs::create_dir(&fresh)?;
     let listen = listen();
-    let job = Job { work, setting, listen, scratch: scratch.path(), fresh: &fresh };
+    let scratch_path = scratch.path();
+    let job =
+        Job { work, setting, listen, scratch: scratch_path, fresh: &fresh, encryption: "off" };
     let end = client.end(task).ok_or("not a task of this client")?;
     let mut command = client.command(task, &job)?;
     work.warm();
@@ -171,7 +173,7 @@ impl Running {
     }
 
     /// Waits until it leaves by itself.
-    fn finish(&mut self) -> Result<Cost> {
+    pub(super) fn finish(&mut self) -> Result<Cost> {
         let used = self.wait()?;
         if used.status.success() {
             Ok(self.cost(&used))

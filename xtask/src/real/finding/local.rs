@@ -1,5 +1,5 @@
 //! Local discovery (BEP 14): two of us and a transmission, on three addresses, and nothing else that
-//! could tell them of each other.
+//! could tell them of each other, beside a neighbour that abuses it.
 //!
 //! Owns that row.
 
@@ -12,6 +12,7 @@ use super::{Place, start};
 use crate::Result;
 use crate::real::PIECES;
 use crate::real::client::{Discovery, Job, Secrecy};
+use crate::real::libtorrent::PYTHON;
 use crate::real::net::Network;
 use crate::real::pieces::Pieces;
 use crate::real::transmission::Transmission;
@@ -24,13 +25,21 @@ const PORT: u16 = 33_000;
 const BYTES: u64 = 10 << 20;
 const RATE: &str = "1M";
 
+/// What the bad neighbour does.
+const NOISE: &str = include_str!("noise.py");
+
 pub(super) fn run(binary: &Path, network: &Network) -> Result<String> {
     let content = Builder::single("near", BYTES).build();
     let place = Place::with(&content)?;
     let file = content.save(place.path(), &[])?;
     let discovery = Discovery { dht: None, local: true };
-    let everybody = network.segment(3)?;
+    let mut everybody = network.segment(4)?;
+    let bad = everybody.pop().ok_or("no machines")?;
     let (theirs, ours) = everybody.split_first().ok_or("no machines")?;
+    let mut command = bad.command(PYTHON);
+    command.args(["-c", NOISE, &bad.ip.to_string(), &content.info_hash_hex()]);
+    let noise = Process::start("noise", &mut command)?;
+    noise.wait_line(DEADLINE, |line| line.contains("ready").then_some(()))?;
     let seed = start(&Transmission, true, (theirs, PORT), &file, &place, discovery)?;
 
     let magnet = content.magnet(&[], &[]);
@@ -56,6 +65,13 @@ pub(super) fn run(binary: &Path, network: &Network) -> Result<String> {
                 return Err(process.failure(&format!("never met {ip}")));
             }
         }
+        // It was heard, and came to nothing.
+        if !log.lines().any(|line| line.contains(&format!("{}:", bad.ip))) {
+            return Err(process.failure("never heard the bad neighbour"));
+        }
     }
-    Ok("each of the three meets the others".into())
+    if noise.exit().is_some() {
+        return Err(noise.failure("the bad neighbour left early"));
+    }
+    Ok("each of the three meets the others, beside a neighbour that sends noise".into())
 }
