@@ -231,7 +231,7 @@ fn plot(outcomes: &[Outcome]) -> String {
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {W} {H}" font-family="system-ui, sans-serif" font-size="12">
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="16" y="20" font-size="14" font-weight="bold">Hops of a search against nodes: mean, and what 95% need</text>
-{body}<text x="16" y="{}" fill="#777" font-size="10">10% of the nodes lie, 20% vanished 5 s before and are being replaced, 1% of the datagrams are lost; below: searches that succeed</text>
+{body}<text x="16" y="{}" fill="#777" font-size="10">10% of the nodes lie, 20% are gone, 1% of datagrams are lost; grey: searches that succeed</text>
 </svg>
 "##,
         H - 6.0
