@@ -26,6 +26,7 @@ const DEADLINE: Duration = Duration::from_mins(1);
 const SILENCE: Duration = Duration::from_secs(6);
 
 const NODE_PORT: u16 = 35_000;
+/// Each case has ports of its own, so nothing waits for an old socket.
 const TRACKER_PORT: u16 = 35_100;
 const PORT: u16 = 35_200;
 const BYTES: u64 = 1 << 20;
@@ -40,14 +41,14 @@ pub(super) fn run(binary: &Path, network: &Network) -> Result<String> {
 
     let public = Builder::single("public", BYTES).build();
     let private = Builder::single("private", BYTES).private().build();
-    let (seen, _) = play(binary, network, node, &public)?;
+    let (seen, _) = play(binary, network, node, (0, &public))?;
     let loose = seen.sightings(&public.info_hash());
     let said = |port| loose.iter().any(|sight| sight.datagram && sight.to.port() == port);
     if !said(NODE_PORT) || !said(LSD_PORT) {
         let seen: Vec<String> = loose.iter().map(words).collect();
         return Err(format!("a public torrent is not seen everywhere:\n{}", seen.join("\n")).into());
     }
-    let (seen, may_know) = play(binary, network, node, &private)?;
+    let (seen, may_know) = play(binary, network, node, (1, &private))?;
     let sightings = seen.sightings(&private.info_hash());
     let leaks: Vec<String> = sightings.iter().filter(|sight| !may_know(sight)).map(words).collect();
     if !leaks.is_empty() {
@@ -64,19 +65,20 @@ fn play(
     binary: &Path,
     network: &Network,
     node: SocketAddr,
-    content: &Torrent,
+    (case, content): (u16, &Torrent),
 ) -> Result<(Seen, impl Fn(&Sighting) -> bool)> {
     let Network { ours, theirs, .. } = network;
-    let tracker = Tracker::start_on(SocketAddr::from((ours.ip, TRACKER_PORT)))?;
+    let tracker = Tracker::start_on(SocketAddr::from((ours.ip, TRACKER_PORT + case)))?;
+    let port = PORT + case;
     let (from, to) = (Place::with(content)?, Place::new()?);
     let file = content.save(from.path(), &[&tracker.url()])?;
     let us = Pieces::new(binary);
     let discovery = Discovery { dht: Some(node), local: true };
 
     let capture = Capture::start()?;
-    let seed = start(&us, true, (ours, PORT), &file, &from, discovery)?;
+    let seed = start(&us, true, (ours, port), &file, &from, discovery)?;
     tracker.wait_event("started")?;
-    let leech = start(&us, false, (theirs, PORT), &file, &to, discovery)?;
+    let leech = start(&us, false, (theirs, port), &file, &to, discovery)?;
     leech.wait_success(DEADLINE)?;
     content.compare(&to.data())?;
     // Its node of the DHT knows whom to ask now.
