@@ -88,6 +88,12 @@ impl OpenFile {
     }
 }
 
+/// One part in so many of the descriptors that the process may have, and no more than `most`.
+pub(crate) fn share_of_descriptors(parts: u64, most: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(limit / parts).unwrap_or(most).min(most)
+}
+
 /// Open files of any number of torrents, the least recently used closed first.
 #[derive(Debug)]
 pub(crate) struct FileCache {
@@ -110,9 +116,7 @@ struct Entry {
 
 impl FileCache {
     pub(crate) fn new() -> Arc<Self> {
-        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let quarter = usize::try_from(limit / 4).unwrap_or(MAX_OPEN_FILES);
-        Self::with_capacity(quarter.clamp(4, MAX_OPEN_FILES))
+        Self::with_capacity(share_of_descriptors(4, MAX_OPEN_FILES).max(4))
     }
 
     pub(crate) fn with_capacity(capacity: usize) -> Arc<Self> {

@@ -10,10 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{FlockOperation, Stat, flock, fstat};
 use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
 
 use crate::error::{Error, ErrorKind};
-use crate::files::FileId;
+use crate::files::{FileId, share_of_descriptors};
 use crate::paths::{Access, Root};
 use crate::spec::Spec;
 
@@ -41,9 +40,7 @@ pub(crate) struct Locks {
 
 impl SpareLocks {
     pub(crate) fn new() -> Arc<Self> {
-        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let eighth = usize::try_from(limit / 8).unwrap_or(MAX_SPARE_LOCKS);
-        Self::of(eighth.min(MAX_SPARE_LOCKS))
+        Self::of(share_of_descriptors(8, MAX_SPARE_LOCKS))
     }
 
     pub(crate) fn of(count: usize) -> Arc<Self> {

@@ -25,13 +25,10 @@ pub fn run(data: &[u8]) {
     }
     let mut script = Script(data);
     let mut lab = Lab::new(script.byte());
-    for _ in 0..MOST_STEPS {
-        if script.is_over() {
-            break;
-        }
-        step(&mut lab, &mut script);
+    script.play(MOST_STEPS, |script| {
+        step(&mut lab, script);
         lab.check();
-    }
+    });
     let state = lab.dht.state();
     assert_eq!(State::from_bytes(&state.to_bytes()), Ok(state));
 }

@@ -28,12 +28,7 @@ pub fn run(data: &[u8]) {
     }
     let mut script = Script(data);
     let mut lab = Lab::new();
-    for _ in 0..MOST_STEPS {
-        if script.is_over() {
-            break;
-        }
-        lab.step(&mut script);
-    }
+    script.play(MOST_STEPS, |script| lab.step(script));
 }
 
 struct Lab {

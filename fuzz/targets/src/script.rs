@@ -4,8 +4,14 @@
 pub(crate) struct Script<'a>(pub(crate) &'a [u8]);
 
 impl Script<'_> {
-    pub(crate) fn is_over(&self) -> bool {
-        self.0.is_empty()
+    /// Takes steps until all is read, or `most` of them.
+    pub(crate) fn play(&mut self, most: usize, mut step: impl FnMut(&mut Self)) {
+        for _ in 0..most {
+            if self.0.is_empty() {
+                break;
+            }
+            step(self);
+        }
     }
 
     pub(crate) fn byte(&mut self) -> u8 {

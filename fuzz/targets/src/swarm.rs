@@ -23,13 +23,10 @@ const MOST_STEPS: usize = 2_000;
 pub fn run(data: &[u8]) {
     let mut script = Script(data);
     let mut lab = Lab::new(script.byte(), script.byte());
-    for _ in 0..MOST_STEPS {
-        if script.is_over() {
-            break;
-        }
-        step(&mut lab, &mut script);
+    script.play(MOST_STEPS, |script| {
+        step(&mut lab, script);
         lab.check();
-    }
+    });
 }
 
 fn step(lab: &mut Lab, script: &mut Script<'_>) {

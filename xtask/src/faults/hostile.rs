@@ -190,13 +190,19 @@ impl Scene {
                 program.failure(&what)
             })?;
         }
-        let peak = memory(&program, "VmHWM")?;
+        let peak = self.end(&program, &case)?;
+        let complaints = lock(&complaints).join("; ");
+        ensure(complaints.is_empty(), &program, &format!("was seen by a peer: {complaints}"))?;
+        Ok(peak)
+    }
+
+    /// Ends a program that has everything, and gives the most memory that it had.
+    fn end(&self, program: &Process, case: &Case) -> Result<u64> {
+        let peak = memory(program, "VmHWM")?;
         program.terminate();
         program.wait_success(PATIENCE)?;
         self.torrent.compare(&case.target)?;
-        ensure(!program.log().contains("panicked"), &program, "panicked")?;
-        let complaints = lock(&complaints).join("; ");
-        ensure(complaints.is_empty(), &program, &format!("was seen by a peer: {complaints}"))?;
+        ensure(!program.log().contains("panicked"), program, "panicked")?;
         Ok(peak)
     }
 }

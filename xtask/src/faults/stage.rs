@@ -60,17 +60,19 @@ impl Case {
 
     /// The same with a node in the DHT, which knows no other.
     pub(super) fn command_with_dht(&self, verb: &str) -> Command {
-        let mut command = Command::new(&self.binary);
-        command.arg(verb).arg(&self.file).arg("-d").arg(&self.target);
-        command.args(["--bind", "127.0.0.1", "--port", "0", "--no-lsd"]);
-        command.env("XDG_STATE_HOME", &self.state).env("NO_COLOR", "1");
+        self.on_loopback(Command::new(&self.binary), verb)
+    }
+
+    /// Without one, and with what the program is run by, if it is not run directly.
+    pub(super) fn prepare(&self, command: Command, verb: &str) -> Command {
+        let mut command = self.on_loopback(command, verb);
+        command.arg("--no-dht");
         command
     }
 
-    /// The same with what the program is run by, if it is not run directly.
-    pub(super) fn prepare(&self, mut command: Command, verb: &str) -> Command {
-        let run = self.command_with_dht(verb);
-        command.args(run.get_args()).arg("--no-dht");
+    fn on_loopback(&self, mut command: Command, verb: &str) -> Command {
+        command.arg(verb).arg(&self.file).arg("-d").arg(&self.target);
+        command.args(["--bind", "127.0.0.1", "--port", "0", "--no-lsd"]);
         command.env("XDG_STATE_HOME", &self.state).env("NO_COLOR", "1");
         command
     }

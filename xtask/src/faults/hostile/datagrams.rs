@@ -9,7 +9,7 @@ use testkit::PATIENCE;
 use testkit::process::Process;
 use testkit::torrent::Torrent;
 
-use super::{Scene, Stage, ensure, memory, peer_arguments, wait_complete};
+use super::{Scene, Stage, ensure, peer_arguments, wait_complete};
 use crate::Result;
 
 /// The last bytes of the addresses of those that send.
@@ -57,12 +57,7 @@ pub(super) fn play(stage: &Stage, scene: &Scene) -> Result<u64> {
     bother(&program, node, &proper, &scene.torrent)?;
     proper.ask("ping", "")?;
     wait_complete(&program)?;
-    let peak = memory(&program, "VmHWM")?;
-    program.terminate();
-    program.wait_success(PATIENCE)?;
-    scene.torrent.compare(&case.target)?;
-    ensure(!program.log().contains("panicked"), &program, "panicked")?;
-    Ok(peak)
+    scene.end(&program, &case)
 }
 
 fn bother(program: &Process, node: SocketAddr, proper: &Stranger, torrent: &Torrent) -> Result<()> {
