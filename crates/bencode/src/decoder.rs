@@ -76,7 +76,8 @@ impl Decoder {
     /// Decodes a value that is all of `input` (but for the newline a lenient decoder lets pass).
     #[inline]
     pub fn decode(self, input: &[u8]) -> Result<Document<'_>, Error> {
-        let mut document = self.decode_prefix(input)?;
+        let mut document = Document::begin(input);
+        self.fill(&mut document)?;
         if !document.rest().is_empty() {
             self.trailing(&mut document)?;
         }
@@ -102,15 +103,21 @@ impl Decoder {
     /// and [`Document::rest`] is what follows it (BEP 9 sends a piece after a dictionary).
     #[inline]
     pub fn decode_prefix(self, input: &[u8]) -> Result<Document<'_>, Error> {
+        let mut document = Document::begin(input);
+        self.fill(&mut document)?;
+        Ok(document)
+    }
+
+    /// Reads the value at the front of the document's input. (The document is filled in place: to move
+    /// it out of one result into another takes longer than three tokens.)
+    #[inline]
+    fn fill(self, document: &mut Document<'_>) -> Result<(), Error> {
+        let Document { input, tape, oddities } = document;
         if u32::try_from(input.len()).is_err() {
             return Err(Error::new(ErrorKind::InputTooLarge, 0, "less than 4 GiB"));
         }
-        let mut document = Document { input, tape: Tape::new(), oddities: Vec::new() };
-        let mut run = Run { decoder: self, input, oddities: &mut document.oddities };
-        match run.fill(&mut document.tape) {
-            Ok(()) => Ok(document),
-            Err(fault) => Err(fault.locate(input)),
-        }
+        let mut run = Run { decoder: self, input, oddities };
+        run.fill(tape).map_err(|fault| fault.locate(input))
     }
 }
 

@@ -13,13 +13,19 @@ use crate::tape::{Tape, Token};
 /// A decoded value with the bytes it was decoded from.
 pub struct Document<'a> {
     pub(crate) input: &'a [u8],
-    /// Never empty: the root is token 0.
+    /// Not empty once it was decoded: the root is token 0.
     pub(crate) tape: Tape,
     pub(crate) oddities: Vec<Oddity>,
 }
 
 #[allow(clippy::len_without_is_empty, reason = "no value takes 0 bytes")]
 impl<'a> Document<'a> {
+    /// One that a decoder fills.
+    #[inline]
+    pub(crate) fn begin(input: &'a [u8]) -> Self {
+        Self { input, tape: Tape::new(), oddities: Vec::new() }
+    }
+
     /// The outermost value.
     #[inline]
     pub fn root(&self) -> Value<'_> {
