@@ -225,7 +225,7 @@ impl<'a> Run<'a, '_> {
                         self.odd(OddityKind::NeedlessZero, at)?;
                     }
                     next = next.after_value();
-                    Token::new(start, offset(input, rest), Token::link_of(content))
+                    Token::integer(start, content)
                 }
                 ([kind @ (b'l' | b'd'), after @ ..], _) => {
                     rest = after;

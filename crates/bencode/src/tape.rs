@@ -9,23 +9,28 @@
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
     pub(crate) start: u32,
-    /// Of a list or dictionary that is open: index of the one around it.
+    /// Where the value ends. Of a list or dictionary that is open: index of the one around it. Of an
+    /// integer: its upper half.
     pub(crate) end: u32,
     /// Of a string: offset of its content. Of a list or dictionary: index of the token after all
-    /// of it, or 0 while it is open. Of an integer: itself, or [`LARGE`](Self::LARGE).
+    /// of it, or 0 while it is open. Of an integer: its lower half.
     pub(crate) link: u32,
 }
 
 impl Token {
-    /// Stands for integers that the link cannot hold.
-    pub(crate) const LARGE: u32 = u32::MAX;
-
-    pub(crate) fn link_of(number: i64) -> u32 {
-        u32::try_from(number).unwrap_or(Self::LARGE)
-    }
-
     pub(crate) fn new(start: usize, end: usize, link: u32) -> Self {
         Self { start: narrow(start), end: narrow(end), link }
+    }
+
+    /// An integer's token keeps the number and not where it ends, for it is read more often.
+    #[allow(clippy::cast_possible_truncation, reason = "the halves are put together again")]
+    pub(crate) fn integer(start: usize, number: i64) -> Self {
+        Self { start: narrow(start), end: (number >> 32) as u32, link: number as u32 }
+    }
+
+    /// The number of an integer's token.
+    pub(crate) fn number(self) -> i64 {
+        i64::from(self.end.cast_signed()) << 32 | i64::from(self.link)
     }
 }
 

@@ -109,20 +109,7 @@ impl<'t> Value<'t> {
     /// The number, if it is an integer.
     #[inline]
     pub fn as_int(self) -> Option<i64> {
-        let token = self.token();
-        if token.link != Token::LARGE && self.document.input[token.start as usize] == b'i' {
-            return Some(token.link as i64);
-        }
-        let (negative, digits) = match self.raw() {
-            [b'i', b'-', digits @ .., b'e'] => (true, digits),
-            [b'i', digits @ .., b'e'] => (false, digits),
-            _ => return None,
-        };
-        // The decoder has checked the digits and the range; i64::MIN wraps to itself.
-        let number = digits.iter().fold(0_i64, |number, digit| {
-            number.wrapping_mul(10).wrapping_add(i64::from(digit.wrapping_sub(b'0')))
-        });
-        Some(if negative { number.wrapping_neg() } else { number })
+        (self.kind() == Kind::Integer).then(|| self.token().number())
     }
 
     /// The content, if it is a string.
@@ -170,7 +157,15 @@ impl<'t> Value<'t> {
     #[inline]
     pub fn span(self) -> Range<usize> {
         let token = self.token();
-        token.start as usize..token.end as usize
+        let start = token.start as usize;
+        let end = match self.kind() {
+            // Its token keeps the number instead. The decoder has seen the `e`.
+            Kind::Integer => {
+                start + self.document.input[start..].iter().take_while(|b| **b != b'e').count() + 1
+            }
+            Kind::String | Kind::List | Kind::Dict => token.end as usize,
+        };
+        start..end
     }
 
     /// Its encoding, the very bytes of the input.
