@@ -128,6 +128,11 @@ pub(crate) fn integer(input: &[u8]) -> Parsed<'_, Numbered<i64>> {
 fn natural(input: &[u8]) -> Parsed<'_, Numbered<Option<u64>>> {
     let mut number = 0_u64;
     let mut rest = input;
+    while let Some((eight, after)) = rest.split_first_chunk() {
+        let Some(eight) = eight_digits(*eight) else { break };
+        number = number.wrapping_mul(100_000_000).wrapping_add(eight);
+        rest = after;
+    }
     while let [byte @ b'0'..=b'9', after @ ..] = rest {
         // Up to 19 digits cannot wrap; more are counted again below.
         number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
@@ -140,6 +145,23 @@ fn natural(input: &[u8]) -> Parsed<'_, Numbered<Option<u64>>> {
         }
         _ => Err(nom::Err::Error(Fault::unexpected(input, "a digit"))),
     }
+}
+
+/// The number that these bytes spell, if all of them are digits: lengths of files and of hashes often
+/// have as many. The digits are added up side by side, pairs of them, then pairs of pairs.
+#[inline]
+fn eight_digits(bytes: [u8; 8]) -> Option<u64> {
+    let word = u64::from_le_bytes(bytes);
+    let high_halves = 0xf0f0_f0f0_f0f0_f0f0;
+    let digits = 0x3030_3030_3030_3030;
+    // Only digits keep their upper half with 6 added to them.
+    if word & high_halves != digits || word.wrapping_add(digits / 8) & high_halves != digits {
+        return None;
+    }
+    let ones = word - digits;
+    let pairs = (ones * 10 + (ones >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
 }
 
 /// The number that digits spell, unless it exceeds 64 bits.
