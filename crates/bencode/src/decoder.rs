@@ -3,7 +3,7 @@
 //! Owns nesting, the order of keys, what may follow the value, and the limits. Never recurses: each
 //! open list or dictionary knows the one around it, so input cannot deepen any stack.
 
-use crate::tape::{Tape, Token, narrow};
+use crate::tape::{Kind, TOO_LARGE, Tape, Token, narrow};
 use crate::token::{Fault, Numbered, integer, string};
 use crate::value::Document;
 use crate::{Error, ErrorKind, Oddity, OddityKind};
@@ -113,8 +113,8 @@ impl Decoder {
     #[inline]
     fn fill(self, document: &mut Document<'_>) -> Result<(), Error> {
         let Document { input, tape, oddities } = document;
-        if u32::try_from(input.len()).is_err() {
-            return Err(Error::new(ErrorKind::InputTooLarge, 0, "less than 4 GiB"));
+        if input.len() >= TOO_LARGE {
+            return Err(Error::new(ErrorKind::InputTooLarge, 0, "less than 1 GiB"));
         }
         let mut run = Run { decoder: self, input, oddities };
         run.fill(tape).map_err(|fault| fault.locate(input))
@@ -199,7 +199,7 @@ impl<'a> Run<'a, '_> {
                         next = next.after_value();
                     }
                     let end = offset(input, rest);
-                    Token::new(start, end, narrow(end - content.len()))
+                    Token::new(Kind::String, start, end, end - content.len())
                 }
                 ([b'e', after @ ..], Next::Item | Next::Key) => {
                     rest = after;
@@ -208,9 +208,9 @@ impl<'a> Run<'a, '_> {
                     innermost = token.end as usize;
                     (token.end, token.link) = (narrow(offset(input, rest)), narrow(length));
                     depth -= 1;
-                    (next, key) = match input.get(tape.get(innermost).start as usize) {
+                    (next, key) = match tape.get(innermost).kind() {
                         _ if depth == 0 => (Next::Done, None),
-                        Some(b'd') => {
+                        Kind::Dict => {
                             (Next::Key, ended.checked_sub(1).map(|i| self.content(tape, i)))
                         }
                         _ => (Next::Item, None),
@@ -227,13 +227,15 @@ impl<'a> Run<'a, '_> {
                     next = next.after_value();
                     Token::integer(start, content)
                 }
-                ([kind @ (b'l' | b'd'), after @ ..], _) => {
+                ([byte @ (b'l' | b'd'), after @ ..], _) => {
                     rest = after;
                     if depth >= max_depth {
                         return Err(Fault::new(ErrorKind::TooDeep, at, "fewer around it"));
                     }
-                    (next, key) = (if *kind == b'l' { Next::Item } else { Next::Key }, None);
-                    let token = Token::new(start, innermost, 0);
+                    let is_list = *byte == b'l';
+                    let kind = if is_list { Kind::List } else { Kind::Dict };
+                    (next, key) = (if is_list { Next::Item } else { Next::Key }, None);
+                    let token = Token::new(kind, start, innermost, 0);
                     (depth, innermost) = (depth + 1, tape.len());
                     token
                 }

@@ -35,7 +35,7 @@ pub enum ErrorKind {
     TooDeep,
     /// More tokens than [`Decoder::max_tokens`](crate::Decoder::max_tokens).
     TooManyTokens,
-    /// 4 GiB or more of input: the tape's offsets have 32 bits.
+    /// 1 GiB or more of input: the tape's offsets have 30 bits.
     InputTooLarge,
 }
 

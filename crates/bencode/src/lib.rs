@@ -17,7 +17,8 @@ mod value;
 pub use decoder::{Decoder, decode, decode_lenient};
 pub use encoder::{DictEncoder, Encoder, encode_dict};
 pub use error::{Error, ErrorKind, Oddity, OddityKind};
-pub use value::{Dict, Document, Kind, List, Value};
+pub use tape::Kind;
+pub use value::{Dict, Document, List, Value};
 
 #[cfg(test)]
 mod tests;

@@ -2,13 +2,27 @@
 //!
 //! Owns its memory and the shape of a token. Never looks at the input.
 
-/// One value on the tape: where it stands, and where its inside or its next sibling is.
-///
-/// The kind is not kept; the input's byte at `start` tells it. Offsets have 32 bits, which the
-/// decoder has made sure of, so that a token takes 12 bytes.
+/// The four kinds of value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `i..e`
+    Integer,
+    /// `<length>:..`, any bytes
+    String,
+    /// `l..e`
+    List,
+    /// `d..e`
+    Dict,
+}
+
+/// Input of so many bytes is refused: more than any torrent has, and its offsets leave room for a kind.
+pub(crate) const TOO_LARGE: usize = 1 << Token::OFFSET_BITS;
+
+/// One value on the tape: what it is, where it stands, and where its inside or its next sibling is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
-    pub(crate) start: u32,
+    /// Where the value begins, below its kind.
+    head: u32,
     /// Where the value ends. Of a list or dictionary that is open: index of the one around it. Of an
     /// integer: its upper half.
     pub(crate) end: u32,
@@ -18,25 +32,47 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    pub(crate) fn new(start: usize, end: usize, link: u32) -> Self {
-        Self { start: narrow(start), end: narrow(end), link }
+    const OFFSET_BITS: u32 = 30;
+
+    #[inline]
+    pub(crate) fn new(kind: Kind, start: usize, end: usize, link: usize) -> Self {
+        let head = (kind as u32) << Self::OFFSET_BITS | narrow(start);
+        Self { head, end: narrow(end), link: narrow(link) }
     }
 
     /// An integer's token keeps the number and not where it ends, for it is read more often.
+    #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the halves are put together again")]
     pub(crate) fn integer(start: usize, number: i64) -> Self {
-        Self { start: narrow(start), end: (number >> 32) as u32, link: number as u32 }
+        Self { end: (number >> 32) as u32, link: number as u32, ..Self::new(Kind::Integer, start, 0, 0) }
     }
 
     /// The number of an integer's token.
+    #[inline]
     pub(crate) fn number(self) -> i64 {
         i64::from(self.end.cast_signed()) << 32 | i64::from(self.link)
     }
+
+    #[inline]
+    pub(crate) fn kind(self) -> Kind {
+        match self.head >> Self::OFFSET_BITS {
+            0 => Kind::Integer,
+            1 => Kind::String,
+            2 => Kind::List,
+            _ => Kind::Dict,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn start(self) -> usize {
+        (self.head & ((1 << Self::OFFSET_BITS) - 1)) as usize
+    }
 }
 
+/// An offset or an index.
 #[allow(
     clippy::cast_possible_truncation,
-    reason = "the decoder refuses input of 4 GiB, and every token takes at least one byte of it"
+    reason = "the decoder refuses larger input, and every token takes at least one byte of it"
 )]
 pub(crate) fn narrow(offset: usize) -> u32 {
     offset as u32

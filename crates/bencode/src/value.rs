@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::Oddity;
-use crate::tape::{Tape, Token};
+use crate::tape::{Kind, Tape, Token};
 
 /// A decoded value with the bytes it was decoded from.
 pub struct Document<'a> {
@@ -60,19 +60,6 @@ impl fmt::Debug for Document<'_> {
     }
 }
 
-/// The four kinds of value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `i..e`
-    Integer,
-    /// `<length>:..`, any bytes
-    String,
-    /// `l..e`
-    List,
-    /// `d..e`
-    Dict,
-}
-
 /// A value of a [`Document`]: a cursor, cheap to copy.
 #[derive(Clone, Copy)]
 pub struct Value<'t> {
@@ -89,21 +76,17 @@ impl<'t> Value<'t> {
     /// The value after this one and all inside it.
     #[inline]
     fn next(self) -> u32 {
-        match self.kind() {
+        let token = self.token();
+        match token.kind() {
             Kind::Integer | Kind::String => self.index + 1,
-            Kind::List | Kind::Dict => self.token().link,
+            Kind::List | Kind::Dict => token.link,
         }
     }
 
     /// Which of the four it is.
     #[inline]
     pub fn kind(self) -> Kind {
-        match self.document.input[self.token().start as usize] {
-            b'i' => Kind::Integer,
-            b'l' => Kind::List,
-            b'd' => Kind::Dict,
-            _ => Kind::String,
-        }
+        self.token().kind()
     }
 
     /// The number, if it is an integer.
@@ -157,8 +140,8 @@ impl<'t> Value<'t> {
     #[inline]
     pub fn span(self) -> Range<usize> {
         let token = self.token();
-        let start = token.start as usize;
-        let end = match self.kind() {
+        let start = token.start();
+        let end = match token.kind() {
             // Its token keeps the number instead. The decoder has seen the `e`.
             Kind::Integer => {
                 start + self.document.input[start..].iter().take_while(|b| **b != b'e').count() + 1
