@@ -121,39 +121,23 @@ impl Decoder {
     }
 }
 
-/// What may come next.
+/// What the value that comes next stands in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
-    /// The outermost value.
-    Root,
-    /// A value of a list, or the list's end.
-    Item,
-    /// A key of a dictionary, or the dictionary's end.
-    Key,
-    /// The value of the key that came last.
-    Value,
-    /// Nothing: the outermost value is complete.
-    Done,
+enum Around {
+    /// Nothing: it is the outermost.
+    Nothing,
+    List,
+    /// A dictionary, behind a key.
+    Dict,
 }
 
-impl Next {
-    /// What may come after the value that may come now.
-    #[inline]
-    fn after_value(self) -> Self {
-        match self {
-            Next::Root => Next::Done,
-            Next::Value => Next::Key,
-            Next::Item | Next::Key | Next::Done => self,
-        }
-    }
-
+impl Around {
+    /// What may come where a value may.
     fn expected(self) -> &'static str {
         match self {
-            Next::Root => "a value",
-            Next::Item => "a value or 'e'",
-            Next::Key => "a key or 'e'",
-            Next::Value => "a value for the key",
-            Next::Done => "nothing",
+            Self::Nothing => "a value",
+            Self::List => "a value or 'e'",
+            Self::Dict => "a value for the key",
         }
     }
 }
@@ -170,83 +154,106 @@ impl<'a> Run<'a, '_> {
     ///
     /// What changes with every token is a local variable, so that it can live in a register.
     fn fill(&mut self, tape: &mut Tape) -> Result<(), Fault> {
-        let Decoder { max_depth, max_tokens, .. } = self.decoder;
         let input = self.input;
-        let mut next = Next::Root;
+        let mut rest = input;
+        let mut around = Around::Nothing;
         // How many lists and dictionaries are open, and where the innermost of them is on the tape.
         let (mut depth, mut innermost) = (0, 0);
         // The last key of the innermost dictionary, which the next one has to follow.
         let mut key: Option<&'a [u8]> = None;
-        let mut rest = input;
         loop {
             let at = rest;
-            let start = offset(input, at);
-            let token = match (at, next) {
-                (_, Next::Done) => return Ok(()),
-                ([b'0'..=b'9', ..], _) => {
-                    let (after, Numbered { content, plain }) = string(at)?;
-                    rest = after;
-                    if !plain {
-                        self.odd(OddityKind::NeedlessZero, at)?;
-                    }
-                    if next == Next::Key {
-                        if key.is_some_and(|before| !precedes(before, content)) {
-                            self.misplaced(at, key == Some(content))?;
-                        }
-                        key = Some(content);
-                        next = Next::Value;
-                    } else {
-                        next = next.after_value();
-                    }
-                    let end = offset(input, rest);
-                    Token::new(Kind::String, start, end, end - content.len())
+            if around != Around::Nothing
+                && let [b'e', after @ ..] = at
+            {
+                rest = after;
+                let (ended, length) = (innermost, tape.len());
+                let token = tape.get_mut(ended);
+                innermost = token.end as usize;
+                (token.end, token.link) = (narrow(offset(input, rest)), narrow(length));
+                depth -= 1;
+                if depth == 0 {
+                    return Ok(());
                 }
-                ([b'e', after @ ..], Next::Item | Next::Key) => {
-                    rest = after;
-                    let (ended, length) = (innermost, tape.len());
-                    let token = tape.get_mut(ended);
-                    innermost = token.end as usize;
-                    (token.end, token.link) = (narrow(offset(input, rest)), narrow(length));
-                    depth -= 1;
-                    (next, key) = match tape.get(innermost).kind() {
-                        _ if depth == 0 => (Next::Done, None),
-                        Kind::Dict => {
-                            (Next::Key, ended.checked_sub(1).map(|i| self.content(tape, i)))
-                        }
-                        _ => (Next::Item, None),
-                    };
-                    continue;
+                (around, key) = match tape.get(innermost).kind() {
+                    Kind::Dict => {
+                        (Around::Dict, ended.checked_sub(1).map(|i| self.content(tape, i)))
+                    }
+                    _ => (Around::List, None),
+                };
+                continue;
+            }
+            if around == Around::Dict {
+                let [b'0'..=b'9', ..] = at else {
+                    return Err(Fault::unexpected(at, "a key or 'e'"));
+                };
+                let content = self.string(&mut rest, tape)?;
+                if key.is_some_and(|before| !precedes(before, content)) {
+                    self.misplaced(at, key == Some(content))?;
                 }
-                (_, Next::Key) => return Err(Fault::unexpected(at, next.expected())),
-                ([b'i', ..], _) => {
+                key = Some(content);
+            }
+            let at = rest;
+            match at {
+                [b'0'..=b'9', ..] => {
+                    self.string(&mut rest, tape)?;
+                }
+                [b'i', ..] => {
                     let (after, Numbered { content, plain }) = integer(at)?;
                     rest = after;
                     if !plain {
                         self.odd(OddityKind::NeedlessZero, at)?;
                     }
-                    next = next.after_value();
-                    Token::integer(start, content)
+                    self.push(tape, Token::integer(offset(input, at), content), at)?;
                 }
-                ([byte @ (b'l' | b'd'), after @ ..], _) => {
+                [byte @ (b'l' | b'd'), after @ ..] => {
                     rest = after;
-                    if depth >= max_depth {
+                    if depth >= self.decoder.max_depth {
                         return Err(Fault::new(ErrorKind::TooDeep, at, "fewer around it"));
                     }
-                    let is_list = *byte == b'l';
-                    let kind = if is_list { Kind::List } else { Kind::Dict };
-                    (next, key) = (if is_list { Next::Item } else { Next::Key }, None);
-                    let token = Token::new(kind, start, innermost, 0);
-                    (depth, innermost) = (depth + 1, tape.len());
-                    token
+                    let kind;
+                    (kind, around) = match byte {
+                        b'l' => (Kind::List, Around::List),
+                        _ => (Kind::Dict, Around::Dict),
+                    };
+                    let token = Token::new(kind, offset(input, at), innermost, 0);
+                    (depth, innermost, key) = (depth + 1, tape.len(), None);
+                    self.push(tape, token, at)?;
+                    continue;
                 }
-                _ => return Err(Fault::unexpected(at, next.expected())),
-            };
-            if tape.len() >= max_tokens {
-                return Err(Fault::new(ErrorKind::TooManyTokens, at, "a smaller value"));
+                _ => return Err(Fault::unexpected(at, around.expected())),
             }
-            let tokens = tape.len();
-            tape.push(token, || room(tokens, start, input.len()).min(max_tokens - tokens));
+            if depth == 0 {
+                return Ok(());
+            }
         }
+    }
+
+    /// Puts the string at the front of `rest` on the tape and goes past it.
+    #[inline(always)]
+    fn string(&mut self, rest: &mut &'a [u8], tape: &mut Tape) -> Result<&'a [u8], Fault> {
+        let at = *rest;
+        let (after, Numbered { content, plain }) = string(at)?;
+        *rest = after;
+        if !plain {
+            self.odd(OddityKind::NeedlessZero, at)?;
+        }
+        let end = offset(self.input, after);
+        let token = Token::new(Kind::String, offset(self.input, at), end, end - content.len());
+        self.push(tape, token, at)?;
+        Ok(content)
+    }
+
+    /// Puts the token that begins at `at` on the tape.
+    #[inline]
+    fn push(&self, tape: &mut Tape, token: Token, at: &[u8]) -> Result<(), Fault> {
+        let (tokens, most) = (tape.len(), self.decoder.max_tokens);
+        if tokens >= most {
+            return Err(Fault::new(ErrorKind::TooManyTokens, at, "a smaller value"));
+        }
+        let done = offset(self.input, at);
+        tape.push(token, || room(tokens, done, self.input.len()).min(most - tokens));
+        Ok(())
     }
 
     /// The string at `index` of the tape.
