@@ -230,6 +230,7 @@ impl<'a> Run<'a, '_> {
     }
 
     /// Puts the string at the front of `rest` on the tape and goes past it.
+    #[allow(clippy::inline_always, reason = "its result would pass through memory, at 10 ns a key")]
     #[inline(always)]
     fn string(&mut self, rest: &mut &'a [u8], tape: &mut Tape) -> Result<&'a [u8], Fault> {
         let at = *rest;

@@ -44,13 +44,15 @@ impl Token {
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the halves are put together again")]
     pub(crate) fn integer(start: usize, number: i64) -> Self {
-        Self { end: (number >> 32) as u32, link: number as u32, ..Self::new(Kind::Integer, start, 0, 0) }
+        let bits = number.cast_unsigned();
+        let token = Self::new(Kind::Integer, start, 0, 0);
+        Self { end: (bits >> 32) as u32, link: bits as u32, ..token }
     }
 
     /// The number of an integer's token.
     #[inline]
     pub(crate) fn number(self) -> i64 {
-        i64::from(self.end.cast_signed()) << 32 | i64::from(self.link)
+        (u64::from(self.end) << 32 | u64::from(self.link)).cast_signed()
     }
 
     #[inline]

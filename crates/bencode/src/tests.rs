@@ -33,6 +33,66 @@ fn integers_fill_the_range_of_i64() {
 }
 
 #[test]
+fn numbers_of_any_length_keep_their_value_and_their_bytes() {
+    for digits in 1..=18 {
+        for number in [10_i64.pow(digits - 1), 10_i64.pow(digits) - 1, 123_456_789_012_345_678] {
+            let number = number % 10_i64.pow(digits);
+            for number in [number, -number] {
+                let input = format!("li{number}e3:endei7e");
+                let document = Decoder::new().decode_prefix(input.as_bytes()).unwrap();
+                let value = document.root().list().unwrap().next().unwrap();
+                assert_eq!(value.as_int(), Some(number));
+                assert_eq!(value.raw(), format!("i{number}e").as_bytes());
+                assert_eq!(document.rest(), b"i7e");
+            }
+        }
+    }
+    // Bytes on both sides of the digits, among seven of them.
+    for byte in [b'/', b':', b'e', 0, 0x7f, 0x80, 0xff] {
+        for place in 1..8 {
+            let mut input = *b"i12345678e";
+            input[place + 1] = byte;
+            match byte {
+                b'e' => assert_eq!(refusal(&input), (ErrorKind::TrailingBytes, place + 2)),
+                _ => assert_eq!(refusal(&input), (ErrorKind::UnexpectedByte(byte), place + 1)),
+            }
+        }
+    }
+}
+
+#[test]
+fn input_beyond_the_offsets_is_refused() {
+    // Never touched, so it takes no memory.
+    let input = vec![0; 1 << 30];
+    assert_eq!(refusal(&input), (ErrorKind::InputTooLarge, 0));
+    assert_eq!(refusal(&input[1..]), (ErrorKind::UnexpectedByte(0), 0));
+}
+
+#[test]
+fn keys_of_all_lengths_are_found_and_nothing_else_is() {
+    for length in 0..20 {
+        let key = "abcdefghijklmnopqrstu"[..length].to_owned();
+        let bytes = encode_dict(|d| {
+            d.int(&key, 1);
+            d.int("z", 2);
+        });
+        let document = decode(&bytes).unwrap();
+        assert_eq!(document.root().get(&key).unwrap().as_int(), Some(1));
+        assert_eq!(document.root().get("z").unwrap().as_int(), Some(2));
+        for other in ["A", "b", "zz"] {
+            assert!(document.root().get(other).is_none());
+        }
+        for place in 0..length {
+            let mut other = key.clone().into_bytes();
+            other[place] ^= 1;
+            assert!(document.root().get(other).is_none());
+        }
+    }
+    let unsorted = decode_lenient(b"d1:bi1e1:ai2ee").unwrap();
+    assert_eq!(unsorted.root().get("a").unwrap().as_int(), Some(2));
+}
+
+#[test]
 fn malformed_numbers_are_refused_where_they_go_wrong() {
     assert_eq!(refusal(b"ie"), (ErrorKind::UnexpectedByte(b'e'), 1));
     assert_eq!(refusal(b"i-e"), (ErrorKind::UnexpectedByte(b'e'), 2));
