@@ -86,6 +86,9 @@ impl Opening {
             Some(place) if !self.verify => place.trusted(&self.spec),
             _ => PieceSet::new_empty(self.layout.piece_count()),
         };
+        if let Some(place) = &self.place {
+            place.withdraw(&trusted, &self.layout);
+        }
         if self.require_complete {
             let have = self.check(&trusted)?;
             if !have.is_full() {

@@ -87,6 +87,18 @@ impl Place {
         believe(state, &storage::stamps(spec), spec)
     }
 
+    /// Takes back what is claimed beyond the `trusted` pieces, before any file is made or changed. A
+    /// claim that no file fits today might fit one that is made anew and whose bytes a power cut takes.
+    pub(crate) fn withdraw(&self, trusted: &PieceSet, layout: &Layout) {
+        // One that cannot be read claims nothing, tomorrow neither.
+        let Ok(Some(state)) = self.load(layout) else { return };
+        if state.synced.iter().all(|piece| trusted.contains(piece)) {
+            return;
+        }
+        let state = State { synced: trusted.clone(), ..state };
+        save(&self.path, &self.encode(&state));
+    }
+
     /// The state that was saved last; `None` if there never was one.
     fn load(&self, layout: &Layout) -> Result<Option<State>, String> {
         let bytes = match fs::metadata(&self.path) {
@@ -235,9 +247,7 @@ impl Saver {
                     What::State(place, state) => (place.path.clone(), place.encode(&state)),
                     What::File(path, bytes) => (path, bytes),
                 };
-                if let Err(error) = write(&path, &bytes) {
-                    log::warn!("{}: cannot save this for the next time: {error}", path.display());
-                }
+                save(&path, &bytes);
                 then();
             }
         })?;
@@ -257,6 +267,13 @@ impl Saver {
     fn send(&self, job: Job) {
         // The thread ends only after `self`.
         let _ = self.jobs.send(job);
+    }
+}
+
+/// Writes, or says that the next run will have to do without.
+fn save(path: &Path, bytes: &[u8]) {
+    if let Err(error) = write(path, bytes) {
+        log::warn!("{}: cannot save this for the next time: {error}", path.display());
     }
 }
 

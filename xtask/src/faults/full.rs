@@ -74,7 +74,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
             let what = format!("{at}left with {status}");
             ensure(status.code() == Some(DISK_FULL), &program, &what)?;
             check_message(&program, &case.target, &at)?;
-            let whole = whole_pieces(&torrent, &case.target);
+            let whole = whole_pieces(&torrent, &case.target)?;
             // One that filled up before a block was asked for has its turn no more.
             drop(at_first.lock().unwrap_or_else(PoisonError::into_inner).take());
             disk.make_room()?;

@@ -95,7 +95,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
         if let Some(first) = first {
             slowest = slowest.max(first.saturating_duration_since(started));
         }
-        whole = whole_pieces(&torrent, &case.target);
+        whole = whole_pieces(&torrent, &case.target)?;
         let honest = !status.success() || whole == torrent.piece_count();
         ensure(honest, &program, &format!("left as if complete with {whole} pieces whole"))?;
         if number < kills && whole == torrent.piece_count() {

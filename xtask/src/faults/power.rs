@@ -54,7 +54,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
         program.wait_exit(PATIENCE)?;
         disk.switch_on()?;
 
-        let whole = whole_pieces(&torrent, &case.target);
+        let whole = whole_pieces(&torrent, &case.target)?;
         let program = start(&case, &[])?;
         let found = program.wait_line(PATIENCE, ready)?;
         program.kill();

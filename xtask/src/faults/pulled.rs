@@ -139,7 +139,7 @@ impl Pair {
         ensure(said && !status.success(), &program, "did not say which file was changed")?;
         self.calm.compare(&case.target)?;
 
-        let whole = whole_pieces(&self.attacked, &case.target);
+        let whole = whole_pieces(&self.attacked, &case.target)?;
         let again = self.start(case, &calm_file, &[])?;
         again.wait_success(PATIENCE)?;
         let found = again.output(Stream::Stderr);

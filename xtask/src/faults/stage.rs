@@ -2,6 +2,7 @@
 //! program and its files from outside. Never decides what must hold.
 
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -105,17 +106,20 @@ pub(super) fn ensure(holds: bool, process: &Process, what: &str) -> Result<()> {
     if holds { Ok(()) } else { Err(process.failure(what)) }
 }
 
-/// How many pieces of the torrent are right in the files below `target`.
-pub(super) fn whole_pieces(torrent: &Torrent, target: &Path) -> u32 {
+/// How many pieces of the torrent are right in the files below `target`, as far as there are any.
+pub(super) fn whole_pieces(torrent: &Torrent, target: &Path) -> Result<u32> {
     let mut bytes = Vec::new();
     for file in torrent.files() {
-        let mut found = fs::read(torrent.path_in(target, file)).unwrap_or_default();
+        let mut found = match fs::read(torrent.path_in(target, file)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            found => found?,
+        };
         found.resize(usize::try_from(file.len).unwrap_or(usize::MAX), 0);
         bytes.extend(found);
     }
     let pieces = bytes.chunks(torrent.piece_length() as usize);
     let right = (0..).zip(pieces).filter(|&(piece, bytes)| bytes == torrent.piece(piece));
-    u32::try_from(right.count()).unwrap_or(u32::MAX)
+    Ok(u32::try_from(right.count())?)
 }
 
 /// Processor time of a program so far.

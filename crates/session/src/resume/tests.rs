@@ -123,6 +123,30 @@ fn a_file_written_long_after_the_last_save_is_not_trusted() {
 }
 
 #[test]
+fn a_claim_that_no_file_fits_is_not_made_of_the_next_one() {
+    let fixture = Fixture::new();
+    fixture.save(&Fixture::unclean());
+    let path = fixture.spec.root().join("b");
+    fs::remove_file(&path).unwrap();
+    let trusted = fixture.place.trusted(&fixture.spec);
+    fixture.place.withdraw(&trusted, fixture.spec.layout());
+    // Made anew, and a power cut takes what was written to it.
+    fs::write(&path, [0; 80]).unwrap();
+    assert_eq!(fixture.trusted(), FIRST_FILE);
+
+    // The claims of a clean end are kept with how the files looked then.
+    fixture.save(&fixture.clean());
+    let before = fs::read(&fixture.place.path).unwrap();
+    let trusted = fixture.place.trusted(&fixture.spec);
+    fixture.place.withdraw(&trusted, fixture.spec.layout());
+    assert_eq!(fs::read(&fixture.place.path).unwrap(), before, "nothing to take back");
+    fixture.touch("b", SystemTime::UNIX_EPOCH);
+    let trusted = fixture.place.trusted(&fixture.spec);
+    fixture.place.withdraw(&trusted, fixture.spec.layout());
+    assert_eq!(fixture.trusted(), FIRST_FILE);
+}
+
+#[test]
 fn a_file_cut_anywhere_or_with_any_bit_flipped_is_ignored() {
     let fixture = Fixture::new();
     let whole = fixture.place.encode(&fixture.clean());
