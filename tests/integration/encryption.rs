@@ -13,7 +13,7 @@ use crate::stage::Stage;
 /// What the seed says of the leecher's connection: how it is, or why there is none.
 fn met(leecher: &str, seed: &str) -> &'static str {
     match (leecher, seed) {
-        ("off", "require") => "the peer does not encrypt, which is required",
+        ("off", "require") => "the peer does not encrypt where it would have to",
         ("require", "off") => "the peer does not speak the BitTorrent protocol",
         ("require", _) | (_, "require") => ", encrypted, peer id",
         _ => ", in the clear, peer id",

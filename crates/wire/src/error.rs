@@ -23,7 +23,7 @@ pub enum ErrorKind {
     BadEncryption,
     /// The peer offers, or chose, no way of sending that we agree to.
     NoCommonMethod,
-    /// The peer speaks in the clear, and we require encryption.
+    /// The peer speaks in the clear where only encryption will do: we require it, or began with it.
     Unencrypted,
     /// A message claims to be longer than any may be.
     MessageTooLong,
@@ -65,7 +65,9 @@ impl fmt::Display for Error {
             ErrorKind::NoCommonMethod => {
                 f.write_str("the peer and we agree to no method of encryption")
             }
-            ErrorKind::Unencrypted => f.write_str("the peer does not encrypt, which is required"),
+            ErrorKind::Unencrypted => {
+                f.write_str("the peer does not encrypt where it would have to")
+            }
             ErrorKind::MessageTooLong => {
                 let max = crate::limits::MAX_MESSAGE_LEN;
                 write!(f, "the peer announced a message of {} bytes, more than {max}", self.len)

@@ -180,6 +180,39 @@ fn every_wrong_length_is_refused_before_its_body_arrives() {
 }
 
 #[test]
+fn a_wrong_length_is_told_with_the_name_of_its_message() {
+    let names = [
+        (id::CHOKE, "a choke"),
+        (id::UNCHOKE, "an unchoke"),
+        (id::INTERESTED, "an interested"),
+        (id::NOT_INTERESTED, "a not interested"),
+        (id::HAVE, "a have"),
+        (id::BITFIELD, "a bitfield"),
+        (id::REQUEST, "a request"),
+        (id::PIECE, "a piece"),
+        (id::CANCEL, "a cancel"),
+        (id::PORT, "a port"),
+        (id::SUGGEST, "a suggest"),
+        (id::HAVE_ALL, "a have all"),
+        (id::HAVE_NONE, "a have none"),
+        (id::REJECT, "a reject"),
+        (id::ALLOWED_FAST, "an allowed fast"),
+        (id::EXTENDED, "an extended"),
+    ];
+    // Too long for each of them, though not for a message of a kind that is not known.
+    let len = MAX_MESSAGE_LEN;
+    for (id, name) in names {
+        let mut decoder = decoder();
+        decoder.set_bitfield_limit(100);
+        decoder.feed(&len.to_be_bytes());
+        decoder.feed(&[id, 0]);
+        let error = decoder.next_message().expect_err("a wrong length");
+        let told = format!("the peer announced {name} message of the wrong length {len}");
+        assert_eq!(error.to_string(), told);
+    }
+}
+
+#[test]
 fn an_extended_message_is_held_to_the_limit_of_its_kind() {
     for id in 0..=LAST_EXTENDED_ID {
         let max = extension::max_len(id).unwrap();
