@@ -4,14 +4,15 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metainfo::Layout;
 use swarm::{Origin, PeerKey};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::AbortHandle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use wire::Reserved;
 use wire::mse::Noise;
 use wire::net::{CloseReason, Handle, Stream, channel};
@@ -24,9 +25,9 @@ use crate::shared::Shared;
 /// torrent of ours.
 const MAX_INCOMING: usize = 100;
 
-/// How long the listener waits for a place before an unfinished handshake has to give its own: a
-/// round trip to anywhere takes less.
-const PLACE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long a handshake may take while others wait for its place: a round trip to anywhere takes
+/// less.
+const PLACE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long to wait before accepting again when the system has no descriptor for us.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -116,24 +117,16 @@ pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     let mut under_way = UnderWay::default();
     loop {
         // Without a place the rest waits in the system's queue, which costs no descriptor.
-        let place = loop {
-            let place = shared.connections.clone().acquire_owned();
-            match tokio::time::timeout(PLACE_PATIENCE, place).await {
-                Ok(Ok(place)) => break place,
-                Ok(Err(_)) => return,
-                // A stranger who says nothing must not hold a place that others wait for.
-                Err(_) => under_way.give_way(),
-            }
-        };
+        let Some(place) = under_way.place(&shared.connections).await else { return };
         match listener.accept().await {
             Ok((stream, addr)) => {
                 let shared = shared.clone();
                 let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
                 if under_way.count() >= MAX_INCOMING {
-                    under_way.give_way();
+                    under_way.give_way().await;
                 }
                 let task = tokio::spawn(async move { receive(stream, place, addr, &shared).await });
-                under_way.0.push((addr.ip(), task.abort_handle()));
+                under_way.0.push(Incoming::new(addr.ip(), task));
             }
             Err(error) => {
                 log::warn!("cannot accept a connection: {error}");
@@ -143,30 +136,73 @@ pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// Incoming handshakes, the oldest first: from whom, and how to end it.
+/// A handshake with a peer that came to us.
+struct Incoming {
+    ip: IpAddr,
+    begun: tokio::time::Instant,
+    task: JoinHandle<()>,
+}
+
+impl Incoming {
+    fn new(ip: IpAddr, task: JoinHandle<()>) -> Self {
+        Self { ip, begun: tokio::time::Instant::now(), task }
+    }
+}
+
+/// Incoming handshakes, the oldest first.
 #[derive(Default)]
-struct UnderWay(Vec<(IpAddr, AbortHandle)>);
+struct UnderWay(Vec<Incoming>);
 
 impl UnderWay {
+    /// A place for one more; `None` when the session ends. A stranger who says nothing must not hold
+    /// one that others wait for.
+    async fn place(&mut self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        // Kept through all waits, so that nobody who comes later gets a place earlier.
+        let mut place = pin!(places.clone().acquire_owned());
+        let mut patience = Duration::ZERO;
+        loop {
+            if let Ok(place) = tokio::time::timeout(patience, &mut place).await {
+                return place.ok();
+            }
+            patience = self.patience();
+            if patience.is_zero() {
+                self.give_way().await;
+            }
+        }
+    }
+
+    /// How long until one of them has to give way.
+    fn patience(&mut self) -> Duration {
+        let next = self.next().and_then(|at| self.0.get(at));
+        let had = next.map_or(Duration::ZERO, |incoming| incoming.begun.elapsed());
+        PLACE_PATIENCE.saturating_sub(had)
+    }
+
     fn count(&mut self) -> usize {
-        self.0.retain(|(_, task)| !task.is_finished());
+        self.0.retain(|incoming| !incoming.task.is_finished());
         self.0.len()
     }
 
-    /// Ends the oldest of the address that has most of them: whoever opens many connections and says
-    /// nothing crowds out nobody but himself.
-    fn give_way(&mut self) {
+    /// The one that has to give way first, the oldest of the address that has most of them: whoever
+    /// opens many connections and says nothing crowds out nobody but himself.
+    fn next(&mut self) -> Option<usize> {
         self.count();
         let mut counts = HashMap::<IpAddr, usize>::new();
-        for (ip, _) in &self.0 {
-            *counts.entry(*ip).or_default() += 1;
+        for incoming in &self.0 {
+            *counts.entry(incoming.ip).or_default() += 1;
         }
         let most = counts.values().max();
-        if let Some(at) = self.0.iter().position(|(ip, _)| counts.get(ip) == most) {
-            let (ip, task) = self.0.remove(at);
-            log::debug!("{ip}: its unfinished handshake gives way to a newcomer");
-            task.abort();
-        }
+        self.0.iter().position(|incoming| counts.get(&incoming.ip) == most)
+    }
+
+    /// Ends that one; its place is free then.
+    async fn give_way(&mut self) {
+        let Some(at) = self.next() else { return };
+        let Incoming { ip, task, .. } = self.0.remove(at);
+        log::debug!("{ip}: its unfinished handshake gives way to a newcomer");
+        task.abort();
+        // That it was ended, or came to its end just before, is all one.
+        drop(task.await);
     }
 }
 
@@ -228,3 +264,6 @@ pub(crate) fn spawn(
     });
     handle
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,10 @@ const FEW: u64 = 256;
 /// trackers and all that is short-lived take is far less than as much again.
 const OTHERS: u64 = 1_024;
 
+/// Places that no torrent alone may fill, at the most: newcomers shake hands in them, and only one that
+/// did can be given the room of a peer that is idle.
+const FOR_NEWCOMERS: usize = 100;
+
 /// Raises the soft limit as far as the hard one lets us, since 1,024 is a default of old and few
 /// systems need it, and gives how many connections there may be at a time: three eighths of what there
 /// is, and where there is plenty all but [`OTHERS`]. Storage takes a quarter for files and an eighth for
@@ -36,4 +40,23 @@ pub(crate) fn for_connections() -> usize {
         );
     }
     usize::try_from(connections).unwrap_or(usize::MAX).max(1)
+}
+
+/// How many of so many places one torrent may fill: an eighth is left for newcomers, one at least.
+pub(crate) fn for_one_torrent(places: usize) -> usize {
+    places.saturating_sub((places / 8).clamp(1, FOR_NEWCOMERS)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_torrent_leaves_places_to_newcomers() {
+        for (places, of_one) in [(24, 21), (7, 6), (2, 1), (400, 350), (800, 700), (64_512, 64_412)]
+        {
+            assert_eq!(for_one_torrent(places), of_one, "{places} places");
+        }
+        assert_eq!(for_one_torrent(1), 1, "a torrent without a peer is of no use");
+    }
 }

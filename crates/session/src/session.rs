@@ -70,7 +70,9 @@ impl Session {
         let registry = Arc::new(Registry::default());
         let deliver = registry.clone();
         // Before the disk looks at the limit.
-        let connections = Arc::new(Semaphore::new(descriptors::for_connections()));
+        let places = descriptors::for_connections();
+        let max_peers = config.max_peers.min(descriptors::for_one_torrent(places));
+        let config = Config { max_peers, ..config };
         let mut disk = storage::Config::default();
         disk.backend = config.backend;
         let trackers = tracker::Config { bind: config.bind, ..tracker::Config::default() };
@@ -85,7 +87,7 @@ impl Session {
             download_limit: config.download_limit.map(Limit::new),
             upload_limit: config.upload_limit.map(Limit::new),
             dials: Shared::half_open(),
-            connections,
+            connections: Arc::new(Semaphore::new(places)),
             registry,
             dialects: Dialects::new(config.encryption),
             bind: config.bind,

@@ -26,8 +26,8 @@ const STRANGERS: usize = 200;
 const FILES: u32 = 300;
 const FILE_LEN: u64 = 10_000;
 /// Strangers that the program has taken in when it has no room left: connections get three
-/// eighths of the descriptors, and the seed has one of them.
-const TAKEN_IN: usize = DESCRIPTORS as usize * 3 / 8 - 1;
+/// eighths of the descriptors, of those an eighth is kept for newcomers, and the seed has one.
+const TAKEN_IN: usize = DESCRIPTORS as usize * 3 / 8 * 7 / 8 - 1;
 /// How often the seed looks whether it may go on.
 const HELD_LOOK: Duration = Duration::from_millis(5);
 /// How long the program is watched while strangers hold every descriptor.
