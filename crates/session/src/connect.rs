@@ -78,7 +78,7 @@ async fn try_dial(
             Ok((stream, place, theirs))
         }
         Err(reason) => {
-            shared.dialects.failed(addr, dialect);
+            shared.dialects.failed(addr, dialect, reason);
             Err(reason.to_string())
         }
     }

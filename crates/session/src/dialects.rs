@@ -69,9 +69,15 @@ impl Dialects {
     }
 
     /// An address was reached and shook no hands, this kind being the last that was tried. It may be
-    /// full, or gone tomorrow, so from now on the kinds take turns, one a dial.
-    pub(crate) fn failed(&self, addr: SocketAddr, dialect: Dialect) {
-        self.remember(addr, other(dialect));
+    /// full, or gone tomorrow, so from now on the kinds take turns, one a dial. But who names another
+    /// torrent, and so speaks this kind, is to be found at once by the torrent that it has.
+    pub(crate) fn failed(&self, addr: SocketAddr, dialect: Dialect, reason: CloseReason) {
+        match reason {
+            CloseReason::Protocol(error) if error.kind() == ErrorKind::WrongInfoHash => {
+                self.worked(addr, dialect);
+            }
+            _ => self.remember(addr, other(dialect)),
+        }
     }
 
     fn remember(&self, addr: SocketAddr, dialect: Dialect) {
@@ -147,7 +153,7 @@ mod tests {
         ] {
             let dialects = Dialects::new(encryption);
             assert_eq!(dialects.plan(addr(1)), single(dialect));
-            dialects.failed(addr(1), dialect);
+            dialects.failed(addr(1), dialect, CloseReason::Peer);
             assert_eq!(dialects.plan(addr(1)), single(dialect));
         }
     }
@@ -166,13 +172,23 @@ mod tests {
     #[test]
     fn where_nothing_works_the_kinds_take_turns() {
         let dialects = Dialects::new(Encryption::Prefer);
-        dialects.failed(addr(1), ENCRYPTED);
+        dialects.failed(addr(1), ENCRYPTED, CloseReason::Peer);
         for _ in 0..3 {
             assert_eq!(dialects.plan(addr(1)), single(Dialect::Plain));
-            dialects.failed(addr(1), Dialect::Plain);
+            dialects.failed(addr(1), Dialect::Plain, CloseReason::Peer);
             assert_eq!(dialects.plan(addr(1)), single(ENCRYPTED));
-            dialects.failed(addr(1), ENCRYPTED);
+            dialects.failed(addr(1), ENCRYPTED, CloseReason::Peer);
         }
+    }
+
+    #[test]
+    fn who_names_another_torrent_speaks_this_kind() {
+        let dialects = Dialects::new(Encryption::Prefer);
+        let other_torrent = CloseReason::from(ErrorKind::WrongInfoHash);
+        dialects.failed(addr(1), Dialect::Plain, other_torrent);
+        assert_eq!(dialects.plan(addr(1)), both());
+        dialects.failed(addr(1), ENCRYPTED, other_torrent);
+        assert_eq!(dialects.plan(addr(1)), single(ENCRYPTED));
     }
 
     #[test]

@@ -155,7 +155,7 @@ impl Pair {
     fn start(&self, case: &Case, calm: &Path, more: &[&str]) -> Result<Process> {
         let mut command = case.command("download");
         let peers: Vec<SocketAddr> = self.seeds.iter().map(Host::addr).collect();
-        command.arg(calm).args(peer_arguments(&peers)).args(more);
+        command.arg(calm).args(peer_arguments(&peers)).args(more).arg("-vv");
         Process::start("pieces-cli", &mut command)
     }
 }

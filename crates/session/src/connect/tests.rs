@@ -18,7 +18,7 @@ async fn stranger(under_way: &mut UnderWay, places: &Arc<Semaphore>, last: u8) {
     let place = timeout(AT_ONCE, under_way.place(places)).await.expect("a place is free");
     let task = tokio::spawn(async move {
         let _place = place;
-        pending().await
+        pending::<()>().await;
     });
     under_way.0.push(Incoming::new(ip(last), task));
 }
