@@ -6,6 +6,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "../examples/seeds/made.rs"]
+mod made;
+
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
     let mut files: Vec<_> =
@@ -23,6 +26,26 @@ fn every_rule_holds_for_every_seed() {
             let bytes = fs::read(&file).unwrap();
             let result = std::panic::catch_unwind(|| run(&bytes));
             assert!(result.is_ok(), "a rule of {name} is broken by {}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_first_seeds_are_those_that_are_made_today() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds");
+    let mut made = BTreeSet::new();
+    for (target, name, bytes) in made::all().unwrap().0 {
+        let file = folder.join(target).join(name);
+        let kept = fs::read(&file).unwrap();
+        assert!(kept == bytes, "{}: write it anew with --example seeds", file.display());
+        made.insert(file);
+    }
+    for (target, _) in targets::ALL {
+        for file in files(&format!("seeds/{target}")) {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            let by_fuzzing = name.starts_with("grown-") || name.starts_with("found-");
+            let file = folder.join(target).join(name);
+            assert!(by_fuzzing || made.contains(&file), "nobody makes {}", file.display());
         }
     }
 }
