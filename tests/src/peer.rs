@@ -7,6 +7,8 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, Socket, Type};
+
 use crate::message::Message;
 use crate::torrent::Torrent;
 use crate::{PATIENCE, Result};
@@ -109,12 +111,24 @@ impl Peer {
         Self::from_stream(TcpStream::connect_timeout(&addr, PATIENCE)?)
     }
 
+    /// The same from an address that is chosen: by its address one stranger is told from others.
+    pub fn dial_raw_from(from: IpAddr, addr: SocketAddr) -> Result<Self> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(from, 0).into())?;
+        socket.connect_timeout(&addr.into(), PATIENCE)?;
+        Self::from_stream(socket.into())
+    }
+
     /// Connects and shakes hands as the one that speaks first.
     pub fn dial(addr: SocketAddr, ours: &Handshake) -> Result<(Self, Handshake)> {
-        let mut peer = Self::dial_raw(addr)?;
-        peer.send_raw(&ours.encode())?;
-        let theirs = peer.read_handshake()?;
-        Ok((peer, theirs))
+        Self::dial_raw(addr)?.speak_first(ours)
+    }
+
+    /// Shakes hands as the one that speaks first.
+    pub fn speak_first(mut self, ours: &Handshake) -> Result<(Self, Handshake)> {
+        self.send_raw(&ours.encode())?;
+        let theirs = self.read_handshake()?;
+        Ok((self, theirs))
     }
 
     fn from_stream(stream: TcpStream) -> Result<Self> {

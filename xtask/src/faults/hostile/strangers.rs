@@ -1,6 +1,6 @@
 //! Hostile peers whose handshake is wrong, and those that come by themselves, one or very many.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ use super::seeds::hold;
 use crate::Result;
 
 const BLOCK: u32 = 16 << 10;
+/// Where very many come from: they crowd out each other, and none of those who come from elsewhere.
+const CROWDED: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 1, 1));
 /// How long a handshake may take while others hold it up.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -67,10 +69,12 @@ pub(super) fn thousands(addr: SocketAddr, torrent: &Torrent) -> Result<()> {
 
 /// Connections that say nothing. They must not keep one out that does.
 fn half_open(addr: SocketAddr, torrent: &Torrent, count: usize) -> Result<()> {
-    let strangers = (0..count).map(|_| Peer::dial_raw(addr)).collect::<Result<Vec<_>>>()?;
+    let dial = || Peer::dial_raw_from(CROWDED, addr);
+    let strangers = (0..count).map(|_| dial()).collect::<Result<Vec<_>>>()?;
     let started = Instant::now();
     let late = Handshake::new(torrent.info_hash(), "late");
-    let answer = Peer::dial(addr, &late).map_err(|error| format!("no answer: {error}"))?;
+    let answer = dial().and_then(|peer| peer.speak_first(&late));
+    let answer = answer.map_err(|error| format!("no answer: {error}"))?;
     drop(answer);
     if started.elapsed() > ANSWERED_WITHIN {
         return Err(format!("answered after {:?}", started.elapsed()).into());
