@@ -57,8 +57,8 @@ pub(crate) fn reader(backend: Backend, windows: Windows) -> Box<dyn Reader> {
     }
 }
 
-/// Reads with `pread`. Serves every file system.
-struct Positional;
+/// Reads with `pread`. Serves every file system, and what is read once: a mapping of it would stay.
+pub(crate) struct Positional;
 
 impl Reader for Positional {
     fn read(&mut self, file: &OpenFile, offset: u64, into: &mut [u8]) -> io::Result<()> {

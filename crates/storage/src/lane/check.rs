@@ -8,7 +8,7 @@ use metainfo::{BLOCK_LEN, PieceIndex};
 use piecehash::{Sha1, sha1_many};
 
 use super::{Lane, Waiting};
-use crate::backend::Reader;
+use crate::backend::Positional;
 use crate::error::Error;
 use crate::hold::{Held, Key};
 use crate::job::{Checked, Done, What};
@@ -46,7 +46,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
         let mut cases = self.cases();
         hash_in_memory(&mut cases);
         for case in cases.iter_mut().filter(|case| !case.held.is_whole()) {
-            case.result = hash_mixed(case, &mut *self.reader);
+            case.result = hash_mixed(case);
         }
         cases.sort_unstable_by_key(|case| case.key);
         write_good(&mut cases);
@@ -79,7 +79,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
         let outcome = match &case.result {
             Err(error) => Err(error.clone()),
             Ok(_) if is_good && !case.digests => Ok(Checked::Good { blocks: Vec::new() }),
-            Ok(_) => block_digests(&case, &mut *self.reader).map(|blocks| {
+            Ok(_) => block_digests(&case).map(|blocks| {
                 if is_good { Checked::Good { blocks } } else { Checked::Bad { blocks } }
             }),
         };
@@ -107,31 +107,24 @@ fn hash_in_memory<B: AsRef<[u8]>>(cases: &mut [Case<B>]) {
 }
 
 /// Hashes a piece of which some or all blocks are in its files only.
-fn hash_mixed<B: AsRef<[u8]>>(case: &Case<B>, reader: &mut dyn Reader) -> Result<[u8; 20], Error> {
+fn hash_mixed<B: AsRef<[u8]>>(case: &Case<B>) -> Result<[u8; 20], Error> {
     let mut hash = Sha1::new();
-    each_block(case, reader, |block| hash.update(block))?;
+    each_block(case, |block| hash.update(block))?;
     Ok(hash.finish())
 }
 
 /// The SHA-1 of each block.
-fn block_digests<B: AsRef<[u8]>>(
-    case: &Case<B>,
-    reader: &mut dyn Reader,
-) -> Result<Vec<[u8; 20]>, Error> {
+fn block_digests<B: AsRef<[u8]>>(case: &Case<B>) -> Result<Vec<[u8; 20]>, Error> {
     if case.held.is_whole() {
         return Ok(sha1_many(&case.held.kept().map(|block| [block]).collect::<Vec<_>>()));
     }
     let mut digests = Vec::with_capacity(case.held.blocks.len());
-    each_block(case, reader, |block| digests.push(piecehash::sha1(&[block])))?;
+    each_block(case, |block| digests.push(piecehash::sha1(&[block])))?;
     Ok(digests)
 }
 
 /// Goes through a piece's blocks in order, reading one at a time where it is not kept.
-fn each_block<B: AsRef<[u8]>>(
-    case: &Case<B>,
-    reader: &mut dyn Reader,
-    mut act: impl FnMut(&[u8]),
-) -> Result<(), Error> {
+fn each_block<B: AsRef<[u8]>>(case: &Case<B>, mut act: impl FnMut(&[u8])) -> Result<(), Error> {
     let layout = case.torrent.files.spec().layout();
     let mut buffer = vec![0; BLOCK_LEN as usize];
     let mut batch = Batch::new();
@@ -141,7 +134,7 @@ fn each_block<B: AsRef<[u8]>>(
             continue;
         }
         let into = buffer.get_mut(..block.len() as usize).unwrap_or_default();
-        batch.read(&case.torrent, reader, layout.spans(block), into)?;
+        batch.read(&case.torrent, &mut Positional, layout.spans(block), into)?;
         act(into);
     }
     match batch.settle().pop() {
