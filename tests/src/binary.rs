@@ -45,14 +45,20 @@ pub fn build_in(root: &Path, name: &str, profile: Profile, target: &Path) -> Res
 }
 
 fn build_with(mut cargo: Command, name: &str, profile: Profile) -> Result<PathBuf> {
-    cargo.args(["build", "--quiet", "--message-format=json-render-diagnostics"]);
-    cargo.args(["--bin", name]);
+    cargo.args(["build", "--bin", name]);
     if profile == Profile::Release {
         cargo.arg("--release");
     }
+    executable(cargo)
+}
+
+/// Runs a cargo that builds one program, and returns the program's path. Compiler messages go to stderr.
+pub fn executable(mut cargo: Command) -> Result<PathBuf> {
+    cargo.args(["--quiet", "--message-format=json-render-diagnostics"]);
     let output = cargo.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
-        return Err(format!("{name} does not build").into());
+        let words: Vec<_> = cargo.get_args().map(|word| word.to_string_lossy()).collect();
+        return Err(format!("cargo {} failed", words.join(" ")).into());
     }
     let messages = String::from_utf8(output.stdout)?;
     for message in messages.lines() {
@@ -61,7 +67,7 @@ fn build_with(mut cargo: Command, name: &str, profile: Profile) -> Result<PathBu
             return Ok(PathBuf::from(path));
         }
     }
-    Err(format!("cargo did not say where it put {name}").into())
+    Err("cargo did not say where it put the program".into())
 }
 
 /// The cargo that runs us, or the one in the search path, in the workspace's folder.

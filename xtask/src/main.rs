@@ -10,6 +10,7 @@ mod ci;
 mod e2e;
 mod faults;
 mod fuzz;
+mod interrupt;
 mod man;
 mod real;
 mod table;
@@ -50,7 +51,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    let result = interrupt::watch().and_then(|()| match arguments.command {
         Command::Tidy => tidy::run(),
         Command::E2e(arguments) => e2e::run(&arguments),
         Command::Faults(arguments) => faults::run(&arguments),
@@ -58,7 +60,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Man => man::run(),
         Command::Ci(arguments) => ci::run(&arguments),
-    };
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -152,7 +152,7 @@ impl Client {
 }
 
 fn pieces(task: Task, job: &Job<'_>, folder: &Path, output: &Path) -> Command {
-    let mut command = Command::new(&job.setting.program);
+    let mut command = job.setting.pieces();
     command.arg("--quiet").env("RUST_LOG", "session::gap=debug");
     match task {
         Task::Create => {

@@ -5,7 +5,6 @@
 
 use std::net::SocketAddrV4;
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -139,7 +138,7 @@ fn many_connections(parent: &Path, setting: &Setting) -> Result<Row> {
 /// A session of torrents that nobody else has.
 fn many_torrents(parent: &Path, setting: &Setting) -> Result<Row> {
     let folder = tempfile::Builder::new().prefix("pieces-bench-").tempdir_in(parent)?;
-    let mut command = Command::new(&setting.program);
+    let mut command = setting.pieces();
     command.args(["--quiet", "download", "--no-dht", "--no-lsd", "--dir"]).arg(folder.path());
     let listen = listen();
     command.args(["--bind", &listen.ip().to_string(), "--port", &listen.port().to_string()]);

@@ -17,7 +17,7 @@ use super::client::{Client, End, Job};
 use super::peer::Peer;
 use super::work::{NAME, Work};
 use super::{Setting, Task};
-use crate::Result;
+use crate::{Result, interrupt};
 
 /// Where the client is, and where its counterpart is: some clients take only one peer an address, and
 /// none that has their own.
@@ -77,6 +77,7 @@ pub(super) fn run(
     let mut command = client.command(task, &job)?;
     work.warm();
     let mut running = Running::start(&mut command, &scratch.path().join("log"))?;
+    running.is_watcher = client == Client::Pieces && !setting.under.is_empty();
     let here = SocketAddrV4::new(OUR_IP, 0);
     let cost = match (task, end) {
         (Task::Download, _) => {
@@ -142,6 +143,7 @@ fn seed(
 pub(super) fn ready(here: SocketAddrV4, there: SocketAddrV4, work: &Work) -> Result<Peer> {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
+        interrupt::check()?;
         let mut peer = Peer::dial(here, there, work, &|| true)?;
         if peer.await_seed(work).unwrap_or(false) {
             return Ok(peer);
@@ -156,6 +158,8 @@ pub(super) struct Running {
     child: Child,
     started: Instant,
     ended: bool,
+    /// Whether it only runs and watches the one that does the task.
+    is_watcher: bool,
     /// The most bytes that were resident. What the kernel reports at the end would count those of the
     /// process that started it too.
     rss: u64,
@@ -165,11 +169,12 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn start(command: &mut Command, log: &std::path::Path) -> Result<Self> {
+        interrupt::check()?;
         let log = fs::File::create(log)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let started = Instant::now();
         let child = command.spawn().map_err(|error| format!("does not start: {error}"))?;
-        Ok(Self { child, started, ended: false, rss: 0, anonymous: 0 })
+        Ok(Self { child, started, ended: false, is_watcher: false, rss: 0, anonymous: 0 })
     }
 
     /// Waits until it leaves by itself.
@@ -202,7 +207,11 @@ impl Running {
     /// Asks it to leave.
     pub(super) fn stop(&mut self) -> Result<Cost> {
         self.glance();
-        self.signal(Signal::TERM);
+        match interrupt::descendants(self.pid()).first() {
+            // A watcher leaves with the one it watches.
+            Some(watched) if self.is_watcher => signal(*watched, Signal::TERM),
+            _ => signal(self.pid(), Signal::TERM),
+        }
         let used = self.wait()?;
         Ok(self.cost(&used))
     }
@@ -225,21 +234,25 @@ impl Running {
         let (rss, anonymous) = (self.rss, self.anonymous);
         Cost { cpu, wall: self.started.elapsed(), rss, anonymous, gap: None }
     }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It may be gone already.
-            let _ = kill_process(pid, signal);
-        }
-    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.ended {
-            self.signal(Signal::KILL);
+            // What a watcher runs would outlive it.
+            let watched = interrupt::descendants(self.pid());
+            for pid in watched.into_iter().chain([self.pid()]) {
+                signal(pid, Signal::KILL);
+            }
             let _ = self.child.wait();
         }
+    }
+}
+
+fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // It may be gone already.
+        let _ = kill_process(pid, signal);
     }
 }
 

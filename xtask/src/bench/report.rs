@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::measure::Cost;
+use super::tasks::Outcome;
 use super::{Setting, Task};
 
 /// All runs of one client at one task.
@@ -52,7 +53,7 @@ impl Cell {
     }
 }
 
-fn spread(mut values: Vec<f64>) -> Option<Spread> {
+pub(super) fn spread(mut values: Vec<f64>) -> Option<Spread> {
     values.sort_by(f64::total_cmp);
     let (least, most) = (*values.first()?, *values.last()?);
     let upper = *values.get(values.len() / 2)?;
@@ -130,10 +131,11 @@ pub(super) fn table(cells: &[Cell], task: Task) -> String {
 }
 
 /// Everything, for programs.
-pub(super) fn json(cells: &[Cell], setting: &Setting, rounds: usize, took: Duration) -> Value {
+pub(super) fn json(outcome: &Outcome, setting: &Setting, took: Duration) -> Value {
     let figures =
         |s: Option<Spread>| s.map(|s| json!({ "median": s.median, "min": s.least, "max": s.most }));
-    let results: Vec<Value> = cells
+    let results: Vec<Value> = outcome
+        .cells
         .iter()
         .map(|cell| {
             json!({
@@ -157,7 +159,7 @@ pub(super) fn json(cells: &[Cell], setting: &Setting, rounds: usize, took: Durat
         "command": setting.command,
         "bytes": setting.size,
         "piece_length": setting.piece_len,
-        "rounds": rounds,
+        "rounds": outcome.rounds,
         "seconds": took.as_secs_f64(),
         "results": results,
     })

@@ -17,7 +17,7 @@ const SECONDS: &str = "6";
 const MANY_PIECES: usize = 500_000;
 
 /// Files of the torrent of many files.
-const MANY_FILES: usize = 100_000;
+pub(super) const MANY_FILES: usize = 100_000;
 
 /// Builds what can be built here, which takes the registry, and a C++ compiler with libtorrent's
 /// headers; says what is missing.
@@ -53,7 +53,7 @@ pub(super) fn run(root: &Path) -> Result<Value> {
     let mut tables = Vec::new();
     for (name, title, torrent) in [
         ("pieces", "a torrent of 10 MB, all of it hashes", many_pieces()),
-        ("files", "a torrent of 100,000 files", many_files()),
+        ("files", "a torrent of 100,000 files", many_files(|n| n * 1000, 100)),
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, torrent)?;
@@ -100,15 +100,16 @@ fn many_pieces() -> Vec<u8> {
     torrent(&head, MANY_PIECES)
 }
 
-fn many_files() -> Vec<u8> {
+/// A torrent of many files, each as long as `length` says, in pieces of 4 MiB.
+pub(super) fn many_files(length: fn(usize) -> usize, pieces: usize) -> Vec<u8> {
     let mut files = String::new();
     for n in 0..MANY_FILES {
         let (folder, name) = (format!("folder {:03}", n % 300), format!("file {n:06}.dat"));
-        let (a, b, length) = (folder.len(), name.len(), n * 1000);
+        let (a, b, length) = (folder.len(), name.len(), length(n));
         files.extend([format!("d6:lengthi{length}e4:pathl{a}:{folder}{b}:{name}ee")]);
     }
     let head = format!("d4:infod5:filesl{files}e4:name4:many12:piece lengthi4194304e6:pieces");
-    torrent(&head, 100)
+    torrent(&head, pieces)
 }
 
 fn torrent(head: &str, pieces: usize) -> Vec<u8> {
