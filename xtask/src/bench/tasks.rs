@@ -21,7 +21,7 @@ const DAWDLE_ROUNDS: usize = 3;
 /// What `--quick` takes: this many rounds of this many MiB, unless the next would end later.
 const QUICK_ROUNDS: usize = 3;
 pub(super) const QUICK_SIZE: usize = 128 * MIB;
-const QUICK: Duration = Duration::from_secs(45);
+const QUICK: Duration = Duration::from_secs(50);
 
 /// All cells, and how many rounds each that does not dawdle has.
 pub(super) struct Outcome {
