@@ -89,18 +89,18 @@ mod tests {
     #[test]
     fn grandchildren_are_found() {
         let mut shell = Command::new("sh")
-            .args(["-c", "cat & echo $!; wait"])
-            .stdin(Stdio::piped())
+            .args(["-c", "sleep 1000 & echo $!; wait"])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let cat: u32 = line.trim().parse().unwrap();
+        let sleep: u32 = line.trim().parse().unwrap();
         let found = descendants(std::process::id());
-        assert!(found.contains(&shell.id()) && found.contains(&cat), "{found:?}");
-        assert_eq!(descendants(shell.id()), [cat]);
-        kill_process(Pid::from_raw(i32::try_from(cat).unwrap()).unwrap(), Signal::KILL).unwrap();
+        assert!(found.contains(&shell.id()) && found.contains(&sleep), "{found:?}");
+        assert_eq!(descendants(shell.id()), [sleep]);
+        let pid = Pid::from_raw(i32::try_from(sleep).unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
         shell.wait().unwrap();
     }
 
