@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn grandchildren_are_found() {
         let mut shell = Command::new("sh")
-            .args(["-c", "sleep 1000 & echo $!; wait"])
+            .args(["-c", "sleep 60 & echo $!; wait"])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
