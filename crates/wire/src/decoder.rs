@@ -1,39 +1,48 @@
 //! Owns the way from a peer's byte stream to messages: checks each length before a byte is kept, and places block bytes
 //! where they will stay. Never reads a socket, and never asks whether a message makes sense.
 
+use std::collections::VecDeque;
 use std::io::IoSliceMut;
+
+use ahead::{Ahead, Place};
+use staging::Staging;
 
 use crate::error::Error;
 use crate::extension;
-use crate::limits::{MAX_BITFIELD_LEN, MAX_BLOCK_LEN, MAX_MESSAGE_LEN};
+use crate::limits::{BLOCK_LEN, BLOCKS_AHEAD, MAX_BITFIELD_LEN, MAX_BLOCK_LEN, MAX_MESSAGE_LEN};
 use crate::message::{Message, Request, id};
 use crate::payload::Payload;
 use crate::pool::Pool;
 
-/// Bytes of the staging area, which takes all that is not known to be a block's. It bounds what is copied of a block
-/// (the part that came together with its header), and holds a hundred requests.
-const STAGING_LEN: usize = 2048;
+mod ahead;
+mod staging;
 
 /// Bytes of a piece message before the block: length, id, piece, offset.
 const PIECE_HEAD_LEN: usize = 13;
+
+/// The most slices of a read: the arriving block, head and bytes of each that may follow, the staging area.
+pub const MAX_READ_SLICES: usize = 2 + 2 * BLOCKS_AHEAD;
 
 /// Turns the bytes of one peer, after its handshake, into messages.
 ///
 /// The caller repeats two steps. It calls [`next_message`](Self::next_message) until that gives `None`, and then reads
 /// into [`read_slices`](Self::read_slices) and says with [`advance`](Self::advance) how much came. The first slice is
-/// the rest of a block, right where it will stay; the second is a small staging area for what follows, so one vectored
-/// read ends a block and begins the next.
+/// the rest of a block, right where it will stay; the last is a small staging area for what follows, so one vectored read
+/// ends a block and begins the next. Between them are places for more blocks, if the reads before were filled: from a peer
+/// that sends nothing else for a while, one read takes many, each to where it will stay. If something else comes, it is
+/// copied out of there.
 ///
 /// A block's buffer is taken from the pool when the first of its bytes is there, not when it is announced. If the pool
 /// has none, `next_message` gives `None` and [`wanted`](Self::wanted) says how long a payload to
-/// [`supply`](Self::supply) before anything else can be read.
+/// [`supply`](Self::supply) before anything else can be read. Buffers for blocks that may follow are taken for a read only
+/// and go back if it does not fill them.
 pub struct Decoder {
     pool: Pool,
     bitfield_limit: usize,
-    staging: Box<[u8; STAGING_LEN]>,
-    /// The staged bytes that are not yet decoded are `start..end`; never outside of the staging area.
-    start: usize,
-    end: usize,
+    ahead: Ahead,
+    /// Blocks that are whole and come before what is staged.
+    whole: VecDeque<Message>,
+    staging: Staging,
     state: State,
     begun: u64,
     skipped: u64,
@@ -63,9 +72,9 @@ impl Decoder {
         Self {
             pool,
             bitfield_limit: MAX_BITFIELD_LEN,
-            staging: Box::new([0; STAGING_LEN]),
-            start: 0,
-            end: 0,
+            ahead: Ahead::default(),
+            whole: VecDeque::new(),
+            staging: Staging::new(),
             state: State::Head,
             begun: 0,
             skipped: 0,
@@ -90,7 +99,7 @@ impl Decoder {
 
     /// Whether a message has begun to arrive and is not whole.
     pub fn is_mid_message(&self) -> bool {
-        self.start < self.end || !matches!(self.state, State::Head)
+        !self.staging.is_empty() || self.staging.is_spilled() || !matches!(self.state, State::Head)
     }
 
     /// The next message, or `None` if more bytes (or [a buffer](Self::wanted)) are needed.
@@ -99,70 +108,60 @@ impl Decoder {
     /// A length that the message's kind cannot have. The stream has no meaning from there on; every further call gives
     /// the same error.
     pub fn next_message(&mut self) -> Result<Option<Message>, Error> {
+        if let Some(block) = self.whole.pop_front() {
+            return Ok(Some(block));
+        }
         loop {
-            match &mut self.state {
-                State::Head => {
-                    let Some(head) = self.head()? else { return Ok(None) };
-                    self.begun += 1;
-                    match head {
-                        Head::Whole(message) => return Ok(Some(message)),
-                        Head::Before(body) => self.state = body,
-                    }
-                }
-                State::Block { .. } => return Ok(self.block()),
-                State::Bytes { of, bytes, len } => {
-                    let missing = *len - bytes.len();
-                    let staged = take(&self.staging[..], &mut self.start, self.end, missing);
-                    bytes.extend_from_slice(staged);
-                    if bytes.len() < *len {
-                        return Ok(None);
-                    }
-                    let bytes = std::mem::take(bytes).into_boxed_slice();
-                    let message = match *of {
-                        Bytes::Bitfield => Message::Bitfield(bytes),
-                        Bytes::Extended { id } => Message::Extended { id, payload: bytes },
-                    };
-                    self.state = State::Head;
-                    return Ok(Some(message));
-                }
-                State::Skip { left } => {
-                    *left -= take(&self.staging[..], &mut self.start, self.end, *left).len();
-                    if *left > 0 {
-                        return Ok(None);
-                    }
-                    self.state = State::Head;
-                }
+            let message = self.decode()?;
+            if message.is_some() || !self.staging.refill() {
+                return Ok(message);
             }
         }
     }
 
-    /// Where to read the peer's next bytes to: the rest of the block that is arriving (possibly empty), then the staging
-    /// area. Both are empty only while a [buffer is wanted](Self::wanted).
-    pub fn read_slices(&mut self) -> [IoSliceMut<'_>; 2] {
-        // What is left over here is at most part of a head, so this moves a few bytes.
-        self.staging.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        let staging = self.staging.get_mut(self.end..).unwrap_or_default();
-        [IoSliceMut::new(block_rest(&mut self.state)), IoSliceMut::new(staging)]
+    /// Where to read the peer's next bytes to, and how many slices that is: the rest of the block that is arriving
+    /// (possibly empty), places for blocks behind it, then the staging area. All are empty only while a [buffer is
+    /// wanted](Self::wanted).
+    pub fn read_slices<'a>(&'a mut self, slices: &mut [IoSliceMut<'a>; MAX_READ_SLICES]) -> usize {
+        let usual = matches!(self.state, State::Block { len: BLOCK_LEN, .. });
+        if usual && !block_rest(&mut self.state).is_empty() {
+            self.ahead.prepare(&self.pool);
+        }
+        let block = IoSliceMut::new(block_rest(&mut self.state));
+        let staging = IoSliceMut::new(self.staging.room());
+        let all = [block].into_iter().chain(self.ahead.slices()).chain([staging]);
+        slices.iter_mut().zip(all).map(|(slot, slice)| *slot = slice).count()
     }
 
-    /// Takes note that the first `n` bytes of [`read_slices`](Self::read_slices) were written.
+    /// Takes note that the first `n` bytes of [`read_slices`](Self::read_slices) were written; 0 if there was nothing to
+    /// read.
     pub fn advance(&mut self, n: usize) {
+        if n == 0 {
+            return self.ahead.nothing();
+        }
         let of_block = n.min(block_rest(&mut self.state).len());
         if let State::Block { filled, .. } = &mut self.state {
             *filled += of_block;
         }
-        let staged = n - of_block;
-        debug_assert!(staged <= STAGING_LEN - self.end, "more than there was room for");
-        self.end = (self.end + staged).min(STAGING_LEN);
+        let mut behind = n - of_block;
+        if of_block > 0 {
+            let mut ahead = std::mem::take(&mut self.ahead);
+            for (place, here) in ahead.filled(behind) {
+                self.settle(place, here);
+                behind -= here;
+            }
+            self.ahead = ahead;
+        }
+        self.staging.came(behind);
     }
 
     /// Copies as much of `bytes` as there is room for, and says how much that was: [`read_slices`](Self::read_slices) and
     /// [`advance`](Self::advance) for callers who have the bytes in memory already.
     pub fn feed(&mut self, bytes: &[u8]) -> usize {
         let mut fed = 0;
-        for mut slice in self.read_slices() {
+        let mut slices = std::array::from_fn(|_| IoSliceMut::new(&mut []));
+        let count = self.read_slices(&mut slices);
+        for slice in slices.iter_mut().take(count) {
             let rest = bytes.get(fed..).unwrap_or_default();
             let n = rest.len().min(slice.len());
             let (to, _) = slice.split_at_mut(n);
@@ -177,7 +176,7 @@ impl Decoder {
     /// The length of the payload that is needed to go on, if the pool had none.
     pub fn wanted(&self) -> Option<usize> {
         match self.state {
-            State::Block { len, payload: None, .. } if self.start < self.end => Some(len),
+            State::Block { len, payload: None, .. } if !self.staging.is_empty() => Some(len),
             _ => None,
         }
     }
@@ -191,13 +190,71 @@ impl Decoder {
         }
     }
 
+    /// The next message of what is staged.
+    fn decode(&mut self) -> Result<Option<Message>, Error> {
+        loop {
+            match &mut self.state {
+                State::Head => {
+                    let Some(head) = self.head()? else { return Ok(None) };
+                    self.begun += 1;
+                    match head {
+                        Head::Whole(message) => return Ok(Some(message)),
+                        Head::Before(body) => self.state = body,
+                    }
+                }
+                State::Block { .. } => return Ok(self.block()),
+                State::Bytes { of, bytes, len } => {
+                    let missing = *len - bytes.len();
+                    bytes.extend_from_slice(self.staging.take(missing));
+                    if bytes.len() < *len {
+                        return Ok(None);
+                    }
+                    let bytes = std::mem::take(bytes).into_boxed_slice();
+                    let message = match *of {
+                        Bytes::Bitfield => Message::Bitfield(bytes),
+                        Bytes::Extended { id } => Message::Extended { id, payload: bytes },
+                    };
+                    self.state = State::Head;
+                    return Ok(Some(message));
+                }
+                State::Skip { left } => {
+                    *left -= self.staging.take(*left).len();
+                    if *left > 0 {
+                        return Ok(None);
+                    }
+                    self.state = State::Head;
+                }
+            }
+        }
+    }
+
+    /// Takes the `n` bytes that came into a place behind the arriving block, which is whole then: the next block, if that is
+    /// what they are.
+    fn settle(&mut self, place: Place, n: usize) {
+        let Place { head, payload } = place;
+        let (of_head, of_block) = (n.min(PIECE_HEAD_LEN), n.saturating_sub(PIECE_HEAD_LEN));
+        if !self.staging.is_spilled()
+            && of_block > 0
+            && let Some((piece, offset)) = usual_block(&head)
+            && let Some(message) = self.block()
+        {
+            self.whole.push_back(message);
+            self.begun += 1;
+            let payload = Some(payload);
+            self.state = State::Block { piece, offset, len: BLOCK_LEN, filled: of_block, payload };
+        } else {
+            self.staging.spill(head.get(..of_head).unwrap_or_default());
+            self.staging.spill(payload.get(..of_block).unwrap_or_default());
+        }
+    }
+
     /// Decodes a head if it is staged as far as its kind needs.
     fn head(&mut self) -> Result<Option<Head>, Error> {
-        let staged = self.staging.get(self.start..self.end).unwrap_or_default();
+        let staged = self.staging.bytes();
         let Some((&prefix, after)) = staged.split_first_chunk::<4>() else { return Ok(None) };
         let len = u32::from_be_bytes(prefix);
         if len == 0 {
-            self.start += 4;
+            self.staging.take(4);
             return Ok(Some(Head::Whole(Message::KeepAlive)));
         }
         if len > MAX_MESSAGE_LEN {
@@ -244,13 +301,13 @@ impl Decoder {
                 let (Some(piece), Some(offset)) = (number(fields, 0), number(fields, 4)) else {
                     return Ok(None);
                 };
-                self.start += PIECE_HEAD_LEN;
+                self.staging.take(PIECE_HEAD_LEN);
                 let len = body_len - 8;
                 let block = State::Block { piece, offset, len, filled: 0, payload: None };
                 return Ok(Some(Head::Before(block)));
             }
             id::BITFIELD => {
-                self.start += 5;
+                self.staging.take(5);
                 let of = Bytes::Bitfield;
                 let bitfield = State::Bytes { of, bytes: Vec::new(), len: body_len };
                 return Ok(Some(Head::Before(bitfield)));
@@ -264,20 +321,20 @@ impl Decoder {
                 if payload_len > max_len {
                     return Err(Error::wrong_length(id::EXTENDED, len));
                 }
-                self.start += 6;
+                self.staging.take(6);
                 let of = Bytes::Extended { id };
                 let extended = State::Bytes { of, bytes: Vec::new(), len: payload_len };
                 return Ok(Some(Head::Before(extended)));
             }
             _ => return Ok(Some(self.skip(body_len))),
         };
-        self.start += 5 + body_len;
+        self.staging.take(5 + body_len);
         Ok(Some(Head::Whole(message)))
     }
 
     /// Passes over a message of `body_len` bytes after its id, which we did not ask for and can't read.
     fn skip(&mut self, body_len: usize) -> Head {
-        self.start += 5;
+        self.staging.take(5);
         self.skipped = self.skipped.saturating_add(1);
         Head::Before(State::Skip { left: body_len })
     }
@@ -287,11 +344,11 @@ impl Decoder {
         let State::Block { piece, offset, len, filled, payload } = &mut self.state else {
             return None;
         };
-        if payload.is_none() && self.start < self.end {
+        if payload.is_none() && !self.staging.is_empty() {
             *payload = self.pool.try_take(*len);
         }
         let rest = payload.as_deref_mut()?.get_mut(*filled..).unwrap_or_default();
-        let staged = take(&self.staging[..], &mut self.start, self.end, rest.len());
+        let staged = self.staging.take(rest.len());
         if let Some(to) = rest.get_mut(..staged.len()) {
             to.copy_from_slice(staged);
         }
@@ -321,12 +378,10 @@ fn block_rest(state: &mut State) -> &mut [u8] {
     }
 }
 
-/// Takes up to `max` staged bytes.
-fn take<'a>(staging: &'a [u8], start: &mut usize, end: usize, max: usize) -> &'a [u8] {
-    let staged = staging.get(*start..end).unwrap_or_default();
-    let taken = staged.get(..max).unwrap_or(staged);
-    *start += taken.len();
-    taken
+/// Piece and offset of a block of the usual length, if that is what the head says.
+fn usual_block(head: &[u8; PIECE_HEAD_LEN]) -> Option<(u32, u32)> {
+    let usual = number(head, 0)? as usize == 9 + BLOCK_LEN && head.get(4) == Some(&id::PIECE);
+    if usual { Some((number(head, 5)?, number(head, 9)?)) } else { None }
 }
 
 /// The big-endian number that begins `at` bytes into `fields`, if it is there.

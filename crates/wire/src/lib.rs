@@ -25,7 +25,7 @@ mod pool;
 mod reserved;
 mod send_queue;
 
-pub use decoder::Decoder;
+pub use decoder::{Decoder, MAX_READ_SLICES};
 pub use error::{Error, ErrorKind};
 pub use handshake::{HANDSHAKE_LEN, Handshake};
 pub use message::{Message, Request};

@@ -57,8 +57,12 @@ pub const MESSAGE_DEADLINE: Duration = Duration::from_mins(1);
 /// haves fit beside it. A peer whose queue grows beyond does not read, and is closed.
 pub const MAX_QUEUED: usize = 2 * 1024 * 1024;
 
-/// How many reads one peer gets before the others have their turn: with 16 KiB blocks a quarter of a megabyte.
+/// How many reads one peer gets before the others have their turn. Most turns end with a full batch before that.
 pub const READS_PER_TURN: usize = 16;
+
+/// The most blocks that one read takes beside the one that is arriving. With eight blocks a read, what the reads cost
+/// besides the copying is next to nothing.
+pub const BLOCKS_AHEAD: usize = 7;
 
 /// How many vectored writes one peer gets before the others have their turn: up to two megabytes.
 pub const WRITES_PER_TURN: usize = 4;

@@ -4,13 +4,20 @@
 use std::cell::RefCell;
 use std::io::IoSlice;
 
+use wire::limits::BLOCK_LEN;
 use wire::{Decoder, Error, HANDSHAKE_LEN, Handshake, Message, Payload, Pool, SendQueue};
 
 use crate::script::Script;
 
+/// Fewer than a run of blocks may have, so that its end has to be waited for.
+const POOL_BLOCKS: usize = 10;
+
+/// A last cut from here on stands for a run of usual blocks in front, and for reads that take several of them.
+const FIRST_RUN: u8 = 240;
+
 thread_local! {
     /// Buffers are used again from run to run: only the first run pays for them.
-    static POOL: RefCell<Pool> = RefCell::new(Pool::new(4 * wire::limits::BLOCK_LEN));
+    static POOL: RefCell<Pool> = RefCell::new(Pool::new(POOL_BLOCKS * BLOCK_LEN));
 }
 
 /// What a stream amounts to.
@@ -24,12 +31,21 @@ struct Said {
     mid_message: bool,
 }
 
-/// The first bytes say how to cut the rest, which is a peer's stream.
+/// The first bytes say how to cut the rest, which is a peer's stream, perhaps behind a run of blocks.
 pub fn run(data: &[u8]) {
     let mut script = Script(data);
-    let cuts: Vec<usize> = (0..4).map(|_| usize::from(script.byte())).collect();
-    let stream = script.0;
-    handshake(stream);
+    let cuts: [u8; 4] = std::array::from_fn(|_| script.byte());
+    handshake(script.0);
+    let blocks = cuts[3].saturating_sub(FIRST_RUN);
+    let unit = if blocks == 0 { 1 } else { BLOCK_LEN / 32 };
+    let cuts = cuts.map(|cut| usize::from(cut) * unit);
+    let mut stream = Vec::new();
+    for piece in 0..u32::from(blocks) {
+        let payload = Payload::detached(vec![script.0.first().copied().unwrap_or(0); BLOCK_LEN]);
+        Message::Piece { piece, offset: 0, payload }.encode(&mut stream);
+    }
+    stream.extend_from_slice(script.0);
+    let stream = stream.as_slice();
 
     let whole = listen(stream, &[usize::MAX]);
     let cut = listen(stream, &cuts);
@@ -60,7 +76,6 @@ fn handshake(stream: &[u8]) {
 
 /// Decodes the stream, fed in slices of at most these lengths, in turns.
 fn listen(stream: &[u8], cuts: &[usize]) -> Said {
-    // A small pool: the fifth block that is kept has to be waited for.
     let mut decoder = Decoder::new(POOL.with_borrow(Pool::clone));
     let mut said = Said { messages: Vec::new(), error: None, skipped: 0, mid_message: false };
     let mut rest = stream;

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::staging::STAGING_LEN;
 use super::*;
 use crate::error::ErrorKind;
 use crate::extension::Extension;
@@ -42,6 +43,11 @@ fn encode(messages: &[Message]) -> Vec<u8> {
         message.encode(&mut stream);
     }
     stream
+}
+
+fn usual_block(piece: u32) -> Message {
+    let bytes = (0..BLOCK_LEN as u32).map(|i| (i.wrapping_mul(31) ^ piece) as u8).collect();
+    Message::Piece { piece, offset: 16384, payload: Payload::detached(bytes) }
 }
 
 fn any_message() -> impl Strategy<Value = Message> {
@@ -91,6 +97,17 @@ proptest! {
         messages in proptest::collection::vec(any_message(), 1..12),
         chunks in proptest::collection::vec(prop_oneof![1..20_usize, 1..5000_usize, 1..40_000_usize], 1..40),
     ) {
+        let stream = encode(&messages);
+        prop_assert_eq!(decode_split(&stream, chunks.into_iter().cycle()), messages);
+    }
+
+    #[test]
+    fn whatever_comes_between_blocks_is_found(
+        runs in proptest::collection::vec((0..12_u32, any_message()), 1..6),
+        chunks in proptest::collection::vec(prop_oneof![1..40_000_usize, 1..300_000_usize], 1..10),
+    ) {
+        let run = |(blocks, other)| (0..blocks).map(usual_block).chain([other]);
+        let messages: Vec<Message> = runs.into_iter().flat_map(run).collect();
         let stream = encode(&messages);
         prop_assert_eq!(decode_split(&stream, chunks.into_iter().cycle()), messages);
     }
@@ -302,7 +319,9 @@ fn a_block_takes_its_buffer_with_its_first_byte_and_waits_for_one_if_there_is_no
     assert_eq!((pool.in_use(), decoder.wanted()), (BLOCK_LEN, None));
     assert_eq!(decoder.next_message(), Ok(None));
 
-    let [block, staging] = decoder.read_slices();
+    let mut slices = std::array::from_fn(|_| IoSliceMut::new(&mut []));
+    assert_eq!(decoder.read_slices(&mut slices), 2);
+    let [block, staging, ..] = slices;
     assert_eq!((block.len(), staging.len()), (BLOCK_LEN - 10, STAGING_LEN));
     assert_eq!(decoder.feed(&stream[PIECE_HEAD_LEN + 10..]), BLOCK_LEN - 10 + 5);
     let message = decoder.next_message().unwrap();
@@ -314,24 +333,51 @@ fn a_block_takes_its_buffer_with_its_first_byte_and_waits_for_one_if_there_is_no
     assert_eq!(pool.in_use(), 0);
 }
 
-#[test]
-fn a_fast_peer_costs_one_read_a_block() {
-    let mut decoder = decoder();
-    let blocks = 100;
-    let mut stream = Vec::new();
-    for piece in 0..blocks {
-        let payload = Payload::detached(vec![piece as u8; BLOCK_LEN]);
-        Message::Piece { piece, offset: 0, payload }.encode(&mut stream);
-    }
-    let (mut rest, mut reads, mut seen) = (stream.as_slice(), 0, 0);
+/// Feeds as much at a time as the decoder takes, and gives the messages and the number of reads.
+fn feed_all(decoder: &mut Decoder, stream: &[u8]) -> (Vec<Message>, usize) {
+    let (mut rest, mut reads, mut messages) = (stream, 0, Vec::new());
     while !rest.is_empty() {
         rest = &rest[decoder.feed(rest)..];
         reads += 1;
         while let Some(message) = decoder.next_message().unwrap() {
-            assert!(matches!(message, Message::Piece { piece, .. } if piece == seen));
-            seen += 1;
+            messages.push(message);
         }
     }
-    assert_eq!(seen, blocks);
-    assert!(reads <= blocks + 1, "{reads} reads for {blocks} blocks");
+    (messages, reads)
+}
+
+#[test]
+fn a_fast_peer_costs_one_read_for_eight_blocks() {
+    let blocks: Vec<Message> = (0..104).map(usual_block).collect();
+    let mut decoder = Decoder::new(Pool::new(4 << 20));
+    let (messages, reads) = feed_all(&mut decoder, &encode(&blocks));
+    assert_eq!(messages, blocks);
+    assert!(reads <= 4 + 104 / (1 + BLOCKS_AHEAD), "{reads} reads");
+}
+
+#[test]
+fn places_for_blocks_are_held_for_a_read_only_and_within_the_budget() {
+    let pool = Pool::new(6 * BLOCK_LEN);
+    let mut decoder = Decoder::new(pool.clone());
+    let blocks: Vec<Message> = (0..20).map(usual_block).collect();
+    let stream = encode(&blocks);
+    let (first, rest) = stream.split_at(stream.len() - 100);
+    let mut left = first;
+    let mut most = 0;
+    while !left.is_empty() {
+        let mut slices = std::array::from_fn(|_| IoSliceMut::new(&mut []));
+        most = most.max(decoder.read_slices(&mut slices));
+        assert!(pool.in_use() <= pool.budget());
+        left = &left[decoder.feed(left)..];
+        while decoder.next_message().unwrap().is_some() {}
+        assert!(pool.in_use() <= BLOCK_LEN, "none but of the block that is arriving");
+    }
+    assert_eq!(most, 2 + 2 * 5, "as many as there are buffers beside that of the arriving block");
+
+    let mut slices = std::array::from_fn(|_| IoSliceMut::new(&mut []));
+    decoder.read_slices(&mut slices);
+    decoder.advance(0);
+    assert_eq!(pool.in_use(), BLOCK_LEN);
+    assert_eq!(feed_all(&mut decoder, rest).0, blocks[19..]);
+    assert_eq!(pool.in_use(), 0);
 }

@@ -2,7 +2,7 @@
 //! decides what they are for.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -213,8 +213,11 @@ impl<T: Transport, S: FnMut(Batch) -> ControlFlow<()>> Connection<T, S> {
             if reads == READS_PER_TURN || is_full(messages.len(), blocks) {
                 return Ok(Stopped::TurnOver);
             }
-            let mut slices = self.decoder.read_slices();
-            let Poll::Ready(read) = self.transport.poll_read_vectored(cx, &mut slices) else {
+            let mut slices = std::array::from_fn(|_| IoSliceMut::new(&mut []));
+            let count = self.decoder.read_slices(&mut slices);
+            let slices = slices.get_mut(..count).unwrap_or_default();
+            let Poll::Ready(read) = self.transport.poll_read_vectored(cx, slices) else {
+                self.decoder.advance(0);
                 return Ok(Stopped::Dry);
             };
             let read = read?;

@@ -311,11 +311,14 @@ fn wire(seeds: &mut Seeds) {
     seeds.put("wire", "all", &stream);
     Message::Choke.encode(&mut stream);
     seeds.put("wire", "choke", &stream);
-    // Five blocks do not fit into the pool at once.
+    // More than fit into the pool at once.
     let mut stream = cut.to_vec();
-    for _ in 0..6 {
+    for _ in 0..12 {
         block(20).encode(&mut stream);
     }
     seeds.put("wire", "blocks", &stream);
+    // The last cut stands for a run of usual blocks in front of the stream.
+    let run = [&[255, 255, 80, 255], stream.get(4..).unwrap_or_default()].concat();
+    seeds.put("wire", "run", run);
     seeds.put("wire", "unknown", [cut.as_slice(), &[0, 0, 0, 3, 20, 0, 1, 0, 0, 0, 0]].concat());
 }
