@@ -27,14 +27,21 @@ impl From<Encryption> for session::Encryption {
     }
 }
 
-/// A piece length: bytes, or with `K` or `M` in units of 1024, as in `1M`.
+/// A number and the power of 1024 that is behind it: `K`, `M` or `G`, also written as we print them, as
+/// in `1MiB`.
+fn binary(text: &str) -> (&str, u64) {
+    let short = text.strip_suffix("iB").unwrap_or(text);
+    let units = [(['k', 'K'], 1 << 10), (['m', 'M'], 1 << 20), (['g', 'G'], 1 << 30)];
+    let found =
+        units.into_iter().find_map(|(letter, unit)| Some((short.strip_suffix(letter)?, unit)));
+    found.unwrap_or((text, 1))
+}
+
+/// A piece length: bytes, or with `K`, `M` or `G` in units of 1024, as in `1M`.
 pub(super) fn piece_size(text: &str) -> Result<u32, String> {
-    let (digits, unit) = match text.as_bytes().last() {
-        Some(b'k' | b'K') => (&text[..text.len() - 1], 1 << 10),
-        Some(b'm' | b'M') => (&text[..text.len() - 1], 1 << 20),
-        _ => (text, 1),
-    };
-    let bytes = digits.parse::<u32>().ok().and_then(|number| number.checked_mul(unit));
+    let (digits, unit) = binary(text);
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    let bytes = bytes.and_then(|bytes| u32::try_from(bytes).ok());
     let fits =
         |bytes: &u32| bytes.is_power_of_two() && (BLOCK_LEN..=MAX_PIECE_LENGTH).contains(bytes);
     bytes.filter(fits).ok_or_else(|| {
@@ -59,12 +66,7 @@ pub(super) fn host_port(text: &str) -> Result<String, String> {
 
 /// Bytes a second: a number, perhaps with a fraction, and `K`, `M` or `G` for powers of 1024.
 pub(super) fn rate(text: &str) -> Result<u64, String> {
-    let (number, unit) = match text.as_bytes().last() {
-        Some(b'k' | b'K') => (&text[..text.len() - 1], 1_u64 << 10),
-        Some(b'm' | b'M') => (&text[..text.len() - 1], 1 << 20),
-        Some(b'g' | b'G') => (&text[..text.len() - 1], 1 << 30),
-        _ => (text, 1),
-    };
+    let (number, unit) = binary(text);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let digits = |text: &str| {
         let plain = !text.is_empty() && text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit());
@@ -112,8 +114,24 @@ mod tests {
         assert_eq!(rate("800K"), Ok(800 << 10));
         assert_eq!(rate("1.5M"), Ok(3 << 19));
         assert_eq!(rate("0.25g"), Ok(1 << 28));
-        for bad in ["", "0", "K", ".5M", "1.", "1.5.5", "-1", "+1", "1e3", "1T", "9999999999G", "é"]
-        {
+        assert_eq!(rate("1.5MiB"), rate("1.5M"));
+        for bad in [
+            "",
+            "0",
+            "K",
+            "iB",
+            "1iB",
+            "1MB",
+            ".5M",
+            "1.",
+            "1.5.5",
+            "-1",
+            "+1",
+            "1e3",
+            "1T",
+            "9999999999G",
+            "é",
+        ] {
             assert!(rate(bad).is_err(), "{bad}");
         }
     }
@@ -142,7 +160,9 @@ mod tests {
         assert_eq!(piece_size("16384"), Ok(16_384));
         assert_eq!(piece_size("16K"), Ok(16_384));
         assert_eq!(piece_size("1m"), Ok(1 << 20));
-        for bad in ["", "K", "8K", "17K", "-16K", "4G", "99999999999", "4096M", "1.5M", "é"] {
+        assert_eq!(piece_size("4MiB"), Ok(4 << 20));
+        assert_eq!(piece_size("1G"), Ok(MAX_PIECE_LENGTH));
+        for bad in ["", "K", "8K", "17K", "-16K", "4G", "99999999999", "4096M", "1.5M", "éiB"] {
             assert!(piece_size(bad).is_err(), "{bad}");
         }
     }
