@@ -18,9 +18,6 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// How long the rest of the program has to clean up, once all it waits for has ended.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How often it is looked for children that were started in the meantime.
-const GLANCE: Duration = Duration::from_millis(50);
-
 /// What a shell reports of a program that Ctrl-C ended.
 const EXIT_CODE: i32 = 130;
 
@@ -41,17 +38,20 @@ pub(crate) fn check() -> Result<()> {
 }
 
 fn end() {
-    let rounds = GRACE.as_millis() / GLANCE.as_millis();
-    for _ in 0..rounds {
-        for pid in descendants(std::process::id()) {
-            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                // It may be gone already.
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        }
-        thread::sleep(GLANCE);
-    }
+    kill_all();
+    thread::sleep(GRACE);
+    // Whoever did not see that there is nothing to go on with has started more.
+    kill_all();
     std::process::exit(EXIT_CODE);
+}
+
+fn kill_all() {
+    for pid in descendants(std::process::id()) {
+        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+            // It may be gone already.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
 }
 
 /// All processes that this one, or one of its children, has started and that are still tied to it.
