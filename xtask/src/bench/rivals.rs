@@ -65,7 +65,7 @@ pub(super) fn run(root: &Path) -> Result<Value> {
         }
         rows.sort_by(|a, b| a.1.total_cmp(&b.1));
         for (name, median, least, most) in &rows {
-            println!("  {name:<20}{median:>12.2}  {least:.2}-{most:.2}");
+            println!("  {name:<20}{median:>12.3}  {least:.3}-{most:.3}");
         }
         let figures = rows.iter().map(|(name, median, least, most)| {
             json!({ "parser": name, "median_us": median, "min_us": least, "max_us": most })
