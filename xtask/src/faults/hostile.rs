@@ -5,7 +5,7 @@
 //! Owns the cases. What the peers do is listed in [`mod@acts`], and how in the files beside it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,6 +37,8 @@ const MAGNET_PIECE: u32 = 8 << 10;
 const LEN: u64 = (8 << 20) + 200_000;
 /// Pause of an honest seed before each block: two of them take two seconds.
 const PAUSE: Duration = Duration::from_millis(7);
+/// The same where all are dialed at once: the last of them must still be asked for something.
+const PAUSE_AMONG_ALL: Duration = Duration::from_millis(35);
 /// The last bytes of the addresses of the honest seeds.
 const HONEST: [u8; 2] = [2, 3];
 /// The last byte of the first hostile host's address.
@@ -47,8 +49,31 @@ const AT_ONCE: usize = 8;
 const MOST_MEMORY: u64 = 64 << 20;
 
 pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
+    let mut acts = acts(stage.long);
+    // Those that take long begin first, and the others fill the time.
+    acts.sort_by_key(|act| std::cmp::Reverse(act.patience));
+    let bitten = bitten(stage, &acts);
+    if !stage.long {
+        return bitten.map(Outcome::Held);
+    }
+    // Takes most of an hour, so whatever else there is to say is said with it.
+    match (bitten, ratio::run(stage, &acts)) {
+        (Ok(figures), Ok(ratios)) => Ok(Outcome::Held(format!("{figures}; {ratios}"))),
+        (Err(one), Err(other)) => Err(format!("{one}\n\n{other}").into()),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+    }
+}
+
+/// Plays every act alone, and all together.
+fn bitten(stage: &Stage, acts: &[Act]) -> Result<String> {
     let torrent = Arc::new(Builder::varied("hostile", LEN).piece_length(PIECE).build());
-    let honest = HONEST.map(|last| Host::honest(last, &torrent, PAUSE));
+    let among_all = Arc::new(AtomicBool::new(false));
+    let honest = HONEST.map(|last| {
+        let among_all = Arc::clone(&among_all);
+        Host::seed(last, &torrent, move |_, _, _| {
+            thread::sleep(if among_all.load(Ordering::Relaxed) { PAUSE_AMONG_ALL } else { PAUSE });
+        })
+    });
     let honest = honest.into_iter().collect::<Result<Vec<_>>>()?;
     let known = Scene::new(torrent, &honest, false);
     let torrent = Arc::new(Builder::varied("magnet", LEN).piece_length(MAGNET_PIECE).build());
@@ -56,9 +81,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
     let giving = giving.into_iter().collect::<Result<Vec<_>>>()?;
     let magnet = Scene::new(torrent, &giving, true);
 
-    let (mut acts, of_magnets) = (acts(stage.long), of_magnets());
-    // Those that take long begin first, and the others fill the time.
-    acts.sort_by_key(|act| std::cmp::Reverse(act.patience));
+    let of_magnets = of_magnets();
     let alone = |scene| move |act| (scene, act);
     let cases: Vec<(&Scene, &Act)> =
         acts.iter().map(alone(&known)).chain(of_magnets.iter().map(alone(&magnet))).collect();
@@ -81,6 +104,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
         return Err(failures.join("\n\n").into());
     }
     let all: Vec<&Act> = acts.iter().collect();
+    among_all.store(true, Ordering::Relaxed);
     let together = known.play(stage, "together", &all)?;
     let all: Vec<&Act> = of_magnets.iter().collect();
     let together = together.max(magnet.play(stage, "together, a magnet", &all)?);
@@ -99,11 +123,7 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
     if alone.max(together).max(datagrams) > clean + MOST_MEMORY {
         return Err(format!("too much memory: {figures}").into());
     }
-    if !stage.long {
-        return Ok(Outcome::Held(figures));
-    }
-    let ratios = ratio::run(stage, &acts)?;
-    Ok(Outcome::Held(format!("{figures}; {ratios}")))
+    Ok(figures)
 }
 
 /// The torrent, and where the two that are honest listen.
