@@ -172,3 +172,75 @@ fn another_torrents_state_is_ignored() {
     let other = Layout::new(8, &[80, 80]).unwrap();
     assert!(fixture.place.decode(&bytes, &other).is_err());
 }
+
+#[test]
+fn what_cannot_be_read_claims_nothing() {
+    let fixture = Fixture::new();
+    let reason = |bytes: &[u8]| {
+        let decoded = fixture.place.decode(bytes, fixture.spec.layout());
+        decoded.err().expect("not to be believed")
+    };
+    // Each of them with the checksum that it ought to have.
+    let sealed = |body: &[u8]| [body, &piecehash::sha1(&[body])].concat();
+    let body = |state: &State| {
+        let bytes = fixture.place.encode(state);
+        bytes[..bytes.len() - DIGEST_LEN].to_vec()
+    };
+    let mut other_version = body(&fixture.clean());
+    let at = other_version.len() - 3;
+    assert_eq!(other_version[at], b'1');
+    other_version[at] = b'2';
+    assert_eq!(reason(&sealed(&other_version)), "of another version");
+    let mut one_stamp = fixture.clean();
+    one_stamp.stamps.pop();
+    assert_eq!(reason(&sealed(&body(&one_stamp))), "stamps of other files");
+    assert_eq!(reason(b"short"), "too short");
+    assert_eq!(reason(&[0; 40]), "damaged");
+
+    // In place of the file: a damaged one, one without end, a folder.
+    write(&fixture.place.path, &[0; 40]).unwrap();
+    assert!(fixture.trusted().is_empty());
+    File::options().write(true).open(&fixture.place.path).unwrap().set_len(MAX_LEN + 1).unwrap();
+    assert_eq!(fixture.place.load(fixture.spec.layout()).err().unwrap(), "too long");
+    fs::remove_file(&fixture.place.path).unwrap();
+    fs::create_dir(&fixture.place.path).unwrap();
+    assert!(fixture.trusted().is_empty());
+    fixture.place.withdraw(&PieceSet::new_empty(PIECES), fixture.spec.layout());
+    assert!(fixture.place.path.is_dir());
+}
+
+#[test]
+fn a_file_that_never_is_on_disk_takes_no_claim_back() {
+    let Fixture { dir, spec, place } = Fixture::new();
+    let mut files = spec.files().to_vec();
+    files[1].on_disk = false;
+    fs::remove_file(spec.root().join(&files[1].path)).unwrap();
+    let hashes = vec![[0; 20]; PIECES as usize];
+    let spec = Spec::from_parts(spec.root(), files, spec.layout().clone(), hashes).unwrap();
+    let fixture = Fixture { dir, spec, place };
+    fixture.save(&Fixture::unclean());
+    assert_eq!(fixture.trusted().len(), PIECES as usize);
+}
+
+#[test]
+fn the_saver_saves_in_order_and_says_when() {
+    let fixture = Fixture::new();
+    let saver = Saver::start().unwrap();
+    let (done, told) = crossbeam_channel::unbounded();
+    let tell = |what| {
+        let done = done.clone();
+        move || done.send(what).unwrap()
+    };
+    saver.save(&fixture.place, Fixture::unclean(), tell("first"));
+    saver.save(&fixture.place, fixture.clean(), tell("second"));
+    let kept = fixture.dir.path().join("state/kept");
+    saver.keep(kept.clone(), b"as it is".to_vec(), tell("third"));
+    // One that cannot be saved is told of all the same: nobody waits for it without end.
+    saver.keep(fixture.spec.root().join("a/below a file"), Vec::new(), tell("never"));
+    drop(saver);
+    let order: Vec<&str> = (0..4).map(|_| told.recv().unwrap()).collect();
+    assert_eq!(order, ["first", "second", "third", "never"]);
+    assert_eq!(fs::read(kept).unwrap(), b"as it is");
+    let state = fixture.place.load(fixture.spec.layout()).unwrap().unwrap();
+    assert_eq!(state.stamps, storage::stamps(&fixture.spec), "the later one");
+}

@@ -156,6 +156,30 @@ fn pex_of_libtorrent_is_understood() {
         ]
     );
     assert_eq!(pex.dropped, ["10.77.0.4:80".parse().unwrap()]);
+    assert!(!pex.is_empty() && Pex::decode(b"d5:added0:7:dropped0:e").unwrap().is_empty());
+}
+
+#[test]
+fn flags_of_a_contact_are_told_one_by_one() {
+    let both = ContactFlags::UTP.with(ContactFlags::REACHABLE);
+    let told = Pex {
+        added: vec![Contact { addr: "10.77.0.2:6881".parse().unwrap(), flags: both }],
+        dropped: Vec::new(),
+    };
+    let heard = Pex::decode(&told.encode()).unwrap().added[0].flags;
+    assert!(heard.has(ContactFlags::UTP) && heard.has(ContactFlags::REACHABLE) && heard.has(both));
+    assert!(!heard.has(ContactFlags::HOLEPUNCH.with(ContactFlags::UTP)), "only one of the two");
+}
+
+#[test]
+fn an_extension_that_is_no_longer_taken_is_told_so() {
+    let mut ids = Ids::local([Extension::Pex, Extension::Metadata]);
+    ids.offer(Extension::Pex, false);
+    let heard = Handshake::decode(&Handshake { ids, ..Handshake::default() }.encode()).unwrap();
+    assert_eq!(heard.ids.get(Extension::Pex), None);
+    assert_eq!(heard.ids.get(Extension::Metadata), Some(Extension::Metadata.local_id()));
+    ids.offer(Extension::Pex, true);
+    assert_eq!(ids.get(Extension::Pex), Some(Extension::Pex.local_id()));
 }
 
 #[test]
