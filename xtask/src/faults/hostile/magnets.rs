@@ -20,8 +20,8 @@ const PIECE: usize = 16 << 10;
 /// A length that nobody may claim.
 const BEYOND: usize = 4_000_000_000;
 /// How much later than the others a seed that is honest says that it has the metadata: if it came first,
-/// nobody else would be asked.
-const HEAD_START: Duration = Duration::from_secs(2);
+/// nobody else would be asked. Longer than a piece is waited for that the silent one was asked first.
+const HEAD_START: Duration = Duration::from_secs(4);
 /// Copies of a piece that nobody asked for.
 const UNASKED: usize = 100;
 /// Requests that a peer which refuses them all may hear.
