@@ -26,7 +26,9 @@ pub(crate) enum Arrival {
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     /// Asked and due, in the order of the requests, which is the order of the answers.
-    due: VecDeque<Block>,
+    due: VecDeque<Due>,
+    /// Requests that were answered.
+    answered: u64,
     /// Taken back, and possibly still to come.
     late: VecDeque<Block>,
     window: usize,
@@ -43,10 +45,19 @@ pub(crate) struct Pipeline {
     next_rest: Duration,
 }
 
+/// A request that is not answered.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    block: Block,
+    /// How many others are answered before it, if each is in its turn.
+    turn: u64,
+}
+
 impl Pipeline {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             due: VecDeque::new(),
+            answered: 0,
             late: VecDeque::new(),
             window: WINDOW_FIRST,
             limit: WINDOW_MAX,
@@ -84,7 +95,20 @@ impl Pipeline {
 
     /// What is due, the last asked first.
     pub(crate) fn last_first(&self) -> impl Iterator<Item = Block> + '_ {
-        self.due.iter().rev().copied()
+        self.due.iter().rev().map(|due| due.block)
+    }
+
+    /// What seems not to be on its way, the last asked first: all that is due of a peer that is
+    /// silent, and of any other what it has passed over.
+    pub(crate) fn stale(&self, now: Instant) -> impl Iterator<Item = Block> + '_ {
+        let passed_over = || self.due.iter().take_while(|due| self.is_passed_over(due)).count();
+        let stale = if self.is_stale(now) { self.due.len() } else { passed_over() };
+        self.due.iter().take(stale).rev().map(|due| due.block)
+    }
+
+    /// Whether so many were answered that came after it that this is not only another order.
+    fn is_passed_over(&self, due: &Due) -> bool {
+        self.answered > due.turn.saturating_add(WINDOW_MAX as u64)
     }
 
     pub(crate) fn is_snubbed(&self) -> bool {
@@ -95,16 +119,18 @@ impl Pipeline {
         if self.due.is_empty() {
             self.silent_since = now;
         }
-        self.due.push_back(block);
+        let turn = self.answered.saturating_add(self.due.len() as u64);
+        self.due.push_back(Due { block, turn });
     }
 
     pub(crate) fn arrived(&mut self, now: Instant, block: Block) -> Arrival {
-        let arrival = if remove(&mut self.due, block) {
+        let arrival = if self.remove_due(block) {
+            self.answered = self.answered.saturating_add(1);
             if self.slow_start && self.window < WINDOW_MAX {
                 self.window += 1;
             }
             Arrival::Due
-        } else if remove(&mut self.late, block) {
+        } else if remove(&mut self.late, |late| *late == block) {
             Arrival::Late
         } else {
             return Arrival::Unrequested;
@@ -122,9 +148,9 @@ impl Pipeline {
     /// The peer will not answer a request (BEP 6). [`Arrival::Due`]: the block is to be asked of
     /// others.
     pub(crate) fn rejected(&mut self, block: Block) -> Arrival {
-        if remove(&mut self.due, block) {
+        if self.remove_due(block) {
             Arrival::Due
-        } else if remove(&mut self.late, block) {
+        } else if remove(&mut self.late, |late| *late == block) {
             Arrival::Late
         } else {
             Arrival::Unrequested
@@ -141,7 +167,7 @@ impl Pipeline {
 
     /// Takes a request back. True if the block was due.
     pub(crate) fn cancel(&mut self, block: Block) -> bool {
-        let due = remove(&mut self.due, block);
+        let due = self.remove_due(block);
         if due {
             self.keep_late(block);
         }
@@ -150,7 +176,7 @@ impl Pipeline {
 
     /// Takes all requests back (choked, snubbed) and gives them, to be asked of others.
     pub(crate) fn give_up(&mut self) -> Vec<Block> {
-        let blocks: Vec<Block> = self.due.drain(..).collect();
+        let blocks: Vec<Block> = self.due.drain(..).map(|due| due.block).collect();
         for block in &blocks {
             self.keep_late(*block);
         }
@@ -196,6 +222,10 @@ impl Pipeline {
         bytes.saturating_mul(1000) / rate.max(1)
     }
 
+    fn remove_due(&mut self, block: Block) -> bool {
+        remove(&mut self.due, |due| due.block == block)
+    }
+
     fn keep_late(&mut self, block: Block) {
         if self.late.len() == LATE_KEPT {
             self.late.pop_front();
@@ -204,9 +234,10 @@ impl Pipeline {
     }
 }
 
-/// Removes one `block`. Answers come in the order of the requests, so it is nearly always first.
-fn remove(queue: &mut VecDeque<Block>, block: Block) -> bool {
-    match queue.iter().position(|queued| *queued == block) {
+/// Removes the first that `is` meant. Answers come in the order of the requests, so it is nearly
+/// always at the front.
+fn remove<T>(queue: &mut VecDeque<T>, is: impl Fn(&T) -> bool) -> bool {
+    match queue.iter().position(is) {
         Some(0) => queue.pop_front().is_some(),
         Some(at) => queue.remove(at).is_some(),
         None => false,

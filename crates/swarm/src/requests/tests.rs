@@ -79,3 +79,28 @@ fn each_request_excuses_one_block() {
     assert_eq!(pipeline.arrived(now, block), Arrival::Late);
     assert_eq!(pipeline.arrived(now, block), Arrival::Unrequested);
 }
+
+#[test]
+fn what_was_passed_over_for_long_is_not_on_its_way() {
+    let now = Instant::now();
+    let mut pipeline = Pipeline::new(now);
+    let all = blocks();
+    let (kept, others) = (all[0], &all[1..]);
+    let stale = |pipeline: &Pipeline| pipeline.stale(now).collect::<Vec<_>>();
+    pipeline.ask(now, kept);
+    // As many as may be asked ahead can come first in another order; more cannot.
+    for turn in 0..=WINDOW_MAX {
+        assert_eq!(stale(&pipeline), [], "after {turn} others");
+        let other = others[turn % others.len()];
+        pipeline.ask(now, other);
+        assert_eq!(pipeline.arrived(now, other), Arrival::Due);
+    }
+    pipeline.ask(now, others[0]);
+    assert_eq!(stale(&pipeline), [kept], "not the one that was asked just now");
+    assert!(!pipeline.is_stale(now), "it is not silent");
+    assert_eq!(stale(&pipeline).len() + 1, pipeline.len());
+    let silent: Vec<Block> = pipeline.stale(now + STALE_AFTER).collect();
+    assert_eq!(silent, [others[0], kept]);
+    assert_eq!(pipeline.arrived(now, kept), Arrival::Due);
+    assert_eq!(stale(&pipeline), []);
+}

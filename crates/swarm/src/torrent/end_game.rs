@@ -112,17 +112,22 @@ impl Torrent {
         !open && picker.available() == 0 && self.partials.len() > 0
     }
 
-    /// A block that only silent peers were asked for.
+    /// A block that was only asked of peers which are silent, or have passed it over.
     fn stale_block(&self, now: Instant, key: PeerKey, me: &Peer) -> Option<Block> {
-        let stale =
-            |other: &PeerKey| self.peers.get(other).is_none_or(|peer| peer.pipeline.is_stale(now));
-        let silent = self.peers.iter().filter(|(k, p)| **k != key && p.pipeline.is_stale(now));
-        let mut owed = silent.flat_map(|(_, peer)| peer.pipeline.last_first());
+        let stale = |other: &PeerKey, block: &Block| {
+            let owes = |peer: &Peer| peer.pipeline.is_stale(now) || passes_over(peer, now, block);
+            self.peers.get(other).is_none_or(owes)
+        };
+        let others = self.peers.iter().filter(|(k, _)| **k != key);
+        let mut owed = others.flat_map(|(_, peer)| peer.pipeline.stale(now));
         owed.find(|block| {
             let extra = self.end_game.extra.get(block);
             self.may_share(*block, me)
-                && self.partials.asked(*block).is_some_and(|first| first != key && stale(&first))
-                && extra.is_none_or(|extra| extra.iter().all(|e| *e != key && stale(e)))
+                && self
+                    .partials
+                    .asked(*block)
+                    .is_some_and(|first| first != key && stale(&first, block))
+                && extra.is_none_or(|extra| extra.iter().all(|e| *e != key && stale(e, block)))
         })
     }
 
@@ -158,4 +163,9 @@ impl Torrent {
                 && self.partials.asked(*block).is_some_and(|first| first != key)
         })
     }
+}
+
+/// Whether the block is due from the peer, and not about to come.
+fn passes_over(peer: &Peer, now: Instant, block: &Block) -> bool {
+    peer.pipeline.stale(now).any(|stale| stale == *block)
 }
