@@ -1,5 +1,5 @@
-//! What a `have`, a block and a pick cost as torrents grow: all must stay flat from a thousand to a
-//! million pieces. `cargo bench -p pieces-swarm`.
+//! What a `have`, a block and a pick cost as torrents grow: in steps all stay flat from a thousand to a
+//! million pieces; in time, as far as the caches reach. `cargo bench -p pieces-swarm`.
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on stops")]
 
@@ -103,13 +103,23 @@ fn bitfield_and_first_pick(bencher: Bencher<'_, '_>, pieces: u32) {
 
 #[divan::bench(args = SIZES, sample_count = 20, sample_size = 1)]
 fn have(bencher: Bencher<'_, '_>, pieces: u32) {
+    haves(bencher, pieces, |all| fastrand::Rng::with_seed(7).shuffle(all));
+}
+
+/// The steps are the same, so what the other costs more is waiting for memory that is in no cache.
+#[divan::bench(args = SIZES, sample_count = 20, sample_size = 1)]
+fn have_of_the_next_piece(bencher: Bencher<'_, '_>, pieces: u32) {
+    haves(bencher, pieces, |_| ());
+}
+
+fn haves(bencher: Bencher<'_, '_>, pieces: u32, arrange: impl Fn(&mut [PieceIndex]) + Sync) {
     bencher
         .counter(ItemsCount::new(BATCH))
         .with_inputs(|| {
             let mut bench = Bench::new(pieces, 16);
             let peers = [bench.connect(2, None), bench.connect(3, None)];
             let mut all: Vec<PieceIndex> = bench.layout.pieces().collect();
-            fastrand::Rng::with_seed(7).shuffle(&mut all);
+            arrange(&mut all);
             for peer in peers {
                 bench.tell(peer, Message::Have(all[all.len() - 1].get()));
             }
