@@ -124,9 +124,12 @@ fn among_liars(binary: &Path, network: &Network) -> Result<()> {
     // Two lie about what it says, one about how long it is as well.
     let lies =
         [content().seed(2).build(), content().seed(3).build(), content().file("x", 9).build()];
+    // Bans are by address, so the honest one has another.
+    let liars = network.another_ip()?;
+    let givers = lies.iter().map(|lie| (lie, liars)).chain([(&truth, ours.ip)]);
     let mut peers = Vec::new();
-    for (number, given) in lies.iter().chain([&truth]).enumerate() {
-        let listener = Listener::bind_to(ours.ip.into())?;
+    for (number, (given, ip)) in givers.enumerate() {
+        let listener = Listener::bind_to(ip.into())?;
         peers.push(Seed::giving_on(listener, &truth, &format!("peer {number}"), given.info())?);
     }
     let addrs: Vec<SocketAddr> = peers.iter().map(Seed::addr).collect();

@@ -19,6 +19,9 @@ const OUR_IP: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 /// The third byte of the addresses of [`Network::segment`].
 const SEGMENT: u8 = 255;
 
+/// Where peers of ours live that may be banned, and nobody else with them.
+const OUR_OTHER_IP: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 3);
+
 /// Where the other client lives.
 const THEIR_IP: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 
@@ -65,6 +68,12 @@ pub(super) struct Network {
 }
 
 impl Network {
+    /// One more address of ours. Can be had once.
+    pub(super) fn another_ip(&self) -> Result<Ipv4Addr> {
+        ip(&self.ours, &["addr", "add", &format!("{OUR_OTHER_IP}/24"), "dev", "cable"])?;
+        Ok(OUR_OTHER_IP)
+    }
+
     /// One more machine, behind a cable of its own to ours, which forwards what it sends. Each number, of
     /// 1 to 254, can be had once. Programs that tie their sockets to an interface, as libtorrent does,
     /// are deaf to neighbours that share it.
