@@ -228,14 +228,28 @@ impl Layout {
         (self.block(block.piece, number) == Some(block)).then_some(number)
     }
 
+    /// The block's bytes, counted from the torrent's start.
+    pub fn range_of(&self, block: Block) -> Range<u64> {
+        let start = self.start_of(block.piece) + u64::from(block.offset);
+        start..start + u64::from(block.len)
+    }
+
     /// Where the block's bytes are, in order. Empty files are skipped.
     pub fn spans(&self, block: Block) -> impl Iterator<Item = FileSpan> + Clone + '_ {
-        self.spans_at(self.start_of(block.piece) + u64::from(block.offset), block.len)
+        self.spans_between(self.range_of(block))
     }
 
     /// Where the piece's bytes are, in order. Empty files are skipped.
     pub fn piece_spans(&self, piece: PieceIndex) -> impl Iterator<Item = FileSpan> + Clone + '_ {
-        self.spans_at(self.start_of(piece), self.piece_len(piece))
+        let start = self.start_of(piece);
+        self.spans_between(start..start + u64::from(self.piece_len(piece)))
+    }
+
+    /// Where these bytes are, counted from the torrent's start and cut short at its end, in order.
+    /// Empty files are skipped.
+    pub fn spans_between(&self, bytes: Range<u64>) -> impl Iterator<Item = FileSpan> + Clone + '_ {
+        let end = bytes.end.min(self.total_len);
+        Spans { ends: &self.ends, file: 0, position: bytes.start, end }
     }
 
     /// The pieces that hold bytes of this file; an empty range for an empty file, and for one the
@@ -273,12 +287,6 @@ impl Layout {
 
     fn start_of(&self, piece: PieceIndex) -> u64 {
         u64::from(piece.0) * u64::from(self.piece_length)
-    }
-
-    /// The file spans of `len` bytes from `position` in the torrent, cut short at its end.
-    fn spans_at(&self, position: u64, len: u32) -> Spans<'_> {
-        let end = (position + u64::from(len)).min(self.total_len);
-        Spans { ends: &self.ends, file: 0, position, end }
     }
 }
 

@@ -6,7 +6,6 @@ use std::io;
 use rustix::io::{Errno, pread};
 
 use crate::files::OpenFile;
-use crate::sys;
 
 mod guard;
 mod mapped;
@@ -63,20 +62,6 @@ pub(crate) struct Positional;
 impl Reader for Positional {
     fn read(&mut self, file: &OpenFile, offset: u64, into: &mut [u8]) -> io::Result<()> {
         read_exact(file, offset, into)
-    }
-}
-
-/// Reads what is in the page cache, and never waits for a disk: for a thread that must not.
-pub(crate) struct Cached;
-
-impl Reader for Cached {
-    /// # Errors
-    /// `WouldBlock` when not all of it is in the page cache, or the system cannot tell.
-    fn read(&mut self, file: &OpenFile, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        if sys::read_cached(&file.file, offset, into) {
-            return Ok(());
-        }
-        Err(io::ErrorKind::WouldBlock.into())
     }
 }
 

@@ -100,7 +100,12 @@ impl Batch {
         self.files.into_iter().filter_map(check).collect()
     }
 
-    fn open(&mut self, torrent: &Arc<Torrent>, index: usize) -> Result<Arc<OpenFile>, Error> {
+    /// The file, to be read from and believed once that is [settled](Self::settle).
+    pub(crate) fn open(
+        &mut self,
+        torrent: &Arc<Torrent>,
+        index: usize,
+    ) -> Result<Arc<OpenFile>, Error> {
         // The last one used is nearly always the one.
         let same = |used: &&Used| used.index == index && Arc::ptr_eq(&used.torrent, torrent);
         if let Some(used) = self.files.iter().rev().find(same) {

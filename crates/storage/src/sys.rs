@@ -95,15 +95,14 @@ pub(crate) fn will_need(file: &File, offset: u64, len: u64) {
     let _ = rustix::fs::fadvise(file, offset, Some(len), rustix::fs::Advice::WillNeed);
 }
 
-/// Fills `into` from the page cache alone. `false` when not all of it is there, or when nobody can
-/// tell; then its content is arbitrary.
+/// Reads into `into`, one after the other, from the page cache alone, and gives how many bytes that
+/// were: fewer where not all of it is there, none where nobody can tell.
 #[cfg(target_os = "linux")]
-pub(crate) fn read_cached(file: &File, offset: u64, into: &mut [u8]) -> bool {
+pub(crate) fn read_cached(file: &File, offset: u64, into: &mut [io::IoSliceMut<'_>]) -> u64 {
     use rustix::io::{ReadWriteFlags, preadv2};
 
-    let len = into.len();
     // What fails in any way is for a thread that may wait to find out about.
-    preadv2(file, &mut [io::IoSliceMut::new(into)], offset, ReadWriteFlags::NOWAIT) == Ok(len)
+    preadv2(file, into, offset, ReadWriteFlags::NOWAIT).map_or(0, |read| read as u64)
 }
 
 /// Reads a range of a mapping in now. `InvalidInput` where the system knows no such advice (Linux
@@ -200,8 +199,8 @@ mod elsewhere {
 
     pub(crate) fn will_need(_: &File, _: u64, _: u64) {}
 
-    pub(crate) fn read_cached(_: &File, _: u64, _: &mut [u8]) -> bool {
-        false
+    pub(crate) fn read_cached(_: &File, _: u64, _: &mut [io::IoSliceMut<'_>]) -> u64 {
+        0
     }
 
     pub(crate) fn populate(_: &MmapRaw, _: usize, _: usize) -> io::Result<()> {

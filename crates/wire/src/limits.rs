@@ -65,7 +65,7 @@ pub const READS_PER_TURN: usize = 16;
 pub const BLOCKS_AHEAD: usize = 7;
 
 /// How many vectored writes one peer gets before the others have their turn: up to two megabytes.
-pub const WRITES_PER_TURN: usize = 4;
+pub const WRITES_PER_TURN: usize = 2;
 
 /// The most messages in one batch. It bounds what a flood of small messages makes us hold.
 pub const MESSAGES_PER_BATCH: usize = 256;

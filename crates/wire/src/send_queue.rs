@@ -7,9 +7,9 @@ use std::io::IoSlice;
 use crate::message::{Head, Message, Request};
 use crate::payload::Payload;
 
-/// The most slices offered for one write. Two make a block, so one write carries half a megabyte, about what a socket's
-/// buffer takes; more would only be prepared in vain.
-pub const MAX_SLICES: usize = 64;
+/// The most slices offered for one write. Two make a block, so one write carries a megabyte: all that one peer's upload
+/// buffer holds.
+pub const MAX_SLICES: usize = 128;
 
 /// Bytes of an empty queue's memory that are kept for the next messages. What a rare large one needed is given back, so
 /// that a thousand idle peers stay small.

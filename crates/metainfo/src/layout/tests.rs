@@ -136,7 +136,10 @@ proptest! {
                 u64::from(in_piece)
             );
         }
-        prop_assert_eq!(next, files);
+        prop_assert_eq!(&next, &files);
+        let all: Vec<_> = layout.spans_between(0..u64::MAX).map(|s| (s.file, s.offset, s.len)).collect();
+        let whole = (0..).zip(&files).filter(|(_, len)| **len > 0);
+        prop_assert_eq!(all, whole.map(|(file, len)| (file, 0, *len)).collect::<Vec<_>>());
         // And back: a file's pieces are those whose blocks touch it.
         for (file, mut pieces) in by_file.into_iter().enumerate() {
             pieces.dedup();
