@@ -40,7 +40,8 @@ pub enum Job<B> {
     Read {
         /// Of which torrent.
         torrent: TorrentId,
-        /// Anything; comes back with the answer.
+        /// Anything; comes back with the answer. Blocks that follow one another under one ticket may
+        /// be read together.
         ticket: u64,
         /// What to read.
         block: Block,

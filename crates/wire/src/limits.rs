@@ -64,8 +64,9 @@ pub const READS_PER_TURN: usize = 16;
 /// besides the copying is next to nothing.
 pub const BLOCKS_AHEAD: usize = 7;
 
-/// How many vectored writes one peer gets before the others have their turn: up to two megabytes.
-pub const WRITES_PER_TURN: usize = 2;
+/// How many vectored writes one peer gets before the others have their turn: all that may be queued, or 256 KiB
+/// of an encrypted stream, which takes more time a byte.
+pub const WRITES_PER_TURN: usize = 4;
 
 /// The most messages in one batch. It bounds what a flood of small messages makes us hold.
 pub const MESSAGES_PER_BATCH: usize = 256;

@@ -7,8 +7,8 @@ use std::io::IoSlice;
 use crate::message::{Head, Message, Request};
 use crate::payload::Payload;
 
-/// The most slices offered for one write. Two make a block, so one write carries a megabyte: all that one peer's upload
-/// buffer holds.
+/// The most slices offered for one write. Two make a block, so one write carries a megabyte of usual blocks, which is
+/// all that `swarm` lets wait for one peer.
 pub const MAX_SLICES: usize = 128;
 
 /// Bytes of an empty queue's memory that are kept for the next messages. What a rare large one needed is given back, so

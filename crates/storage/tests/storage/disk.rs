@@ -391,51 +391,6 @@ fn what_is_not_wanted_takes_no_room() {
 }
 
 #[test]
-fn what_several_peers_ask_for_is_read_across_pieces_and_files() {
-    on_both(|backend| {
-        // The fifth piece has bytes of both files and of the padding in between.
-        let fixture = Fixture::new(65_536, &[300_000, -20_000, 300_000]);
-        fixture.write_files();
-        let threads = Threads::start(backend);
-        threads.disk.open(T, &fixture.spec).unwrap();
-        // Looks both files up.
-        assert!(threads.read(&fixture, PieceIndex::new(4)) == fixture.piece(PieceIndex::new(4)));
-        let asked = |ticket: u64, pieces: [u32; 3]| {
-            let blocks = pieces.map(|piece| fixture.layout().blocks(PieceIndex::new(piece)));
-            let read = move |block: metainfo::Block| Job::Read {
-                torrent: T,
-                ticket,
-                block,
-                into: vec![0xee; block.len() as usize],
-            };
-            blocks.into_iter().flatten().map(read).collect::<Vec<_>>()
-        };
-        let (first, second) = (asked(1, [3, 4, 5]), asked(2, [0, 4, 2]));
-        let of = |ticket: u64, jobs: &[Job<Vec<u8>>]| -> Vec<metainfo::Block> {
-            let block = |job: &Job<Vec<u8>>| match *job {
-                Job::Read { ticket: of, block, .. } if of == ticket => Some(block),
-                _ => None,
-            };
-            jobs.iter().filter_map(block).collect()
-        };
-        let mut jobs: Vec<_> = first.into_iter().zip(second).flat_map(<[_; 2]>::from).collect();
-        let expected = [1, 2].map(|ticket| of(ticket, &jobs));
-        let mut got = [Vec::new(), Vec::new()];
-        for done in threads.disk.read_cached(&mut jobs) {
-            let Done::Read { ticket, block, data, .. } = done else { panic!("{done:?}") };
-            let start = block.offset() as usize;
-            assert!(data == fixture.piece(block.piece())[start..start + data.len()], "{block:?}");
-            got[usize::try_from(ticket - 1).unwrap()].push(block);
-        }
-        // What the system can't tell of is left, in order too.
-        for (ticket, blocks) in (1..).zip(&mut got) {
-            blocks.extend(of(ticket, &jobs));
-        }
-        assert_eq!(got, expected);
-    });
-}
-
-#[test]
 fn what_is_cached_is_read_at_once_and_the_rest_is_left() {
     on_both(|backend| {
         let fixture = Fixture::new(65_536, &[300_000, -20_000, 300_000]);

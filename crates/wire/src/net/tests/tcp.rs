@@ -37,10 +37,10 @@ async fn a_thousand_blocks_cross_a_real_socket_in_few_system_calls() {
     let receiving = tokio::spawn(run(b, mailbox, take, Config::new(pool.clone())));
 
     let send = async {
-        for first in (0..BLOCKS).step_by(50) {
+        for first in (0..BLOCKS).step_by(100) {
             sender
-                .send_all(&mut (first..first + 50).map(|piece| block(piece, BLOCK_LEN)).collect());
-            let mut left = 50 * BLOCK_LEN as u32;
+                .send_all(&mut (first..first + 100).map(|piece| block(piece, BLOCK_LEN)).collect());
+            let mut left = 100 * BLOCK_LEN as u32;
             while left > 0 {
                 left -= drained.recv().await.unwrap();
             }
