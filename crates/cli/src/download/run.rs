@@ -177,7 +177,7 @@ impl Run {
 
     fn stop_all(&mut self) {
         for transfer in &mut self.transfers {
-            transfer.interrupted();
+            transfer.interrupted = true;
         }
         self.session.stop();
     }
@@ -262,10 +262,12 @@ impl Run {
         }
     }
 
-    /// It can't go on, by a fault that the session does not see.
+    /// It can't go on, by a fault that the session does not see, unless that only comes of leaving.
     fn fail(&mut self, at: usize, failure: Failure) {
         let Some(transfer) = self.transfers.get_mut(at) else { return };
-        transfer.outcome.get_or_insert(failure);
+        if !transfer.interrupted {
+            transfer.outcome.get_or_insert(failure);
+        }
         self.session.stop_one(transfer.id);
     }
 

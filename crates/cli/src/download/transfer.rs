@@ -41,6 +41,10 @@ pub(super) struct Transfer {
     /// It was told to stop since it is done.
     pub(super) leaving: bool,
     pub(super) ended: bool,
+    /// The user does not want to wait for it. It may still turn out to be complete: that may have
+    /// happened before, and be told after.
+    pub(super) interrupted: bool,
+    /// Why it failed.
     pub(super) outcome: Option<Failure>,
 }
 
@@ -75,6 +79,7 @@ impl Transfer {
             watch: Watch::default(),
             leaving: false,
             ended: false,
+            interrupted: false,
             outcome: None,
         }
     }
@@ -102,19 +107,6 @@ impl Transfer {
         self.total = total_bytes;
     }
 
-    /// The user does not want to wait for it.
-    pub(super) fn interrupted(&mut self) {
-        if self.complete.is_none() && self.outcome.is_none() {
-            let name = text::escape(&self.name);
-            let message = if self.magnet.is_some() {
-                format!("stopped before the metadata of {name} was here")
-            } else {
-                format!("stopped before {name} was complete")
-            };
-            self.outcome = Some(Failure::new(Code::Unfinished, message));
-        }
-    }
-
     /// Whether it has seeded long enough, or given enough back.
     pub(super) fn may_leave(&self, when: &When, at: Instant, now: &Snapshot) -> bool {
         let (Some(complete), false) = (self.complete, self.leaving) else { return false };
@@ -139,7 +131,18 @@ impl Transfer {
         }
         let name = text::escape(&self.name);
         let Some(complete) = self.complete else {
-            return Err(Failure::new(Code::Other, format!("{name} ended before it was complete")));
+            return Err(match (self.interrupted, self.magnet) {
+                (true, Some(_)) => Failure::new(
+                    Code::Unfinished,
+                    format!("stopped before the metadata of {name} was here"),
+                ),
+                (true, None) => {
+                    Failure::new(Code::Unfinished, format!("stopped before {name} was complete"))
+                }
+                (false, _) => {
+                    Failure::new(Code::Other, format!("{name} ended before it was complete"))
+                }
+            });
         };
         if !spoken {
             return Ok(());
@@ -153,5 +156,26 @@ impl Transfer {
             }
             writeln!(out)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_complete_before_the_user_left_is_complete() {
+        let transfer = || Transfer {
+            interrupted: true,
+            ..Transfer::unknown(TorrentId(1), "a".into(), String::new(), PathBuf::new())
+        };
+        let failure = transfer().finish(false).unwrap_err();
+        assert_eq!(failure.code() as u8, Code::Unfinished as u8);
+        assert_eq!(failure.to_string(), "stopped before a was complete");
+        // Told after the signal, since the two come by different ways.
+        let complete = Transfer { complete: Some(Instant::now()), ..transfer() };
+        assert!(complete.finish(false).is_ok());
+        let failed = Some(Failure::new(Code::DiskFull, "no room"));
+        assert!(Transfer { outcome: failed, ..transfer() }.finish(false).is_err());
     }
 }
