@@ -131,18 +131,14 @@ impl Transfer {
         }
         let name = text::escape(&self.name);
         let Some(complete) = self.complete else {
-            return Err(match (self.interrupted, self.magnet) {
-                (true, Some(_)) => Failure::new(
-                    Code::Unfinished,
-                    format!("stopped before the metadata of {name} was here"),
-                ),
-                (true, None) => {
-                    Failure::new(Code::Unfinished, format!("stopped before {name} was complete"))
+            let (code, message) = match (self.interrupted, self.magnet) {
+                (true, Some(_)) => {
+                    (Code::Unfinished, format!("stopped before the metadata of {name} was here"))
                 }
-                (false, _) => {
-                    Failure::new(Code::Other, format!("{name} ended before it was complete"))
-                }
-            });
+                (true, None) => (Code::Unfinished, format!("stopped before {name} was complete")),
+                (false, _) => (Code::Other, format!("{name} ended before it was complete")),
+            };
+            return Err(Failure::new(code, message));
         };
         if !spoken {
             return Ok(());
