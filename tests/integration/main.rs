@@ -7,6 +7,7 @@ mod download;
 mod encryption;
 mod extended;
 mod hostile;
+mod interrupt;
 mod kit;
 mod magnet;
 mod options;

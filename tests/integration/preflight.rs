@@ -25,13 +25,12 @@ fn refused(torrent: &Path, dir: &Path, options: &[&str], code: i32, words: &str)
     assert_eq!(fs::read_dir(dir).unwrap().count(), 0, "{log}");
 }
 
-/// A torrent of 128 TiB, which no disk has room for.
-fn huge(dir: &Path) -> PathBuf {
-    const PIECE: u64 = 1 << 30;
-    const LEN: u64 = 1 << 47;
-    let hashes = usize::try_from(LEN / PIECE).unwrap() * 20;
+/// A torrent of so many bytes.
+fn huge(dir: &Path, len: u64) -> PathBuf {
+    const PIECE: u64 = 64 << 20;
+    let hashes = usize::try_from(len / PIECE).unwrap() * 20;
     let head =
-        format!("d4:infod6:lengthi{LEN}e4:name4:huge12:piece lengthi{PIECE}e6:pieces{hashes}:");
+        format!("d4:infod6:lengthi{len}e4:name4:huge12:piece lengthi{PIECE}e6:pieces{hashes}:");
     let path = dir.join("huge.torrent");
     fs::write(&path, [head.as_bytes(), &vec![b'x'; hashes], b"ee"].concat()).unwrap();
     path
@@ -40,7 +39,8 @@ fn huge(dir: &Path) -> PathBuf {
 #[test]
 fn what_does_not_fit_the_disk_is_refused() {
     let stage = Stage::new();
-    let torrent = huge(&stage.dir("torrents"));
+    // 64 TiB, which no disk has room for.
+    let torrent = huge(&stage.dir("torrents"), 1 << 46);
     let dir = stage.dir("target");
     for options in [&[][..], &["--sparse"]] {
         refused(&torrent, &dir, options, 9, "the disk is full: ");
@@ -71,6 +71,23 @@ fn room_is_taken_at_once_or_as_it_is_needed() {
         download.terminate();
         assert_eq!(download.wait_exit(PATIENCE).unwrap().code(), Some(7));
     }
+}
+
+#[test]
+fn holes_are_not_read_before_the_download_begins() {
+    let stage = Stage::new();
+    let torrent = huge(&stage.dir("torrents"), 1 << 40);
+    let dir = stage.dir("target");
+    fs::File::create(dir.join("huge")).unwrap().set_len(1 << 40).unwrap();
+    let download = Cli::download(&torrent, &dir).unwrap().arg("--json");
+    let download = download.start().unwrap();
+    // A terabyte of zeros takes minutes to read.
+    let ready = |line: &str| line.contains(r#""event":"ready""#).then(|| line.to_owned());
+    let line = download.wait_line(PATIENCE, ready).unwrap();
+    let event: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&event["have"], &event["total"]), (&0.into(), &16_384.into()));
+    download.terminate();
+    assert_eq!(download.wait_exit(PATIENCE).unwrap().code(), Some(7));
 }
 
 #[test]

@@ -22,7 +22,7 @@ const EXIT_CODES: &str = "Exit codes:
    1  anything that is not below
    3  a file, folder or URL that was named does not exist
    6  the network: an address that can't be bound, a source or tracker that does not answer
-   7  stopped by Ctrl-C or SIGTERM before everything was there
+   7  stopped by Ctrl-C or SIGTERM before everything was there, or at once by a second one
    9  the disk is full
   17  reading or writing a file failed
   25  not valid bencode

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::exit::{Code, Failure};
 use crate::progress::{Progress, TICK};
+use crate::signals;
 
 /// Work that is done sooner than this shows no progress.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -27,14 +27,12 @@ struct Shown {
 
 impl<'a> Attendant<'a> {
     /// Begins to attend to some `work` ("hashing") on what is called `name`.
-    pub(crate) fn start(name: &'a str, work: &'static str, quiet: bool) -> Result<Self, Failure> {
+    pub(crate) fn start(name: &'a str, work: &'static str, quiet: bool) -> Self {
         let cancel = Arc::new(AtomicBool::new(false));
         let raise = Arc::clone(&cancel);
-        ctrlc::set_handler(move || raise.store(true, Ordering::Relaxed)).map_err(|error| {
-            Failure::new(Code::Other, format!("cannot listen for signals: {error}"))
-        })?;
+        signals::ask_first(move || raise.store(true, Ordering::Relaxed));
         let shown = Mutex::new(Shown { next: Instant::now() + PATIENCE, progress: None });
-        Ok(Self { name, work, quiet, cancel, shown })
+        Self { name, work, quiet, cancel, shown }
     }
 
     /// Becomes true when the user wants to stop.

@@ -100,7 +100,7 @@ impl Content {
             FileSpec { path, on_disk: file.is_some() }
         };
         let files: Vec<FileSpec> = plan.sources().map(spec).collect();
-        let attendant = Attendant::start(&self.name, "hashing", quiet)?;
+        let attendant = Attendant::start(&self.name, "hashing", quiet);
         hash_plan(
             &self.root,
             &files,

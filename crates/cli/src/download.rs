@@ -42,7 +42,7 @@ pub(crate) fn download(args: &Download, quiet: bool) -> Result<(), Failure> {
     let seeds = args.seed || ratio.is_some() || time.is_some();
     let seeding = if seeds { When::Later { ratio, time } } else { When::AtOnce };
     let config = Config { sync_on_stop: args.sync, ..config(&args.network, &args.limits) };
-    let signals = signals()?;
+    let signals = signals();
     let session = Session::start(config).map_err(|error| failure(&error))?;
     let name = sources.first().map(Source::name).unwrap_or_default();
     let mut run = Run::new(session, &name, sources.len(), quiet)
@@ -66,7 +66,7 @@ pub(crate) fn seed(args: &Seed, quiet: bool) -> Result<(), Failure> {
     dir.metadata().map_err(|error| Failure::io(dir, &error))?;
     let mut options = options(&args.target, &args.network);
     options.require_complete = true;
-    let signals = signals()?;
+    let signals = signals();
     let config = config(&args.network, &args.limits);
     let session = Session::start(config).map_err(|error| failure(&error))?;
     let seeding = When::Later { ratio: None, time: None };
@@ -121,15 +121,14 @@ fn state_dir() -> Option<PathBuf> {
     Some(state.join("pieces"))
 }
 
-/// A message for each Ctrl-C, SIGTERM or SIGHUP.
-fn signals() -> Result<Receiver<()>, Failure> {
+/// A message when the user wants to leave. Who says so twice is gone.
+fn signals() -> Receiver<()> {
     let (sender, receiver) = crossbeam_channel::unbounded();
-    ctrlc::set_handler(move || {
+    crate::signals::ask_first(move || {
         // Nobody listens any more when the process is about to end.
         let _ = sender.send(());
-    })
-    .map_err(|error| Failure::new(Code::Other, format!("cannot listen for signals: {error}")))?;
-    Ok(receiver)
+    });
+    receiver
 }
 
 /// The exit code that fits what a session reports.

@@ -20,6 +20,7 @@ mod output;
 mod progress;
 mod save;
 mod show;
+mod signals;
 mod source;
 mod text;
 mod tiers;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command, quiet: bool) -> Result<(), Failure> {
+    signals::listen()?;
     match command {
         Command::Download(args) => download::download(args, quiet),
         Command::Seed(args) => download::seed(args, quiet),

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &Verify, quiet: bool) -> Result<(), Failure> {
         let failure = Failure::storage(&error);
         Failure::new(failure.code(), format!("{}: {failure}", dash::input(&args.torrent)))
     })?;
-    let attendant = Attendant::start(torrent.name(), "verifying", quiet)?;
+    let attendant = Attendant::start(torrent.name(), "verifying", quiet);
     let found = storage::verify(
         &spec,
         &Options::default(),

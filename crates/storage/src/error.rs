@@ -90,6 +90,11 @@ impl Error {
         Self::plain(ErrorKind::Unsupported, "the torrent is not open")
     }
 
+    /// The answer when the caller's cancel flag was raised.
+    pub(crate) fn cancelled() -> Self {
+        Self::plain(ErrorKind::Cancelled, "cancelled")
+    }
+
     /// The sort of fault.
     pub fn kind(&self) -> ErrorKind {
         self.kind

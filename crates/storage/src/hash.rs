@@ -10,7 +10,7 @@ use rustix::fs::Stat;
 
 use crate::error::{Error, ErrorKind};
 use crate::files::{Files, Stamp};
-use crate::room::survey;
+use crate::room::survey_unless;
 use crate::scan::{Digest, Hashed, Progress, Scan, Wanted};
 use crate::spec::{FileSpec, Spec};
 use crate::verify::{Options, read_error};
@@ -84,7 +84,7 @@ fn hash(
     let Subject { layout, wanted, width } = *subject;
     let unknown = vec![[0; 20]; layout.piece_count() as usize];
     let spec = Spec::from_parts(root, files.to_vec(), layout.clone(), unknown)?;
-    let before = stamps(&spec)?;
+    let before = stamps(&spec, cancel)?;
     let pieces: Vec<PieceIndex> = layout.pieces().collect();
     let files = Files::read_only(spec.clone());
     let slots = |wanted| if wanted { pieces.len() } else { 0 };
@@ -126,7 +126,7 @@ fn hash(
     if let Some((index, failure)) = failure {
         return Err(read_error(&files, index, failure));
     }
-    let after = stamps(&spec)?;
+    let after = stamps(&spec, cancel)?;
     match before.iter().zip(&after).position(|(before, after)| before != after) {
         None => Ok(hashes),
         Some(index) => Err(Error::new(
@@ -138,7 +138,7 @@ fn hash(
 }
 
 /// What each file is now; an error where it is not what the layout says.
-fn stamps(spec: &Spec) -> Result<Vec<Option<Stamp>>, Error> {
+fn stamps(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<Option<Stamp>>, Error> {
     let stamp = |((index, file), stat): ((usize, &FileSpec), Option<Stat>)| {
         let path = || spec.root().join(&file.path);
         let stamp = stat.as_ref().map(Stamp::of);
@@ -152,5 +152,5 @@ fn stamps(spec: &Spec) -> Result<Vec<Option<Stamp>>, Error> {
             }
         }
     };
-    spec.files().iter().enumerate().zip(survey(spec)?).map(stamp).collect()
+    spec.files().iter().enumerate().zip(survey_unless(spec, cancel)?).map(stamp).collect()
 }

@@ -2,6 +2,7 @@
 //! It never creates or reserves anything.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use metainfo::{PieceIndex, PieceSet};
 use rustix::fs::{FileType, Stat};
@@ -97,6 +98,11 @@ pub fn free_space(folder: &Path) -> Result<u64, Error> {
 
 /// What is in the place of each file: `None` for what is missing and for what never is on disk.
 pub(crate) fn survey(spec: &Spec) -> Result<Vec<Option<Stat>>, Error> {
+    survey_unless(spec, &AtomicBool::new(false))
+}
+
+/// The same, until told to stop.
+pub(crate) fn survey_unless(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<Option<Stat>>, Error> {
     let root = match Root::open(spec.root()) {
         Ok(root) => root,
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -105,6 +111,9 @@ pub(crate) fn survey(spec: &Spec) -> Result<Vec<Option<Stat>>, Error> {
         Err(error) => return Err(error),
     };
     let look = |file: &FileSpec| {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(Error::cancelled());
+        }
         let stat = if file.on_disk { root.look(&file.path)? } else { None };
         match stat {
             Some(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {

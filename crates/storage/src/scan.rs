@@ -3,22 +3,27 @@
 //! It never judges a digest and never writes.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use metainfo::{Layout, MAX_REQUEST_LEN, PieceIndex};
-use piecehash::Sha1;
 
 use crate::backend::{Backend, Reader, Source, View, Windows, look, reader};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::files::{Files, OpenFile};
 use crate::paths::Access;
 use crate::span::{ReadError, read_spans};
 use crate::sys;
+use holes::Holes;
 use stream::{Length, Stream, hash};
+use zeros::Zeros;
 
+mod holes;
 mod stream;
+#[cfg(test)]
+mod tests;
+mod zeros;
 
 /// Bytes of each piece hashed at a time, where they lie if they can be seen there. If not, sixteen
 /// such windows stay in a processor's cache, so that they are hashed where they were read to.
@@ -27,6 +32,14 @@ const WINDOW: u32 = MAX_REQUEST_LEN;
 /// Bytes of each piece that are asked for ahead: enough for a spinning disk to go to each of
 /// sixteen pieces in turn and still read at its speed.
 const READ_AHEAD: u32 = 1024 * 1024;
+
+/// Bytes of a file that are worth asking for ahead: below a page, opening the file costs more than the
+/// reading, and it would have to be opened twice.
+const WORTH_READING_AHEAD: u64 = 4 * 1024;
+
+/// Bytes of a piece for each further file it is in that are worth asking whether they are holes: with
+/// smaller files, opening them costs as much as reading them.
+const WORTH_ASKING: u64 = 64 * 1024;
 
 /// How often each thread reports progress.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
@@ -97,8 +110,7 @@ impl Scan<'_> {
             groups: &groups,
             next: AtomicUsize::new(0),
             checked: AtomicU64::new(self.progress.checked),
-            has_holes: (0..self.files.spec().files().len()).map(|_| OnceLock::new()).collect(),
-            zeros: OnceLock::new(),
+            zeros: Zeros::new(self.files.spec().layout().piece_length()),
             found,
         };
         std::thread::scope(|scope| {
@@ -114,7 +126,7 @@ impl Scan<'_> {
             Worker::new(&common, side_by_side).run();
         });
         if self.cancel.load(Ordering::Relaxed) {
-            return Err(Error::plain(ErrorKind::Cancelled, "cancelled"));
+            return Err(Error::cancelled());
         }
         (self.report)(Progress { checked: self.progress.total, total: self.progress.total });
         Ok(())
@@ -127,11 +139,15 @@ struct Common<'a> {
     groups: &'a [&'a [PieceIndex]],
     next: AtomicUsize,
     checked: AtomicU64,
-    /// By file, once known.
-    has_holes: Box<[OnceLock<bool>]>,
-    /// The digest of a piece of zeros.
-    zeros: OnceLock<[u8; 20]>,
+    zeros: Zeros,
     found: &'a (dyn Fn(PieceIndex, Digest) + Sync),
+}
+
+/// Pieces that one thread takes together.
+struct Group {
+    /// Wholly in holes: their bytes are known.
+    holes: Vec<PieceIndex>,
+    to_read: Vec<PieceIndex>,
 }
 
 /// One thread of a scan.
@@ -142,6 +158,7 @@ struct Worker<'a> {
     windows: Vec<u8>,
     /// The file used last: nearly always the next one, too.
     last: Option<(usize, Arc<OpenFile>)>,
+    holes: Holes,
     reported: Instant,
 }
 
@@ -151,40 +168,50 @@ impl<'a> Worker<'a> {
         let piece_length = u64::from(common.scan.files.spec().layout().piece_length());
         let span = piece_length.saturating_mul(side_by_side as u64);
         let reader = reader(common.scan.backend, Windows::within(span));
-        Self { common, reader, windows, last: None, reported: Instant::now() }
+        let holes = Holes::default();
+        Self { common, reader, windows, last: None, holes, reported: Instant::now() }
     }
 
     fn run(mut self) {
         let mut next = self.claim();
         while let Some(group) = next {
+            if self.is_cancelled() {
+                return;
+            }
             next = self.claim();
             // The disk works on the next group while we hash this one.
-            for piece in next.unwrap_or_default() {
+            for piece in next.iter().flat_map(|group| &group.to_read) {
                 self.read_ahead(*piece, 0);
             }
-            if self.hash(group).is_none() {
+            if self.hash(&group).is_none() {
                 return;
             }
         }
     }
 
-    fn claim(&self) -> Option<&'a [PieceIndex]> {
-        self.common.groups.get(self.common.next.fetch_add(1, Ordering::Relaxed)).copied()
+    fn is_cancelled(&self) -> bool {
+        self.common.scan.cancel.load(Ordering::Relaxed)
+    }
+
+    /// The next group. What is a hole is found out now, before anything of it is read ahead.
+    fn claim(&mut self) -> Option<Group> {
+        let pieces = self.common.groups.get(self.common.next.fetch_add(1, Ordering::Relaxed))?;
+        let (holes, to_read) = pieces.iter().partition(|piece| self.is_hole(**piece));
+        Some(Group { holes, to_read })
     }
 
     /// Hashes the pieces of a group side by side; `None` when told to stop.
-    fn hash(&mut self, group: &[PieceIndex]) -> Option<()> {
-        let mut streams = Vec::with_capacity(group.len());
-        for piece in group {
-            if !self.common.scan.wanted.leaves && self.is_hole(*piece) {
-                let hashed = Hashed { sha1: self.zeros(*piece), ..Hashed::default() };
-                self.finish(*piece, Ok(hashed));
-            } else {
-                streams.push(Stream::new(*piece, self.content(*piece)));
-            }
+    fn hash(&mut self, group: &Group) -> Option<()> {
+        for piece in &group.holes {
+            let (len, content) = (self.layout().piece_len(*piece), self.content(*piece));
+            let Common { zeros, scan, .. } = self.common;
+            let hashed = zeros.hashed(len, content, scan.wanted, scan.cancel)?;
+            self.finish(*piece, len, Ok(hashed));
         }
+        let stream = |piece: &PieceIndex| Stream::new(*piece, self.content(*piece));
+        let mut streams: Vec<Stream> = group.to_read.iter().map(stream).collect();
         while !streams.is_empty() {
-            if self.common.scan.cancel.load(Ordering::Relaxed) {
+            if self.is_cancelled() {
                 return None;
             }
             self.advance(&mut streams);
@@ -192,9 +219,11 @@ impl<'a> Worker<'a> {
             for index in (0..streams.len()).rev() {
                 let ended = streams.get(index).is_some_and(|stream| stream.ended(layout));
                 if ended {
-                    let Stream { piece, hash, leaves, failed, .. } = streams.swap_remove(index);
+                    let ended = streams.swap_remove(index);
+                    let Stream { piece, hash, leaves, failed, offset, .. } = ended;
                     let hashed = || Hashed { sha1: hash.finish(), leaves };
-                    self.finish(piece, failed.map_or_else(|| Ok(hashed()), Err));
+                    let rest = layout.piece_len(piece).saturating_sub(offset);
+                    self.finish(piece, rest, failed.map_or_else(|| Ok(hashed()), Err));
                 }
             }
         }
@@ -226,8 +255,10 @@ impl<'a> Worker<'a> {
         let torn = look(&sources, |bytes| hash(streams, bytes, wanted));
         drop(sources);
         let mut known = None;
+        let mut looked_at = 0;
         for (number, (stream, length)) in streams.iter_mut().zip(lengths).enumerate() {
             stream.offset += stream.filled;
+            looked_at += stream.filled;
             let failure = |length: Length| length.failure(torn.contains(number), &mut known);
             if let Some(failure) = length.and_then(failure) {
                 stream.failed.get_or_insert(failure);
@@ -237,6 +268,7 @@ impl<'a> Worker<'a> {
             self.reader.forget();
         }
         self.windows = windows;
+        self.report(looked_at);
     }
 
     /// Bytes of the piece that are on disk; what follows them is padding.
@@ -282,10 +314,15 @@ impl<'a> Worker<'a> {
         self.common.scan.files.spec().layout()
     }
 
-    fn finish(&mut self, piece: PieceIndex, digest: Digest) {
+    /// Passes the digest on; `rest` bytes of the piece were not reported yet.
+    fn finish(&mut self, piece: PieceIndex, rest: u32, digest: Digest) {
         (self.common.found)(piece, digest);
+        self.report(rest);
+    }
+
+    fn report(&mut self, looked_at: u32) {
         let scan = self.common.scan;
-        let len = u64::from(self.layout().piece_len(piece));
+        let len = u64::from(looked_at);
         let checked = self.common.checked.fetch_add(len, Ordering::Relaxed).saturating_add(len);
         if self.reported.elapsed() >= REPORT_EVERY {
             self.reported = Instant::now();
@@ -302,7 +339,7 @@ impl<'a> Worker<'a> {
             skip -= skipped;
             let len = (span.len - skipped).min(wanted);
             wanted -= len;
-            if len > 0 && self.common.scan.files.on_disk(span.file) {
+            if len >= WORTH_READING_AHEAD && self.common.scan.files.on_disk(span.file) {
                 // What can't be opened fails when it is read.
                 if let Ok(open) = find(self.common.scan.files, &mut self.last, span.file) {
                     sys::will_need(&open.file, span.offset + skipped, len);
@@ -317,41 +354,16 @@ impl<'a> Worker<'a> {
     /// Whether the piece was never written: all of it is holes or padding.
     fn is_hole(&mut self, piece: PieceIndex) -> bool {
         let files = self.common.scan.files;
-        self.layout().piece_spans(piece).all(|span| {
-            if !files.on_disk(span.file) {
-                return true;
-            }
-            let Ok(open) = find(files, &mut self.last, span.file) else { return false };
-            let len = files.spec().layout().file_len(span.file);
-            let known = self.common.has_holes.get(span.file);
-            known.is_some_and(|known| *known.get_or_init(|| sys::has_holes(&open.file, len)))
-                && sys::next_data(&open.file, span.offset)
-                    .is_none_or(|data| data >= span.offset + span.len)
+        let spans = || self.common.scan.files.spec().layout().piece_spans(piece);
+        let others = spans().filter(|span| files.on_disk(span.file)).skip(1).count() as u64;
+        if u64::from(self.layout().piece_len(piece)) < others.saturating_mul(WORTH_ASKING) {
+            return false;
+        }
+        spans().filter(|span| files.on_disk(span.file)).all(|span| {
+            let open = find(files, &mut self.last, span.file);
+            open.is_ok_and(|open| self.holes.cover(&open, span))
         })
     }
-
-    /// The digest of a piece of zeros as long as this one.
-    fn zeros(&self, piece: PieceIndex) -> [u8; 20] {
-        let layout = self.layout();
-        let len = layout.piece_len(piece);
-        if len == layout.piece_length() {
-            *self.common.zeros.get_or_init(|| hash_zeros(len))
-        } else {
-            hash_zeros(len)
-        }
-    }
-}
-
-fn hash_zeros(len: u32) -> [u8; 20] {
-    let zeros = [0; 4096];
-    let mut hash = Sha1::new();
-    let mut left = len as usize;
-    while left > 0 {
-        let part = zeros.get(..left.min(zeros.len())).unwrap_or(&zeros);
-        hash.update(part);
-        left -= part.len();
-    }
-    hash.finish()
 }
 
 fn find(

@@ -79,12 +79,13 @@ pub(crate) fn next_data(file: &File, offset: u64) -> Option<u64> {
     }
 }
 
-/// Whether the first `len` bytes of the file have a hole, as far as the file system tells.
+/// Where the first hole at or after `offset` is, at the file's end at the latest; as far as can be
+/// where the file system does not tell holes from data.
 #[cfg(target_os = "linux")]
-pub(crate) fn has_holes(file: &File, len: u64) -> bool {
+pub(crate) fn next_hole(file: &File, offset: u64) -> u64 {
     use rustix::fs::{SeekFrom, seek};
 
-    seek(file, SeekFrom::Hole(0)).is_ok_and(|hole| hole < len)
+    seek(file, SeekFrom::Hole(offset)).unwrap_or(u64::MAX)
 }
 
 /// Asks for a range of the file to be read ahead.
@@ -193,8 +194,8 @@ mod elsewhere {
         Some(offset)
     }
 
-    pub(crate) fn has_holes(_: &File, _: u64) -> bool {
-        false
+    pub(crate) fn next_hole(_: &File, _: u64) -> u64 {
+        u64::MAX
     }
 
     pub(crate) fn will_need(_: &File, _: u64, _: u64) {}
@@ -218,5 +219,5 @@ mod elsewhere {
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::{
-    has_holes, is_local, next_data, open_beneath, populate, read_cached, reserve, rules, will_need,
+    is_local, next_data, next_hole, open_beneath, populate, read_cached, reserve, rules, will_need,
 };

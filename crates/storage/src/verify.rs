@@ -1,7 +1,7 @@
 //! Which pieces are whole on disk.
 //! It never writes, creates or locks anything.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use metainfo::{Layout, PieceIndex, PieceSet, merkle_root};
@@ -77,7 +77,7 @@ pub fn verify(
     cancel: &AtomicBool,
 ) -> Result<Verified, Error> {
     let layout = spec.layout();
-    let mut states = states(spec)?;
+    let mut states = states(spec, cancel)?;
     let wanted: Vec<PieceIndex> = match options.pieces {
         Some(pieces) => pieces.iter().filter(|piece| layout.piece_len(*piece) > 0).collect(),
         None => layout.pieces().collect(),
@@ -129,7 +129,7 @@ fn is_right(spec: &Spec, piece: PieceIndex, hashed: &Hashed) -> bool {
     }
 }
 
-fn states(spec: &Spec) -> Result<Vec<FileState>, Error> {
+fn states(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<FileState>, Error> {
     let root = match Root::open(spec.root()) {
         Ok(root) => Some(root),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -137,15 +137,19 @@ fn states(spec: &Spec) -> Result<Vec<FileState>, Error> {
     };
     let state = |(index, file): (usize, &FileSpec)| {
         let Some(root) = root.as_ref().filter(|_| file.on_disk) else {
-            return if file.on_disk { FileState::Missing } else { FileState::NotOnDisk };
+            let state = if file.on_disk { FileState::Missing } else { FileState::NotOnDisk };
+            return Ok(state);
         };
-        match root.look(&file.path) {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(Error::cancelled());
+        }
+        Ok(match root.look(&file.path) {
             Err(error) => FileState::Unreadable(error),
             Ok(None) => FileState::Missing,
             Ok(Some(stat)) => compare(spec, index, &stat),
-        }
+        })
     };
-    Ok(spec.files().iter().enumerate().map(state).collect())
+    spec.files().iter().enumerate().map(state).collect()
 }
 
 fn compare(spec: &Spec, index: usize, stat: &Stat) -> FileState {

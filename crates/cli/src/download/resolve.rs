@@ -20,7 +20,7 @@ const LIMITS: Limits = Limits { max_download: None, max_upload: None, max_peers:
 pub(crate) fn resolve(args: &Resolve, quiet: bool) -> Result<(), Failure> {
     let magnet = source::magnet(&args.uri)?;
     save::check(&args.output, args.force)?;
-    let signals = signals()?;
+    let signals = signals();
     let config: Config = config(&args.network, &LIMITS);
     let (session, events) = Session::start(config).map_err(|error| failure(&error))?;
     let name = source::magnet_name(&magnet);

@@ -160,10 +160,6 @@ impl Run {
                 },
                 recv(signals) -> _ => {
                     let now = Instant::now();
-                    if self.leave_at.is_some() {
-                        self.leave_at = Some(now);
-                        return;
-                    }
                     self.progress.note("stopping; once more to leave at once");
                     self.stop_all();
                     self.leave_at = Some(now + STOP_DEADLINE);

@@ -1,0 +1,106 @@
+//! What a scan does not read, and when it stops.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use super::*;
+use crate::spec::{FileSpec, Spec};
+
+const MIB: u64 = 1 << 20;
+
+/// A torrent of one file of `len` bytes, all of it a hole, and the folder it is in.
+fn sparse(len: u64, piece_length: u32) -> (tempfile::TempDir, Files) {
+    let folder = tempfile::tempdir().unwrap();
+    File::create(folder.path().join("data")).unwrap().set_len(len).unwrap();
+    let layout = Layout::new(piece_length, &[len]).unwrap();
+    let hashes = vec![[0; 20]; layout.piece_count() as usize];
+    let file = FileSpec { path: "data".into(), on_disk: true };
+    let spec = Spec::from_parts(folder.path(), vec![file], layout, hashes).unwrap();
+    (folder, Files::read_only(spec))
+}
+
+fn scan<'a>(
+    files: &'a Files,
+    pieces: &'a [PieceIndex],
+    wanted: Wanted,
+    cancel: &'a AtomicBool,
+) -> Scan<'a> {
+    let progress = Progress { checked: 0, total: files.spec().layout().total_len() };
+    let backend = Backend::default();
+    Scan { files, backend, threads: 2, pieces, wanted, progress, report: &|_| (), cancel }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terabyte_of_holes_is_not_read() {
+    let len = 1 << 40;
+    let (folder, files) = sparse(len, 64 << 20);
+    let file = File::options().write(true).open(folder.path().join("data")).unwrap();
+    file.write_all_at(b"data", len / 2).unwrap();
+    let pieces: Vec<_> = files.spec().layout().pieces().collect();
+    let zeros = hash(&vec![0; 64 << 20]);
+    let others = std::sync::Mutex::new(Vec::new());
+    let note = |piece: PieceIndex, digest: Digest| {
+        if digest.unwrap().sha1 != zeros {
+            others.lock().unwrap().push(piece.get());
+        }
+    };
+    let go = AtomicBool::new(false);
+    scan(&files, &pieces, Wanted::SHA1, &go).run(&note).unwrap();
+    assert_eq!(*others.lock().unwrap(), [8192]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn holes_of_version_2_are_not_read_either() {
+    let (_folder, files) = sparse(16 << 30, 16 << 20);
+    let pieces: Vec<_> = files.spec().layout().pieces().collect();
+    let leaf = piecehash::sha256_many(&[[&[0; 16_384][..]]])[0];
+    let note = |_, digest: Digest| assert_eq!(digest.unwrap().leaves, vec![leaf; 1024]);
+    let go = AtomicBool::new(false);
+    scan(&files, &pieces, Wanted::LEAVES, &go).run(&note).unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn room_that_was_reserved_and_never_written_stays_unread() {
+    let (folder, files) = sparse(32 * MIB, 1 << 20);
+    let file = File::options().write(true).open(folder.path().join("data")).unwrap();
+    if !sys::reserve(&file, 32 * MIB).unwrap() {
+        return;
+    }
+    let pieces: Vec<_> = files.spec().layout().pieces().collect();
+    let zeros = hash(&vec![0; 1 << 20]);
+    let go = AtomicBool::new(false);
+    let note = |_, digest: Digest| assert_eq!(digest.unwrap().sha1, zeros);
+    scan(&files, &pieces, Wanted::SHA1, &go).run(&note).unwrap();
+    // A page that was read, or read ahead, looks like data.
+    assert_eq!(sys::next_data(&file, 0), None);
+}
+
+#[test]
+fn it_stops_soon_over_holes_and_data() {
+    for hole in [true, false] {
+        let (folder, files) = sparse(64 * MIB, 16_384);
+        if !hole {
+            let file = File::options().write(true).open(folder.path().join("data")).unwrap();
+            file.write_all_at(&vec![1; 64 << 20], 0).unwrap();
+        }
+        let pieces: Vec<_> = files.spec().layout().pieces().collect();
+        let cancel = AtomicBool::new(false);
+        let count = AtomicUsize::new(0);
+        let note = |_, _| {
+            count.fetch_add(1, Ordering::Relaxed);
+            cancel.store(true, Ordering::Relaxed);
+        };
+        let error = scan(&files, &pieces, Wanted::SHA1, &cancel).run(&note).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Cancelled);
+        // Of 4,096: what two threads had begun side by side.
+        let count = count.load(Ordering::Relaxed);
+        assert!(count <= 4 * piecehash::lanes(), "{count}, hole: {hole}");
+    }
+}
+
+fn hash(bytes: &[u8]) -> [u8; 20] {
+    piecehash::sha1(&[bytes])
+}
