@@ -11,6 +11,7 @@ mod interrupt;
 mod kit;
 mod magnet;
 mod options;
+mod padding;
 mod preflight;
 mod seed;
 mod show;

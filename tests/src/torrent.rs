@@ -20,6 +20,9 @@ pub struct File {
     pub padding: bool,
 }
 
+/// Padding of this name is not zeros.
+const FALSE_PADDING: &str = ".pad false";
+
 /// What a torrent shall hold; [`Builder::build`] makes its bytes.
 #[derive(Clone, Debug)]
 pub struct Builder {
@@ -66,11 +69,21 @@ impl Builder {
     }
 
     /// Adds a padding file (BEP 47) that fills up to the next piece.
-    pub fn padding(mut self) -> Self {
+    pub fn padding(self) -> Self {
         let total: u64 = self.files.iter().map(|f| f.len).sum();
         let piece = u64::from(self.piece_length);
-        let len = total.next_multiple_of(piece) - total;
+        self.padding_of(total.next_multiple_of(piece) - total)
+    }
+
+    /// Adds a padding file (BEP 47) of any length.
+    pub fn padding_of(mut self, len: u64) -> Self {
         self.files.push(File { path: vec![".pad".into(), len.to_string()], len, padding: true });
+        self
+    }
+
+    /// Adds a padding file that is not zeros by the torrent's hashes: one that can never be right.
+    pub fn false_padding(mut self, len: u64) -> Self {
+        self.files.push(File { path: vec![FALSE_PADDING.into()], len, padding: true });
         self
     }
 
@@ -98,7 +111,7 @@ impl Builder {
         for (number, file) in (0_u64..).zip(&self.files) {
             let start = data.len();
             data.resize(start + usize::try_from(file.len).unwrap_or(usize::MAX), 0);
-            if !file.padding {
+            if !file.padding || file.path.iter().eq([FALSE_PADDING]) {
                 fastrand::Rng::with_seed(self.seed << 20 | number).fill(&mut data[start..]);
             }
         }
@@ -148,6 +161,11 @@ impl Torrent {
     /// The bytes of all files, one after the other, padding included.
     pub fn data(&self) -> &[u8] {
         &self.data
+    }
+
+    /// Bytes of all files but padding.
+    pub fn content_len(&self) -> u64 {
+        self.files.iter().filter(|file| !file.padding).map(|file| file.len).sum()
     }
 
     /// Bytes of all files, padding included.

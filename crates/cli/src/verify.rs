@@ -102,17 +102,20 @@ impl State {
 impl<'a> Report<'a> {
     fn of(torrent: &'a Metainfo, spec: &Spec, found: &Verified) -> Self {
         let layout = spec.layout();
-        let (damaged, missing): (Vec<PieceIndex>, Vec<PieceIndex>) =
-            found.whole.iter_missing().partition(|piece| {
-                layout.piece_spans(*piece).all(|span| match found.files.get(span.file) {
-                    Some(FileState::Short { len }) => span.offset + span.len <= *len,
-                    Some(FileState::Missing | FileState::Unreadable(_)) | None => false,
-                    Some(_) => true,
-                })
-            });
+        // What is padding alone holds nothing of any file, whatever the torrent says of its hash.
+        let lacking = found.whole.iter_missing();
+        let lacking = lacking.filter(|piece| layout.piece_content_len(*piece) > 0);
+        let (damaged, missing): (Vec<PieceIndex>, Vec<PieceIndex>) = lacking.partition(|piece| {
+            layout.piece_spans(*piece).all(|span| match found.files.get(span.file) {
+                Some(FileState::Short { len }) => span.offset + span.len <= *len,
+                Some(FileState::Missing | FileState::Unreadable(_)) | None => false,
+                Some(_) => true,
+            })
+        });
+        let bad = u32::try_from(damaged.len() + missing.len()).unwrap_or(u32::MAX);
         let pieces = Pieces {
             count: layout.piece_count(),
-            whole: found.whole.count(),
+            whole: layout.piece_count().saturating_sub(bad),
             damaged: runs(&damaged),
             missing: runs(&missing),
         };

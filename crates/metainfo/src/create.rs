@@ -151,7 +151,8 @@ impl Plan {
             files = padded(files, piece_length);
         }
         let lengths: Vec<u64> = files.iter().map(|planned| planned.file.length).collect();
-        let layout = Layout::new(piece_length, &lengths)?;
+        let is_padding = |index: usize| files.get(index).is_some_and(|file| file.source.is_none());
+        let layout = Layout::new(piece_length, &lengths)?.with_padding(is_padding);
         Ok(Self { version, name: name.to_owned(), folder, files, layout })
     }
 

@@ -19,7 +19,8 @@ pub struct File {
 pub enum FileKind {
     /// Bytes that belong on disk.
     Regular,
-    /// Zeros that fill a piece up. They are hashed and may be asked for, but never written.
+    /// Zeros that fill a piece up. They are hashed, and peers may ask us for them; they are never
+    /// asked for and never written.
     Padding,
     /// A link, of length 0. It is never created.
     Symlink,

@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
+use padding::Padding;
 
+mod padding;
 #[cfg(test)]
 mod tests;
 
@@ -96,6 +98,11 @@ pub struct FileSpan {
 /// Cloning is cheap. Lookups are a division or a binary search, so hundreds of thousands of
 /// files cost no more than a few.
 ///
+/// Padding ([`with_padding`](Self::with_padding)) is part of pieces and of their hashes, and of no
+/// block: a block that would be padding alone does not exist, and one that would begin or end with
+/// padding is its other bytes only. Padding between other bytes of one block stays in it, so that a
+/// block is always one range; storage takes it for zeros whatever a peer sends there.
+///
 /// ```
 /// use metainfo::{Layout, BLOCK_LEN};
 ///
@@ -117,11 +124,13 @@ pub struct Layout {
     total_len: u64,
     /// Where each file ends in the torrent; ascending, and equal neighbours are empty files.
     ends: Arc<[u64]>,
+    padding: Padding,
 }
 
 impl Layout {
     /// Lays files of these lengths (bytes) end to end and cuts them into pieces of
-    /// `piece_length` bytes, the last one shorter. A padding file is a file here.
+    /// `piece_length` bytes, the last one shorter. A padding file is a file here, and counts as any
+    /// other until [`with_padding`](Self::with_padding) says which ones are padding.
     ///
     /// # Errors
     /// When `piece_length` is 0 or above [`MAX_PIECE_LENGTH`], and when there would be more than
@@ -149,17 +158,42 @@ impl Layout {
                     format!("{count} pieces; the limit is {MAX_PIECES} pieces"),
                 )
             })?;
-        Ok(Self { piece_length, piece_count, total_len: end, ends: ends.into() })
+        let padding = Padding::default();
+        Ok(Self { piece_length, piece_count, total_len: end, ends: ends.into(), padding })
+    }
+
+    /// The same, with the files that `is_padding` names being padding: zeros (BEP 47).
+    pub fn with_padding(mut self, is_padding: impl Fn(usize) -> bool) -> Self {
+        let files = (0..self.ends.len()).filter(|file| is_padding(*file));
+        let range = |file| self.file_offset(file)..self.file_offset(file) + self.file_len(file);
+        self.padding = Padding::new(files.map(range));
+        self
     }
 
     /// No pieces and no files: what stands for the geometry of a torrent until it is known.
     pub fn empty() -> Self {
-        Self { piece_length: BLOCK_LEN, piece_count: 0, total_len: 0, ends: Arc::default() }
+        Self {
+            piece_length: BLOCK_LEN,
+            piece_count: 0,
+            total_len: 0,
+            ends: Arc::default(),
+            padding: Padding::default(),
+        }
     }
 
     /// Bytes in all files, padding files included.
     pub fn total_len(&self) -> u64 {
         self.total_len
+    }
+
+    /// Bytes in all files that are not padding: what there is to download.
+    pub fn content_len(&self) -> u64 {
+        self.total_len - self.padding.before(self.total_len)
+    }
+
+    /// Whether any byte is padding.
+    pub fn has_padding(&self) -> bool {
+        !self.padding.is_empty()
     }
 
     /// Bytes in every piece but the last.
@@ -184,7 +218,7 @@ impl Layout {
         (0..self.piece_count).map(PieceIndex)
     }
 
-    /// Bytes in this piece; 0 for a piece the torrent does not have.
+    /// Bytes in this piece, padding included; 0 for a piece the torrent does not have.
     pub fn piece_len(&self, piece: PieceIndex) -> u32 {
         if piece.0 >= self.piece_count {
             return 0;
@@ -193,20 +227,75 @@ impl Layout {
         u32::try_from(left).map_or(self.piece_length, |left| left.min(self.piece_length))
     }
 
-    /// How many blocks the piece has; 0 for a piece the torrent does not have.
+    /// Bytes in this piece that are not padding; 0 for one that is padding alone, and for one the
+    /// torrent does not have.
+    pub fn piece_content_len(&self, piece: PieceIndex) -> u32 {
+        let len = self.piece_len(piece);
+        if self.padding.is_empty() {
+            return len;
+        }
+        let start = self.start_of(piece);
+        let padding = self.padding.before(start + u64::from(len)) - self.padding.before(start);
+        // Never more than the piece has.
+        u32::try_from(padding).map_or(0, |padding| len.saturating_sub(padding))
+    }
+
+    /// The pieces that are padding alone: known without asking, should their hashes be those of zeros.
+    pub fn padding_pieces(&self) -> impl Iterator<Item = PieceIndex> + '_ {
+        let piece_length = u64::from(self.piece_length);
+        // Neighbouring padding is one gap, so such a piece lies in one.
+        self.padding.within(0..self.total_len).flat_map(move |gap| {
+            let first = self.narrow(gap.start.div_ceil(piece_length));
+            let last = gap.end == self.total_len;
+            let beyond = if last { self.piece_count } else { self.narrow(gap.end / piece_length) };
+            (first..beyond).map(PieceIndex)
+        })
+    }
+
+    /// How many blocks the piece is cut into, those that are padding alone included; 0 for a piece
+    /// the torrent does not have.
     pub fn block_count(&self, piece: PieceIndex) -> u32 {
         self.piece_len(piece).div_ceil(BLOCK_LEN)
     }
 
-    /// Block `number` of the piece, counted from 0. All are [`BLOCK_LEN`] long but the last.
+    /// How many of [`block_count`](Self::block_count) are padding alone, so that no block has their
+    /// number.
+    pub fn padding_block_count(&self, piece: PieceIndex) -> u32 {
+        if self.piece_content_len(piece) == self.piece_len(piece) {
+            return 0;
+        }
+        let numbers = 0..self.block_count(piece);
+        let absent = numbers.filter(|number| self.block(piece, *number).is_none());
+        absent.fold(0, |count, _| count + 1)
+    }
+
+    /// Block `number` of the piece, counted from 0. It is [`BLOCK_LEN`] long, or shorter at the
+    /// piece's end and where padding begins or ends. `None` beyond the piece's end, and where all is
+    /// padding.
     pub fn block(&self, piece: PieceIndex, number: u32) -> Option<Block> {
-        block_in(piece, self.piece_len(piece), number)
+        let whole = block_in(piece, self.piece_len(piece), number)?;
+        if self.padding.is_empty() { Some(whole) } else { self.trimmed(whole) }
     }
 
     /// The blocks of the piece, first to last.
-    pub fn blocks(&self, piece: PieceIndex) -> impl Iterator<Item = Block> + Clone + use<> {
+    pub fn blocks(&self, piece: PieceIndex) -> impl Iterator<Item = Block> + Clone + '_ {
         let len = self.piece_len(piece);
-        (0..len.div_ceil(BLOCK_LEN)).filter_map(move |number| block_in(piece, len, number))
+        let whole =
+            (0..len.div_ceil(BLOCK_LEN)).filter_map(move |number| block_in(piece, len, number));
+        whole.filter_map(
+            |block| {
+                if self.padding.is_empty() { Some(block) } else { self.trimmed(block) }
+            },
+        )
+    }
+
+    /// The padding within the block, as bytes from the block's start, in order.
+    pub fn padding_in(&self, block: Block) -> impl Iterator<Item = Range<usize>> + '_ {
+        let bytes = self.range_of(block);
+        // What lies within a block fits whatever a block's length fits.
+        let place = |from: u64, at: u64| usize::try_from(at - from).unwrap_or(usize::MAX);
+        let start = bytes.start;
+        self.padding.within(bytes).map(move |part| place(start, part.start)..place(start, part.end))
     }
 
     /// The range a peer asked for, if it lies inside a piece of this torrent and is neither
@@ -222,7 +311,7 @@ impl Layout {
     }
 
     /// Which of [`blocks`](Self::blocks) of its piece this is; `None` when it is a range that
-    /// does not coincide with one.
+    /// does not coincide with one. Numbers of blocks that are padding alone are passed over.
     pub fn block_number(&self, block: Block) -> Option<u32> {
         let number = block.offset / BLOCK_LEN;
         (self.block(block.piece, number) == Some(block)).then_some(number)
@@ -262,9 +351,7 @@ impl Layout {
         let piece_length = u64::from(self.piece_length);
         let first = start / piece_length;
         let beyond = (start + len).div_ceil(piece_length);
-        // Neither exceeds `piece_count`, so both conversions succeed.
-        let narrow = |index| u32::try_from(index).unwrap_or(self.piece_count);
-        narrow(first)..narrow(beyond)
+        self.narrow(first)..self.narrow(beyond)
     }
 
     /// Where in the torrent this file's bytes begin; the torrent's end for a file it has not.
@@ -285,6 +372,21 @@ impl Layout {
         self.ends.len()
     }
 
+    /// The block without the padding at its ends; `None` if it is padding alone.
+    fn trimmed(&self, block: Block) -> Option<Block> {
+        let start = self.start_of(block.piece);
+        let bytes = self.padding.trim(self.range_of(block))?;
+        // Both lie within the piece.
+        let offset = u32::try_from(bytes.start - start).ok()?;
+        let len = u32::try_from(bytes.end - bytes.start).ok()?;
+        Some(Block { piece: block.piece, offset, len })
+    }
+
+    /// A number of pieces, which never exceeds `piece_count`.
+    fn narrow(&self, pieces: u64) -> u32 {
+        u32::try_from(pieces).unwrap_or(self.piece_count)
+    }
+
     fn start_of(&self, piece: PieceIndex) -> u64 {
         u64::from(piece.0) * u64::from(self.piece_length)
     }
@@ -298,6 +400,7 @@ impl fmt::Debug for Layout {
             .field("piece_count", &self.piece_count)
             .field("total_len", &self.total_len)
             .field("files", &self.ends.len())
+            .field("padding", &!self.padding.is_empty())
             .finish()
     }
 }

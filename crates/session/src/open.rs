@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use metainfo::{Layout, PieceSet};
+use metainfo::{Layout, PieceIndex, PieceSet};
 use storage::{Allocation, Progress, Spec};
 use tokio::runtime;
 use tokio::sync::mpsc;
@@ -91,7 +91,8 @@ impl Opening {
         }
         if self.require_complete {
             let have = self.check(&trusted)?;
-            if !have.is_full() {
+            let lacks = |piece: PieceIndex| self.layout.piece_content_len(piece) > 0;
+            if have.iter_missing().any(lacks) {
                 let (have, total) = (have.count(), have.len());
                 return Err(ErrorKind::Incomplete { have, total }.into());
             }
@@ -99,7 +100,7 @@ impl Opening {
             return Ok(Found { trusted, have });
         }
         let fresh = self.start.shared.disk.open(self.start.id, &self.spec)?.fresh;
-        let have = if fresh { trusted.clone() } else { self.check(&trusted)? };
+        let have = if fresh { self.check_padding(&trusted)? } else { self.check(&trusted)? };
         if self.spec.allocation() == Allocation::Sparse {
             storage::check_room(&self.spec, &have)?;
         }
@@ -108,18 +109,36 @@ impl Opening {
 
     /// Hashes the pieces that are not trusted and gives all that are whole.
     fn check(&self, trusted: &PieceSet) -> Result<PieceSet, Error> {
-        if trusted.is_full() {
+        let wanted = self.spec.wanted_pieces().cloned();
+        let mut unknown = wanted.unwrap_or_else(|| PieceSet::new_full(trusted.len()));
+        for piece in self.layout.padding_pieces() {
+            unknown.insert(piece);
+        }
+        self.hash(trusted, unknown)
+    }
+
+    /// Hashes the pieces that are padding alone, where nothing else can be on disk yet, and gives those
+    /// that are zeros as their hash has it, beside what is trusted.
+    fn check_padding(&self, trusted: &PieceSet) -> Result<PieceSet, Error> {
+        let mut padding = PieceSet::new_empty(trusted.len());
+        for piece in self.layout.padding_pieces() {
+            padding.insert(piece);
+        }
+        self.hash(trusted, padding)
+    }
+
+    /// Hashes those of the pieces that are not trusted and gives all that are whole, with the trusted.
+    fn hash(&self, trusted: &PieceSet, mut unknown: PieceSet) -> Result<PieceSet, Error> {
+        for piece in trusted.iter() {
+            unknown.remove(piece);
+        }
+        if unknown.is_empty() {
             return Ok(trusted.clone());
         }
         let progress = |Progress { checked, total, .. }| {
             let torrent = self.start.id;
             self.start.tell(Event::Checking { torrent, done: checked, total });
         };
-        let wanted = self.spec.wanted_pieces().cloned();
-        let mut unknown = wanted.unwrap_or_else(|| PieceSet::new_full(trusted.len()));
-        for piece in trusted.iter() {
-            unknown.remove(piece);
-        }
         let mut options = storage::Options::default();
         options.backend = self.start.config.backend;
         options.pieces = Some(&unknown);
@@ -131,10 +150,19 @@ impl Opening {
     }
 
     fn opened(&self, Found { trusted, have }: Found) -> Opened {
-        let all = PieceSet::new_full(have.len());
-        let wanted = self.spec.wanted_pieces().unwrap_or(&all);
+        let all = || PieceSet::new_full(have.len());
+        let mut wanted = self.spec.wanted_pieces().cloned().unwrap_or_else(all);
+        // No peer can give what is said to be zeros and is not; it holds nothing of any file.
+        let impossible = self.layout.padding_pieces().filter(|piece| !have.contains(*piece));
+        let impossible = impossible.filter(|piece| wanted.remove(*piece)).count();
+        if impossible > 0 {
+            log::warn!(
+                "{impossible} pieces are padding alone and have not the hash of zeros: the torrent is \
+                 damaged there; its files are not, and these pieces are left out"
+            );
+        }
         let whole = || wanted.iter().filter(|piece| have.contains(*piece));
-        let piece_len = |piece| u64::from(self.layout.piece_len(piece));
+        let piece_len = |piece| u64::from(self.layout.piece_content_len(piece));
         let (found, total) = (u32::try_from(whole().count()).unwrap_or(u32::MAX), wanted.count());
         let have_bytes = whole().map(piece_len).sum();
         let total_bytes = wanted.iter().map(piece_len).sum();
@@ -146,7 +174,7 @@ impl Opening {
         let torrent = self.start.id;
         Opened {
             layout: self.layout.clone(),
-            wanted: self.spec.wanted_pieces().cloned(),
+            wanted: (!wanted.is_full()).then_some(wanted),
             sequential: self.sequential,
             total_bytes,
             state: if found == total { State::Seeding } else { State::Downloading },

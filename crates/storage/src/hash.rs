@@ -117,7 +117,7 @@ fn hash(
         threads: options.threads,
         pieces: &pieces,
         wanted,
-        progress: Progress { checked: 0, total: layout.total_len() },
+        progress: Progress { checked: 0, total: layout.content_len() },
         report: progress,
         cancel,
     };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use metainfo::PieceIndex;
+use metainfo::{Block, Layout, PieceIndex};
 
 use crate::job::TorrentId;
 
@@ -28,9 +28,11 @@ pub(crate) struct Hold<B> {
 /// What is kept of one piece.
 #[derive(Debug)]
 pub(crate) struct Held<B> {
-    /// By block number; `None` is not kept: never came, or went to disk early.
+    /// By block number; `None` is not kept: never came, went to disk early, or is padding alone.
     pub(crate) blocks: Vec<Option<B>>,
     kept: usize,
+    /// Blocks that are padding alone.
+    padding: usize,
     bytes: usize,
     born: u64,
 }
@@ -44,9 +46,29 @@ impl<B> Held<B> {
         self.blocks.iter().flatten().map(AsRef::as_ref)
     }
 
-    /// Whether every block is kept.
+    /// The piece's blocks, in order, each with what is kept of it.
+    pub(crate) fn each<'a>(
+        &'a self,
+        layout: &'a Layout,
+        piece: PieceIndex,
+    ) -> impl Iterator<Item = (Block, Option<&'a [u8]>)>
+    where
+        B: AsRef<[u8]>,
+    {
+        let place = move |(number, kept): (u32, &'a Option<B>)| {
+            Some((layout.block(piece, number)?, kept.as_ref().map(AsRef::as_ref)))
+        };
+        (0..).zip(&self.blocks).filter_map(place)
+    }
+
+    /// Whether every block is kept, of those that are not padding alone.
     pub(crate) fn is_whole(&self) -> bool {
-        self.kept == self.blocks.len()
+        self.kept + self.padding == self.blocks.len()
+    }
+
+    /// Whether some blocks are padding alone, which nothing is kept of.
+    pub(crate) fn has_padding(&self) -> bool {
+        self.padding > 0
     }
 }
 
@@ -60,10 +82,10 @@ impl<B: AsRef<[u8]>> Hold<B> {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// Keeps block `number` of a piece of `block_count`. One that is kept already is replaced.
-    pub(crate) fn keep(&mut self, key: Key, number: usize, block_count: usize, data: B) {
+    /// Keeps block `number` of a piece. One that is kept already is replaced.
+    pub(crate) fn keep(&mut self, key: Key, number: usize, layout: &Layout, data: B) {
         if !self.pieces.contains_key(&key) {
-            let empty = self.nothing(block_count);
+            let empty = self.nothing(layout, key.1);
             self.pieces.insert(key, empty);
         }
         let Some(held) = self.pieces.get_mut(&key) else { return };
@@ -77,11 +99,12 @@ impl<B: AsRef<[u8]>> Hold<B> {
     }
 
     /// A piece of which nothing is kept.
-    pub(crate) fn nothing(&mut self, block_count: usize) -> Held<B> {
+    pub(crate) fn nothing(&mut self, layout: &Layout, piece: PieceIndex) -> Held<B> {
         self.clock += 1;
         let mut blocks = self.spare.pop().unwrap_or_default();
-        blocks.resize_with(block_count, || None);
-        Held { blocks, kept: 0, bytes: 0, born: self.clock }
+        blocks.resize_with(layout.block_count(piece) as usize, || None);
+        let padding = layout.padding_block_count(piece) as usize;
+        Held { blocks, kept: 0, padding, bytes: 0, born: self.clock }
     }
 
     /// Takes a piece out; give its table back with [`recycle`](Self::recycle).
@@ -136,19 +159,21 @@ mod tests {
         let total = Arc::new(AtomicUsize::new(0));
         let mut kept = Hold::new(Arc::clone(&total));
         let key = |piece| (TorrentId(1), PieceIndex::new(piece));
-        kept.keep(key(7), 0, 2, vec![0; 100]);
-        kept.keep(key(3), 0, 1, vec![0; 10]);
-        kept.keep(key(7), 0, 2, vec![0; 60]);
+        // Pieces of two blocks.
+        let layout = Layout::new(32_768, &[10 * 32_768]).unwrap();
+        kept.keep(key(7), 0, &layout, vec![0; 100]);
+        kept.keep(key(3), 0, &layout, vec![0; 10]);
+        kept.keep(key(7), 0, &layout, vec![0; 60]);
         assert_eq!(kept.total(), 70);
         assert_eq!(kept.oldest(|_| false), Some(key(7)));
         assert_eq!(kept.oldest(|other| *other == key(7)), Some(key(3)));
-        kept.keep(key(7), 1, 2, vec![0; 5]);
-        kept.keep(key(7), 2, 2, vec![0; 999]);
+        kept.keep(key(7), 1, &layout, vec![0; 5]);
+        kept.keep(key(7), 2, &layout, vec![0; 999]);
         let piece = kept.take(key(7)).unwrap();
         assert!(piece.is_whole());
         kept.recycle(piece);
         assert_eq!(kept.total(), 10);
-        kept.keep((TorrentId(2), PieceIndex::new(0)), 0, 1, vec![0; 1]);
+        kept.keep((TorrentId(2), PieceIndex::new(0)), 0, &layout, vec![0; 1]);
         kept.forget_torrent(TorrentId(1));
         assert_eq!(kept.total(), 1);
         drop(kept);

@@ -20,7 +20,8 @@ pub enum Job<B> {
     Write {
         /// Of which torrent.
         torrent: TorrentId,
-        /// Exactly one of [`Layout::blocks`](metainfo::Layout::blocks).
+        /// Exactly one of [`Layout::blocks`](metainfo::Layout::blocks). Padding within it is taken
+        /// for zeros, whatever `data` holds there.
         block: Block,
         /// Its bytes; as long as the block.
         data: B,
@@ -134,14 +135,13 @@ impl<B> Done<B> {
 pub enum Checked {
     /// The hash is right and the piece is in its files (not yet durable).
     Good {
-        /// The SHA-1 of each of the piece's blocks, in order, if the job asked for them; else
-        /// empty.
+        /// The SHA-1 of each of the piece's blocks, by number, if the job asked for them; else
+        /// empty. Zeros stand for a number that is padding alone.
         blocks: Vec<[u8; 20]>,
     },
     /// The hash is wrong; nothing of it that was kept in memory was written.
     Bad {
-        /// The SHA-1 of each of the piece's blocks, in order: compared with those of a good copy
-        /// they tell who sent the bad block.
+        /// The same: compared with those of a good copy they tell who sent the bad block.
         blocks: Vec<[u8; 20]>,
     },
 }

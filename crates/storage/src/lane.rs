@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use metainfo::{Block, Layout};
+use metainfo::Block;
 
 use crate::backend::Reader;
 use crate::error::{Error, ErrorKind};
@@ -188,18 +188,23 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
         }
     }
 
-    fn keep(&mut self, torrent: TorrentId, block: Block, data: B) {
+    fn keep(&mut self, torrent: TorrentId, block: Block, mut data: B) {
         // A block of a closed torrent is of no use to anyone.
         let Some(open) = self.shared.torrent(torrent) else { return };
         let layout = open.files.spec().layout();
         let piece = block.piece();
-        let place = place(layout, block).filter(|_| data.as_ref().len() == block.len() as usize);
-        let Some((number, block_count)) = place else {
+        let number =
+            layout.block_number(block).filter(|_| data.as_ref().len() == block.len() as usize);
+        let Some(number) = number else {
             let error = Error::plain(ErrorKind::Unsupported, "not a block of this torrent");
             self.fail(torrent, What::Write { piece }, error);
             return;
         };
-        self.hold.keep((torrent, piece), number, block_count, data);
+        // Padding is zeros, whatever a peer sends for it.
+        for part in layout.padding_in(block) {
+            data.as_mut().get_mut(part).unwrap_or_default().fill(0);
+        }
+        self.hold.keep((torrent, piece), number as usize, layout, data);
         while self.hold.total() > self.shared.hold_budget && self.make_room() {}
     }
 
@@ -213,9 +218,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
         let Some(key) = self.hold.oldest(|_| false) else { return false };
         let Some(held) = self.hold.take(key) else { return false };
         if let Some(torrent) = self.shared.torrent(key.0) {
-            let layout = torrent.files.spec().layout();
-            let blocks = layout.blocks(key.1).zip(&held.blocks);
-            let kept = blocks.filter_map(|(block, data)| Some((block, data.as_ref()?.as_ref())));
+            let blocks = held.each(torrent.files.spec().layout(), key.1);
+            let kept = blocks.filter_map(|(block, data)| Some((block, data?)));
             if let Err(error) = write_blocks(&torrent, kept) {
                 self.fail(key.0, What::Write { piece: key.1 }, error);
             }
@@ -269,11 +273,4 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
             (self.shared.done)(std::mem::take(&mut self.done));
         }
     }
-}
-
-/// Which block of how many it is; `None` if the torrent has no such block.
-fn place(layout: &Layout, block: Block) -> Option<(usize, usize)> {
-    let number = usize::try_from(layout.block_number(block)?).ok()?;
-    let count = usize::try_from(layout.block_count(block.piece())).ok()?;
-    (number < count).then_some((number, count))
 }

@@ -44,7 +44,7 @@ const WORTH_ASKING: u64 = 64 * 1024;
 /// How often each thread reports progress.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
-/// How far a verification or creation is.
+/// How far a verification or creation is. Padding does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -206,7 +206,7 @@ impl<'a> Worker<'a> {
             let (len, content) = (self.layout().piece_len(*piece), self.content(*piece));
             let Common { zeros, scan, .. } = self.common;
             let hashed = zeros.hashed(len, content, scan.wanted, scan.cancel)?;
-            self.finish(*piece, len, Ok(hashed));
+            self.finish(*piece, 0, Ok(hashed));
         }
         let stream = |piece: &PieceIndex| Stream::new(*piece, self.content(*piece));
         let mut streams: Vec<Stream> = group.to_read.iter().map(stream).collect();
@@ -222,8 +222,7 @@ impl<'a> Worker<'a> {
                     let ended = streams.swap_remove(index);
                     let Stream { piece, hash, leaves, failed, offset, .. } = ended;
                     let hashed = || Hashed { sha1: hash.finish(), leaves };
-                    let rest = layout.piece_len(piece).saturating_sub(offset);
-                    self.finish(piece, rest, failed.map_or_else(|| Ok(hashed()), Err));
+                    self.finish(piece, offset, failed.map_or_else(|| Ok(hashed()), Err));
                 }
             }
         }
@@ -255,10 +254,12 @@ impl<'a> Worker<'a> {
         let torn = look(&sources, |bytes| hash(streams, bytes, wanted));
         drop(sources);
         let mut known = None;
+        let counted = |stream: &Stream| content_before(self.layout(), stream.piece, stream.offset);
         let mut looked_at = 0;
         for (number, (stream, length)) in streams.iter_mut().zip(lengths).enumerate() {
+            let before = counted(stream);
             stream.offset += stream.filled;
-            looked_at += stream.filled;
+            looked_at += counted(stream) - before;
             let failure = |length: Length| length.failure(torn.contains(number), &mut known);
             if let Some(failure) = length.and_then(failure) {
                 stream.failed.get_or_insert(failure);
@@ -314,10 +315,11 @@ impl<'a> Worker<'a> {
         self.common.scan.files.spec().layout()
     }
 
-    /// Passes the digest on; `rest` bytes of the piece were not reported yet.
-    fn finish(&mut self, piece: PieceIndex, rest: u32, digest: Digest) {
+    /// Passes the digest on; what comes after `offset` in the piece was not reported yet.
+    fn finish(&mut self, piece: PieceIndex, offset: u32, digest: Digest) {
         (self.common.found)(piece, digest);
-        self.report(rest);
+        let layout = self.layout();
+        self.report(layout.piece_content_len(piece) - content_before(layout, piece, offset));
     }
 
     fn report(&mut self, looked_at: u32) {
@@ -364,6 +366,12 @@ impl<'a> Worker<'a> {
             open.is_ok_and(|open| self.holes.cover(&open, span))
         })
     }
+}
+
+/// How many of the first bytes of a piece are counted: all that are not padding, which counts as if it
+/// came last.
+fn content_before(layout: &Layout, piece: PieceIndex, offset: u32) -> u32 {
+    layout.piece_content_len(piece).min(offset)
 }
 
 fn find(

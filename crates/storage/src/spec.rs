@@ -112,7 +112,8 @@ impl Spec {
             }
         }
         let layout = Layout::new(torrent.piece_length(), &lengths)
-            .map_err(|error| Error::plain(ErrorKind::Unsupported, error.to_string()))?;
+            .map_err(|error| Error::plain(ErrorKind::Unsupported, error.to_string()))?
+            .with_padding(|index| files.get(index).is_some_and(|file| file.path == Path::new("")));
         let tree = |piece| match torrent.expected(piece) {
             Some(Expected::Merkle { root, width }) => Some(Tree { root, width }),
             _ => None,

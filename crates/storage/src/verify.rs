@@ -83,7 +83,7 @@ pub fn verify(
         None => layout.pieces().collect(),
     };
     let bytes = |pieces: &[PieceIndex]| {
-        pieces.iter().map(|piece| u64::from(layout.piece_len(*piece))).sum::<u64>()
+        pieces.iter().map(|piece| u64::from(layout.piece_content_len(*piece))).sum::<u64>()
     };
     let total = bytes(&wanted);
     let mut present = wanted;

@@ -87,7 +87,8 @@ pub enum Phase {
     /// out in [`Event::Metadata`]; [`Input::Begin`] answers it. Peers are kept, and what they said of
     /// their pieces.
     Metadata(InfoHash),
-    /// Its geometry, and the pieces that are verified on disk already.
+    /// Its geometry, and the pieces that are verified on disk already. Those that are padding alone
+    /// are among them if they have the hash of zeros; they are never fetched.
     Pieces(Layout, PieceSet),
 }
 
@@ -292,12 +293,13 @@ pub enum DiskJob {
 pub enum Checked {
     /// The piece has the expected hash and is stored.
     Good {
-        /// SHA-1 of each block in order if the job asked for them, else empty.
+        /// SHA-1 of each block by its number if the job asked for them, else empty. Any constant
+        /// stands for a number that is padding alone.
         blocks: Vec<[u8; 20]>,
     },
     /// It has not, and is forgotten.
     Bad {
-        /// SHA-1 of each block in order: what convicts the peer that sent a wrong one.
+        /// The same: what convicts the peer that sent a wrong one.
         blocks: Vec<[u8; 20]>,
     },
 }

@@ -28,6 +28,8 @@ enum State {
     Asked(PeerKey),
     /// Here, from this one of `Partial::sources`.
     Here(u32),
+    /// Padding alone: here without asking, from no peer.
+    Padding,
 }
 
 /// One begun piece.
@@ -35,7 +37,10 @@ enum State {
 pub(crate) struct Partial {
     blocks: Vec<State>,
     free: usize,
+    /// Those that are padding alone included.
     here: usize,
+    /// Blocks that are padding alone.
+    padding: usize,
     /// No block before this one is free.
     first_free: usize,
     pub(crate) sources: Vec<Identity>,
@@ -46,10 +51,19 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    fn new(blocks: usize, whole: bool) -> Self {
-        let blocks = vec![State::Free; blocks];
-        let free = blocks.len();
-        Self { blocks, free, here: 0, first_free: 0, sources: Vec::new(), whole, owner: None }
+    fn new(layout: &Layout, piece: PieceIndex, whole: bool) -> Self {
+        let mut blocks = vec![State::Free; layout.block_count(piece) as usize];
+        let padding = layout.padding_block_count(piece) as usize;
+        if padding > 0 {
+            for (number, state) in (0..).zip(&mut blocks) {
+                if layout.block(piece, number).is_none() {
+                    *state = State::Padding;
+                }
+            }
+        }
+        let (free, here) = (blocks.len() - padding, padding);
+        let (sources, owner) = (Vec::new(), None);
+        Self { blocks, free, here, padding, first_free: 0, sources, whole, owner }
     }
 
     /// True if `peer` may be asked for blocks of it.
@@ -69,7 +83,7 @@ impl Partial {
     pub(crate) fn origins(&self) -> Vec<u32> {
         let origin = |state: &State| match state {
             State::Here(source) => *source,
-            State::Free | State::Asked(_) => u32::MAX,
+            State::Free | State::Asked(_) | State::Padding => u32::MAX,
         };
         self.blocks.iter().map(origin).collect()
     }
@@ -114,8 +128,7 @@ impl Partials {
     }
 
     pub(crate) fn begin(&mut self, piece: PieceIndex, whole: bool) {
-        let blocks = self.layout.block_count(piece) as usize;
-        self.begun.insert(piece, Partial::new(blocks, whole));
+        self.begun.insert(piece, Partial::new(&self.layout, piece, whole));
         self.open.push(piece);
         if whole {
             self.whole.insert(piece);
@@ -168,7 +181,7 @@ impl Partials {
         let number = self.layout.block_number(block)?;
         match self.begun.get(&block.piece())?.blocks.get(number as usize)? {
             State::Asked(peer) => Some(*peer),
-            State::Free | State::Here(_) => None,
+            State::Free | State::Here(_) | State::Padding => None,
         }
     }
 
@@ -194,7 +207,7 @@ impl Partials {
 
     /// True if the piece is begun, any peer may give it, and no block of it is here or asked for.
     pub(crate) fn is_untouched(&self, piece: PieceIndex) -> bool {
-        self.begun.get(&piece).is_some_and(|p| !p.whole && p.free == p.blocks.len())
+        self.begun.get(&piece).is_some_and(|p| !p.whole && p.free + p.padding == p.blocks.len())
     }
 
     /// A block arrived from `peer`.
@@ -206,7 +219,7 @@ impl Partials {
         }
         let Some(state) = partial.blocks.get_mut(number as usize) else { return Received::Useless };
         let asked = match *state {
-            State::Here(_) => return Received::Useless,
+            State::Here(_) | State::Padding => return Received::Useless,
             State::Asked(peer) => Some(peer),
             State::Free => None,
         };

@@ -15,14 +15,14 @@ pub struct Stats {
     pub pieces: u32,
     /// Pieces that are verified and stored.
     pub pieces_have: u32,
-    /// Bytes of wanted pieces that are not verified yet.
+    /// Bytes of wanted pieces that are not verified yet, without padding.
     pub left: u64,
-    /// Bytes of all pieces, wanted or not, that are not verified: a tracker's `left`, since only who
-    /// has everything is a seed to it.
+    /// Bytes of all pieces, wanted or not, that are not verified, without padding: a tracker's `left`,
+    /// since only who has everything is a seed to it.
     pub missing: u64,
     /// Payload bytes received, whatever became of them.
     pub downloaded: u64,
-    /// Payload bytes that left for peers.
+    /// Payload bytes that left for peers, without padding.
     pub uploaded: u64,
     /// Payload bytes received in vain: duplicates, cancelled, unrequested.
     pub wasted: u64,

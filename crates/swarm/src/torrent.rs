@@ -168,9 +168,13 @@ impl Torrent {
     /// The pieces are known from here on, and which of them are here.
     fn set_pieces(&mut self, layout: Layout, have: PieceSet) {
         let lacking = |set: &PieceSet| {
-            set.iter_missing().map(|piece| u64::from(layout.piece_len(piece))).sum::<u64>()
+            set.iter_missing().map(|piece| u64::from(layout.piece_content_len(piece))).sum::<u64>()
         };
         let mut settled = have.clone();
+        // Peers are never asked for padding. Where it has not the hash of zeros, it is never had.
+        for piece in layout.padding_pieces() {
+            settled.insert(piece);
+        }
         for piece in self.config.wanted.iter().flat_map(PieceSet::iter_missing) {
             settled.insert(piece);
         }
@@ -432,7 +436,8 @@ impl Torrent {
         self.actions.push_back(Action::Event(event));
     }
 
+    /// Bytes of the piece that are to be fetched.
     fn piece_bytes(&self, piece: PieceIndex) -> u64 {
-        u64::from(self.layout.piece_len(piece))
+        u64::from(self.layout.piece_content_len(piece))
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Uploads {
     reading: VecDeque<(Block, bool)>,
     /// Payload bytes in `reading` and in the socket's queue.
     in_flight: u64,
+    /// Bytes of padding in the socket's queue, where in it is not known.
+    padding: u64,
 }
 
 impl Uploads {
@@ -64,7 +66,20 @@ impl Uploads {
         wanted
     }
 
-    /// Bytes left the socket's queue. Gives how many of them counted.
+    /// So many of the bytes that went to the socket's queue are padding.
+    pub(crate) fn queued_padding(&mut self, bytes: u64) {
+        self.padding += bytes;
+    }
+
+    /// Takes off `bytes` that left the queue the padding among them. It is taken to leave first: a
+    /// moment later the sums are right.
+    pub(crate) fn without_padding(&mut self, bytes: u64) -> u64 {
+        let padding = bytes.min(self.padding);
+        self.padding -= padding;
+        bytes - padding
+    }
+
+    /// Bytes left the socket's queue. Gives how many of them were known to be in it.
     pub(crate) fn drained(&mut self, bytes: u64) -> u64 {
         let bytes = bytes.min(self.in_flight);
         self.in_flight -= bytes;

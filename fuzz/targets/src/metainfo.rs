@@ -66,6 +66,8 @@ fn geometry(layout: &Layout, files: &[File]) {
         end += file.length();
     }
     assert_eq!(layout.total_len(), end);
+    let content = files.iter().filter(|file| file.kind() != FileKind::Padding);
+    assert_eq!(layout.content_len(), content.map(File::length).sum::<u64>());
     assert!(layout.piece_count() <= metainfo::MAX_PIECES);
     let mut bytes = 0;
     for piece in layout.pieces().take(MOST_PIECES) {
@@ -73,9 +75,13 @@ fn geometry(layout: &Layout, files: &[File]) {
         let spans: u64 = layout.piece_spans(piece).map(|span| span.len).sum();
         assert_eq!(spans, len);
         bytes += len;
-        let blocks = layout.blocks(piece).take(MOST_PIECES).enumerate();
-        for (number, block) in blocks {
-            assert_eq!(layout.block_number(block).map(|n| n as usize), Some(number));
+        assert!(layout.piece_content_len(piece) <= layout.piece_len(piece));
+        let mut last = None;
+        for block in layout.blocks(piece).take(MOST_PIECES) {
+            let number = layout.block_number(block);
+            assert!(number > last, "{block:?}");
+            assert!(layout.padding_in(block).all(|part| part.end < block.len() as usize));
+            last = number;
         }
     }
     assert!(bytes == end || layout.piece_count() as usize > MOST_PIECES);

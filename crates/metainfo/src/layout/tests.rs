@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod padding;
+
 fn span(file: usize, offset: u64, len: u64) -> FileSpan {
     FileSpan { file, offset, len }
 }

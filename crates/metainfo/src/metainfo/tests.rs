@@ -134,6 +134,31 @@ fn padding_and_links_are_not_on_disk() {
 }
 
 #[test]
+fn bitcomets_padding_is_known_by_its_name() {
+    let name =
+        "_____padding_file_0_if you see this file, please update to BitComet 0.85 or above____";
+    let padding = format!("6:lengthi3e4:pathl{}:{name}e", name.len());
+    let deep = format!("6:lengthi4e4:pathl3:sub{}:{name}e", name.len());
+    let torrent = Metainfo::from_bytes(&multi(&[
+        "6:lengthi2e4:pathl1:ae",
+        &padding,
+        "6:lengthi5e4:pathl3:sub1:be",
+        &deep,
+        // Neither by a folder's name, nor in the middle of one, nor by the folder `.pad` alone.
+        "6:lengthi1e4:pathl19:_____padding_file_01:ce",
+        "6:lengthi1e4:pathl20:x_____padding_file_0e",
+        "6:lengthi1e4:pathl4:.pad1:1e",
+    ]))
+    .unwrap();
+    let kinds: Vec<_> = torrent.files().iter().map(File::kind).collect();
+    let (regular, padding) = (FileKind::Regular, FileKind::Padding);
+    assert_eq!(kinds, [regular, padding, regular, padding, regular, regular, regular]);
+    assert_eq!(torrent.total_len(), 10);
+    let layout = torrent.layout().unwrap();
+    assert_eq!((layout.total_len(), layout.content_len()), (17, 10));
+}
+
+#[test]
 fn renamed_files_are_shown() {
     let torrent = Metainfo::from_bytes(&multi(&[
         "6:lengthi1e4:pathl1:Ae",

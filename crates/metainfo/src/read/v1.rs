@@ -43,7 +43,9 @@ pub(super) fn read(info: Fields<'_>, name: &str, piece_length: u32) -> Result<V1
         return Err(info.error(ErrorKind::BadValue, "files", "an empty list"));
     }
     let lengths: Vec<u64> = files.iter().map(File::length).collect();
-    let layout = Layout::new(piece_length, &lengths)?;
+    let is_padding =
+        |index: usize| files.get(index).is_some_and(|file| file.kind == FileKind::Padding);
+    let layout = Layout::new(piece_length, &lengths)?.with_padding(is_padding);
     let hashes = hashes(info, layout.piece_count())?;
     Ok(V1 { files, multi_file, layout, hashes })
 }
@@ -63,8 +65,8 @@ fn single(info: Fields<'_>, name: &str) -> Result<File, Error> {
 
 fn file(paths: &mut Paths<'_>, entry: Value<'_>, index: usize) -> Result<File, Error> {
     let entry = Fields::new(entry, Place::File(index))?;
-    let attributes = Attributes::read(entry)?;
-    let length = match (attributes.kind, entry.int("length")?) {
+    let Attributes { mut kind, executable } = Attributes::read(entry)?;
+    let length = match (kind, entry.int("length")?) {
         // BEP 47 means to let links leave it out.
         (FileKind::Symlink, None | Some(0)) => 0,
         (FileKind::Symlink, Some(_)) => {
@@ -72,25 +74,31 @@ fn file(paths: &mut Paths<'_>, entry: Value<'_>, index: usize) -> Result<File, E
         }
         (_, length) => natural(entry, entry.required("length", length)?)?,
     };
-    let (path, renamed_from) = if attributes.kind == FileKind::Padding {
-        // Never written, so whatever path it has does not matter.
-        (paths.padding(length), None)
+    // Never written, so whatever path padding has does not matter.
+    let components = if kind == FileKind::Padding {
+        Vec::new()
     } else {
         let utf8 = entry.list("path.utf-8")?;
         let components = entry.required("path", utf8.or(entry.list("path")?))?;
-        let components = components
+        components
             .map(Value::as_bytes)
             .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| entry.error(ErrorKind::WrongType, "path", "not a list of strings"))?;
-        paths.join(&components).map_err(|(kind, what)| entry.error(kind, "path", what))?
+            .ok_or_else(|| entry.error(ErrorKind::WrongType, "path", "not a list of strings"))?
     };
-    Ok(File {
-        path,
-        renamed_from,
-        length,
-        kind: attributes.kind,
-        executable: attributes.executable,
-    })
+    if kind == FileKind::Regular && components.last().is_some_and(|name| is_padding_name(name)) {
+        kind = FileKind::Padding;
+    }
+    let (path, renamed_from) = match kind {
+        FileKind::Padding => (paths.padding(length), None),
+        _ => paths.join(&components).map_err(|(kind, what)| entry.error(kind, "path", what))?,
+    };
+    Ok(File { path, renamed_from, length, kind, executable })
+}
+
+/// Whether a file of this name is padding, as `BitComet` made it before BEP 47. A file in a folder
+/// `.pad` is none by its name alone: other clients don't take it for padding either.
+fn is_padding_name(name: &[u8]) -> bool {
+    name.starts_with(b"_____padding_file_")
 }
 
 fn hashes(info: Fields<'_>, pieces: u32) -> Result<Hashes, Error> {

@@ -2,9 +2,10 @@
 //! where blocks went there early or were there before.
 //! It never writes a block of a piece whose hash is wrong.
 
+use std::iter;
 use std::sync::Arc;
 
-use metainfo::{BLOCK_LEN, PieceIndex};
+use metainfo::{BLOCK_LEN, Block, Layout, PieceIndex};
 use piecehash::{Sha1, sha1_many};
 
 use super::{Lane, Waiting};
@@ -29,6 +30,10 @@ struct Case<B> {
 impl<B> Case<B> {
     fn piece(&self) -> PieceIndex {
         self.key.1
+    }
+
+    fn layout(&self) -> &Layout {
+        self.torrent.files.spec().layout()
     }
 
     fn is_good(&self) -> bool {
@@ -66,8 +71,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
                 self.fail(id, What::Check { piece }, Error::closed());
                 continue;
             };
-            let count = torrent.files.spec().layout().block_count(piece) as usize;
-            let held = self.hold.take(key).unwrap_or_else(|| self.hold.nothing(count));
+            let layout = torrent.files.spec().layout();
+            let held = self.hold.take(key).unwrap_or_else(|| self.hold.nothing(layout, piece));
             cases.push(Case { key, digests, torrent, held, result: Ok([0; 20]) });
         }
         cases
@@ -99,43 +104,80 @@ fn hash_in_memory<B: AsRef<[u8]>>(cases: &mut [Case<B>]) {
     let whole = |case: &&mut Case<B>| case.held.is_whole();
     let digests = {
         let in_memory = cases.iter().filter(|case| case.held.is_whole());
-        sha1_many(&in_memory.map(|case| case.held.kept().collect()).collect::<Vec<Vec<&[u8]>>>())
+        sha1_many(&in_memory.map(bytes_in_memory).collect::<Vec<Vec<&[u8]>>>())
     };
     for (case, digest) in cases.iter_mut().filter(whole).zip(digests) {
         case.result = Ok(digest);
     }
 }
 
+/// The bytes of a piece that is whole in memory, in order, with the padding that no block holds.
+fn bytes_in_memory<B: AsRef<[u8]>>(case: &Case<B>) -> Vec<&[u8]> {
+    let layout = case.layout();
+    if !layout.has_padding() {
+        return case.held.kept().collect();
+    }
+    let (mut bytes, mut end) = (Vec::new(), 0);
+    for (block, kept) in case.held.each(layout, case.piece()) {
+        bytes.extend(zeros(block.offset() - end));
+        bytes.extend(kept);
+        end = block.offset() + block.len();
+    }
+    bytes.extend(zeros(layout.piece_len(case.piece()) - end));
+    bytes
+}
+
+/// So many zeros, in slices.
+fn zeros<'z>(len: u32) -> impl Iterator<Item = &'z [u8]> {
+    static ZEROS: [u8; BLOCK_LEN as usize] = [0; BLOCK_LEN as usize];
+    let whole = iter::repeat_n(&ZEROS[..], (len / BLOCK_LEN) as usize);
+    whole.chain(ZEROS.get(..(len % BLOCK_LEN) as usize))
+}
+
 /// Hashes a piece of which some or all blocks are in its files only.
 fn hash_mixed<B: AsRef<[u8]>>(case: &Case<B>) -> Result<[u8; 20], Error> {
-    let mut hash = Sha1::new();
-    each_block(case, |block| hash.update(block))?;
+    let (mut hash, mut end) = (Sha1::new(), 0);
+    each_block(case, |block, bytes| {
+        zeros(block.offset() - end).for_each(|zeros| hash.update(zeros));
+        hash.update(bytes);
+        end = block.offset() + block.len();
+    })?;
+    zeros(case.layout().piece_len(case.piece()) - end).for_each(|zeros| hash.update(zeros));
     Ok(hash.finish())
 }
 
-/// The SHA-1 of each block.
+/// The SHA-1 of each block, by its number.
 fn block_digests<B: AsRef<[u8]>>(case: &Case<B>) -> Result<Vec<[u8; 20]>, Error> {
-    if case.held.is_whole() {
+    if case.held.is_whole() && !case.held.has_padding() {
         return Ok(sha1_many(&case.held.kept().map(|block| [block]).collect::<Vec<_>>()));
     }
-    let mut digests = Vec::with_capacity(case.held.blocks.len());
-    each_block(case, |block| digests.push(piecehash::sha1(&[block])))?;
+    let layout = case.layout();
+    let mut digests = vec![[0; 20]; case.held.blocks.len()];
+    each_block(case, |block, bytes| {
+        let number = layout.block_number(block).map(|number| number as usize);
+        if let Some(digest) = number.and_then(|number| digests.get_mut(number)) {
+            *digest = piecehash::sha1(&[bytes]);
+        }
+    })?;
     Ok(digests)
 }
 
 /// Goes through a piece's blocks in order, reading one at a time where it is not kept.
-fn each_block<B: AsRef<[u8]>>(case: &Case<B>, mut act: impl FnMut(&[u8])) -> Result<(), Error> {
-    let layout = case.torrent.files.spec().layout();
+fn each_block<B: AsRef<[u8]>>(
+    case: &Case<B>,
+    mut act: impl FnMut(Block, &[u8]),
+) -> Result<(), Error> {
+    let layout = case.layout();
     let mut buffer = vec![0; BLOCK_LEN as usize];
     let mut batch = Batch::new();
-    for (block, kept) in layout.blocks(case.piece()).zip(&case.held.blocks) {
+    for (block, kept) in case.held.each(layout, case.piece()) {
         if let Some(data) = kept {
-            act(data.as_ref());
+            act(block, data);
             continue;
         }
         let into = buffer.get_mut(..block.len() as usize).unwrap_or_default();
         batch.read(&case.torrent, &mut Positional, layout.spans(block), into)?;
-        act(into);
+        act(block, into);
     }
     match batch.settle().pop() {
         Some((_, error)) => Err(error),
@@ -179,8 +221,8 @@ fn write_run<B: AsRef<[u8]>>(run: &[Case<B>]) -> Result<(), Error> {
     let Some(first) = run.first() else { return Ok(()) };
     let layout = first.torrent.files.spec().layout();
     let blocks = run.iter().flat_map(|case| {
-        let blocks = layout.blocks(case.piece()).zip(&case.held.blocks);
-        blocks.filter_map(|(block, data)| Some((block, data.as_ref()?.as_ref())))
+        let blocks = case.held.each(layout, case.piece());
+        blocks.filter_map(|(block, data)| Some((block, data?)))
     });
     write_blocks(&first.torrent, blocks)
 }

@@ -34,6 +34,7 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let real: Vec<u64> = lengths.iter().map(|length| length.unsigned_abs()).collect();
         let layout = Layout::new(piece_length, &real).unwrap();
+        let layout = layout.with_padding(|file| lengths[file] < 0);
         let mut bytes = random(layout.total_len());
         let mut files = Vec::new();
         let mut end = 0;

@@ -81,6 +81,10 @@ impl Torrent {
         let freed = before - peer.uploads.in_flight();
         self.upload_buffered = self.upload_buffered.saturating_sub(freed);
         if let (true, Some(payload)) = (wanted, payload) {
+            if self.layout.has_padding() {
+                let padding = self.layout.padding_in(block).map(|part| part.len() as u64).sum();
+                peer.uploads.queued_padding(padding);
+            }
             let (piece, offset) = (block.piece().get(), block.offset());
             self.send(key, Message::Piece { piece, offset, payload });
         } else if wanted {
@@ -89,7 +93,7 @@ impl Torrent {
         self.want_service(key);
     }
 
-    /// Bytes reached a peer's socket.
+    /// Bytes reached a peer's socket. Zeros that the peer could have known are not counted as given.
     pub(super) fn drained(&mut self, now: Instant, key: PeerKey, bytes: u32) {
         let counted = self.freed(key, bytes);
         self.up.add(counted);
@@ -99,11 +103,12 @@ impl Torrent {
         }
     }
 
-    /// Bytes left a peer's queue. Gives how many were known to be in it.
+    /// Bytes left a peer's queue. Gives how many were known to be in it, without padding.
     pub(super) fn freed(&mut self, key: PeerKey, bytes: u32) -> u64 {
         let Some(peer) = self.peers.get_mut(&key) else { return 0 };
         let counted = peer.uploads.drained(u64::from(bytes));
         self.upload_buffered = self.upload_buffered.saturating_sub(counted);
+        let counted = peer.uploads.without_padding(counted);
         self.want_service(key);
         counted
     }

@@ -114,7 +114,8 @@ impl Torrent {
                 self.reject(key, block);
             }
         }
-        if self.config.wanted.as_ref().is_some_and(|wanted| !wanted.contains(piece)) {
+        let unwanted = self.config.wanted.as_ref().is_some_and(|wanted| !wanted.contains(piece));
+        if unwanted || self.piece_bytes(piece) == 0 {
             return;
         }
         self.left += self.piece_bytes(piece);

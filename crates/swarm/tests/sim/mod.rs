@@ -111,13 +111,33 @@ impl World {
         }
     }
 
+    /// Files of random lengths instead of one, every other one padding. Before any node is added.
+    pub(crate) fn pad(&mut self, rng: &mut fastrand::Rng) {
+        let (piece_length, total) = (self.layout.piece_length(), self.layout.total_len());
+        // From a few bytes to a few pieces.
+        let longest = [100, u64::from(piece_length), 3 * u64::from(piece_length)][rng.usize(0..3)];
+        let (mut lengths, mut left) = (Vec::new(), total);
+        while left > 0 {
+            let length = if lengths.len() > 2_000 { left } else { left.min(rng.u64(0..=longest)) };
+            lengths.push(length);
+            left -= length;
+        }
+        let first = rng.usize(0..2);
+        let layout = Layout::new(piece_length, &lengths).expect("a small torrent");
+        self.layout = layout.with_padding(|file| file % 2 == first);
+    }
+
     pub(crate) fn seed(&self) -> Spec {
         Spec { have: PieceSet::new_full(self.layout.piece_count()), ..self.leecher() }
     }
 
     pub(crate) fn leecher(&self) -> Spec {
+        let mut have = PieceSet::new_empty(self.layout.piece_count());
+        for piece in self.layout.padding_pieces() {
+            have.insert(piece);
+        }
         Spec {
-            have: PieceSet::new_empty(self.layout.piece_count()),
+            have,
             up: 1_000_000,
             lies: None,
             stalls: false,
@@ -347,7 +367,7 @@ impl World {
     }
 
     fn send(&mut self, node: NodeId, peer: PeerKey, message: Message) {
-        self.nodes[node].watch.sent(peer, &message);
+        self.nodes[node].watch.sent(peer, &message, &self.layout);
         let Some(link) = self.nodes[node].links.get_mut(&peer) else { return };
         if let Message::Piece { .. } = message {
             link.blocks.push_back(message);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use metainfo::Layout;
 use swarm::{PeerKey, limits};
-use wire::Message;
+use wire::{Message, Request};
 
 use super::Node;
 use super::talk::Talk;
@@ -40,10 +40,13 @@ impl Watch {
         assert!(due || !talk.is_fast(), "an answer to nothing, or a second one");
     }
 
-    pub(crate) fn sent(&mut self, peer: PeerKey, message: &Message) {
+    pub(crate) fn sent(&mut self, peer: PeerKey, message: &Message, layout: &Layout) {
         let talk = self.open.get_mut(&peer).expect("sent to a connection that is closed");
         match message {
-            Message::Request(_) => {
+            Message::Request(Request { piece, offset, len }) => {
+                let block = layout.range(*piece, *offset, *len).expect("within the torrent");
+                // Which neither is padding nor begins or ends with any.
+                assert!(layout.block_number(block).is_some(), "not a block: {block:?}");
                 self.requests += 1;
                 self.while_choked += u64::from(talk.is_choked());
             }
@@ -65,7 +68,7 @@ impl Node {
         }
         let stats = self.torrent.stats();
         let have = self.torrent.have();
-        let left: u64 = have.iter_missing().map(|p| u64::from(layout.piece_len(p))).sum();
+        let left: u64 = have.iter_missing().map(|p| u64::from(layout.piece_content_len(p))).sum();
         assert_eq!(stats.left, left);
         let stored = self.disk.have().as_bytes();
         let lacks = have.as_bytes().iter().zip(stored).any(|(claim, truth)| claim & !truth != 0);

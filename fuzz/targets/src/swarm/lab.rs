@@ -41,13 +41,25 @@ struct Open {
 }
 
 impl Lab {
-    /// A torrent of one to eight pieces, of which some are here already.
-    pub(super) fn new(pieces: u8, here: u8) -> Self {
-        let pieces = u32::from(pieces % 8) + 1;
+    /// A torrent of one to eight pieces, of which some are here already, without padding or with.
+    pub(super) fn new(shape: u8, here: u8) -> Self {
+        let pieces = u32::from(shape % 8) + 1;
         // The last piece is short too.
-        let layout = Layout::new(PIECE_LEN, &[u64::from(pieces * PIECE_LEN - 20_000)]);
+        let total = u64::from(pieces * PIECE_LEN - 20_000);
+        let layout = if shape < 128 {
+            Layout::new(PIECE_LEN, &[total])
+        } else {
+            // Ends within a block, and a whole piece of nothing else where there are many.
+            let lengths = [7_000, 9_000, 2_000, 1_000].map(|len| u64::from(pieces) * len);
+            let last = total - lengths.iter().sum::<u64>();
+            let lengths = [&lengths[..], &[last]].concat();
+            Layout::new(PIECE_LEN, &lengths).map(|layout| layout.with_padding(|file| file % 2 == 1))
+        };
         let layout = layout.expect("a small torrent");
         let mut have = PieceSet::new_empty(pieces);
+        for piece in layout.padding_pieces() {
+            have.insert(piece);
+        }
         for piece in layout.pieces().filter(|piece| here >> piece.get() & 1 == 1) {
             have.insert(piece);
         }
@@ -187,8 +199,13 @@ impl Lab {
     }
 
     fn checked(&mut self, piece: PieceIndex, digests: bool, fails: bool) -> DiskDone {
-        let take = |block| self.written.remove(&block).expect("written before its check");
-        let marks: Vec<u8> = self.layout.blocks(piece).map(take).collect();
+        let mut take = |number| match self.layout.block(piece, number) {
+            Some(block) => self.written.remove(&block).expect("written before its check"),
+            // Padding alone.
+            None => RIGHT,
+        };
+        let numbers = 0..self.layout.block_count(piece);
+        let marks: Vec<u8> = numbers.map(&mut take).collect();
         if fails {
             return DiskDone::WriteFailed { piece };
         }
@@ -259,7 +276,10 @@ impl Lab {
         let (stats, have) = (self.torrent.stats(), self.torrent.have());
         assert!(have.iter().all(|piece| self.have.contains(piece)), "claims what it lacks");
         let missing = have.iter_missing();
-        assert_eq!(stats.left, missing.map(|p| u64::from(self.layout.piece_len(p))).sum::<u64>());
+        assert_eq!(
+            stats.left,
+            missing.map(|p| u64::from(self.layout.piece_content_len(p))).sum::<u64>()
+        );
         assert_eq!(stats.peers, self.open.len());
         assert!(stats.peers <= 6 && stats.half_open <= 4 && stats.unchoked <= 3, "{stats:?}");
         assert!(stats.upload_buffered <= 6 * limits::UPLOAD_BUFFER, "{stats:?}");
