@@ -14,6 +14,7 @@ mod options;
 mod padding;
 mod preflight;
 mod seed;
+mod several;
 mod show;
 mod source;
 mod stage;

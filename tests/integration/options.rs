@@ -163,7 +163,7 @@ fn it_seeds_for_a_time() {
 }
 
 #[test]
-fn several_torrents_end_with_the_first_failure() {
+fn several_torrents_end_with_the_worst_failure() {
     let (stage, _seed) = seeded();
     let (other, _other_seed) = seeded_with(Stage::with(three_files().build()));
     let dir = stage.dir("target");

@@ -29,7 +29,9 @@ const EXIT_CODES: &str = "Exit codes:
   26  not a valid torrent, or v2 only where that is not spoken yet
   27  not a valid magnet URI
   28  an option or argument that can't be used
-  32  data on disk does not match its hashes, or is missing";
+  32  data on disk does not match its hashes, or is missing
+
+Of several torrents the worst counts; from the worst down: 9, 17, 32, 28, 27, 26, 25, 3, 1, 6, 7.";
 
 /// Download, seed, make and inspect torrents.
 #[derive(Debug, Parser)]
@@ -165,8 +167,9 @@ pub(crate) struct Download {
 /// `pieces-cli seed`.
 #[derive(Debug, Args)]
 pub(crate) struct Seed {
-    /// The torrent file
-    pub(crate) torrent: PathBuf,
+    /// The torrent files, http(s) URLs of them, or magnet URIs in quotes; - for one on stdin
+    #[arg(required = true, value_name = "TORRENT")]
+    pub(crate) torrents: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) target: Target,
     #[command(flatten)]

@@ -47,7 +47,7 @@ impl<'a> Attendant<'a> {
             return;
         }
         shown.next = Instant::now() + TICK;
-        let progress = shown.progress.get_or_insert_with(|| Progress::new(self.name, self.quiet));
-        progress.working(self.work, now.checked, now.total);
+        let progress = shown.progress.get_or_insert_with(|| Progress::new(self.quiet));
+        progress.working(self.name, self.work, now.checked, now.total);
     }
 }

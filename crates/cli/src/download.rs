@@ -3,77 +3,104 @@
 
 mod events;
 mod hook;
+mod load;
 mod resolve;
 mod run;
 mod select;
 mod stall;
+mod summary;
+mod tell;
 mod transfer;
+mod verdict;
 mod wish;
 
 use std::env;
 use std::path::PathBuf;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, select};
 use session::{AddOptions, Config, DEFAULT_PORTS, DhtConfig, ErrorKind, Session};
 
 use crate::args::{Download, Limits, Network, Seed, Target};
 use crate::exit::{Code, Failure};
-use crate::source::{self, Source};
 use crate::text;
-use run::Run;
+use events::Events;
+use hook::Hook;
+use load::{Loaded, Loader};
+use run::{Orders, Run};
 use transfer::When;
+use verdict::Verdict;
 use wish::Wish;
 
 pub(crate) use resolve::resolve;
 
 /// Runs `download`.
 pub(crate) fn download(args: &Download, quiet: bool) -> Result<(), Failure> {
-    let mut sources = Vec::new();
-    for path in &args.torrents {
-        let source = source::any(path)?;
-        if let (Source::Torrent(torrent), false) = (&source, args.selections.is_empty()) {
-            // Better refused now than when the others run.
-            select::files(torrent, &args.selections)?;
-        }
-        sources.push(source);
-    }
-    let wish = Wish::new(args, &sources)?;
     let (ratio, time) = (args.seed_ratio, args.seed_time);
     let seeds = args.seed || ratio.is_some() || time.is_some();
-    let seeding = if seeds { When::Later { ratio, time } } else { When::AtOnce };
+    let orders = Orders {
+        wish: Wish::new(args)?,
+        seeding: if seeds { When::Later { ratio, time } } else { When::AtOnce },
+        json: Events::new(args.json),
+        hook: Hook::new(args.on_complete.clone()),
+        quiet,
+    };
     let config = Config { sync_on_stop: args.sync, ..config(&args.network, &args.limits) };
-    let signals = signals();
-    let session = Session::start(config).map_err(|error| failure(&error))?;
-    let name = sources.first().map(Source::name).unwrap_or_default();
-    let mut run = Run::new(session, &name, sources.len(), quiet)
-        .telling(args.json)
-        .running(args.on_complete.clone())
-        .leaving(seeding);
-    for source in sources {
-        match source {
-            Source::Torrent(torrent) => run.add(&torrent, wish.options(&torrent, None)?)?,
-            Source::Magnet(magnet) => run.add_magnet(*magnet, wish.clone())?,
-        }
-    }
-    run.until_over(&signals);
-    run.finish(&signals)
+    follow(&args.torrents, config, orders)
 }
 
 /// Runs `seed`.
 pub(crate) fn seed(args: &Seed, quiet: bool) -> Result<(), Failure> {
-    let torrent = source::torrent(&args.torrent)?;
     let dir = &args.target.dir;
     dir.metadata().map_err(|error| Failure::io(dir, &error))?;
-    let mut options = options(&args.target, &args.network);
-    options.require_complete = true;
+    let orders = Orders {
+        wish: Wish::to_seed(args),
+        seeding: When::Later { ratio: None, time: None },
+        json: Events::new(false),
+        hook: Hook::new(None),
+        quiet,
+    };
+    follow(&args.torrents, config(&args.network, &args.limits), orders)
+}
+
+/// Runs the torrents that the arguments name, each for itself, until all are over.
+fn follow(arguments: &[PathBuf], config: Config, orders: Orders) -> Result<(), Failure> {
     let signals = signals();
-    let config = config(&args.network, &args.limits);
-    let session = Session::start(config).map_err(|error| failure(&error))?;
-    let seeding = When::Later { ratio: None, time: None };
-    let mut run = Run::new(session, torrent.name(), 1, quiet).leaving(seeding);
-    run.add(&torrent, options)?;
+    let mut loader = Loader::start(arguments)?;
+    let mut verdict = Verdict::new(orders.json);
+    // Without a torrent there is nothing to start a session for.
+    let Some(first) = first(&mut loader, &mut verdict, &signals) else { return verdict.end() };
+    let session = match Session::start(config) {
+        Ok(session) => session,
+        Err(error) => {
+            verdict.refused(&failure(&error));
+            return verdict.end();
+        }
+    };
+    let mut run = Run::new(session, loader, verdict, orders);
+    run.load(first);
     run.until_over(&signals);
     run.finish(&signals)
+}
+
+/// The first argument that is a torrent or a magnet; those before it are told as failures.
+fn first(loader: &mut Loader, verdict: &mut Verdict, signals: &Receiver<()>) -> Option<Loaded> {
+    let arguments = loader.receiver();
+    loop {
+        select! {
+            recv(arguments) -> argument => match argument {
+                Ok(Loaded { at, source: Err(failure) }) => {
+                    loader.took(at);
+                    verdict.refused(&failure);
+                }
+                Ok(torrent) => return Some(torrent),
+                Err(_) => return None,
+            },
+            recv(signals) -> _ => {
+                loader.give_up().iter().for_each(|unread| verdict.refused(unread));
+                return None;
+            }
+        }
+    }
 }
 
 fn options(target: &Target, network: &Network) -> AddOptions {

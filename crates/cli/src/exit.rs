@@ -39,17 +39,59 @@ pub(crate) enum Code {
     Checksum = 32,
 }
 
+impl Code {
+    /// Of what happened to several torrents or files, what counts for the exit code: the one that is
+    /// the least likely to go away when the same is tried again.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        if other.badness() > self.badness() { other } else { self }
+    }
+
+    /// The higher, the worse. README.md and the help text say the order.
+    fn badness(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Unfinished => 1,
+            Self::Network => 2,
+            Self::Other => 3,
+            Self::NotFound => 4,
+            Self::BadBencode => 5,
+            Self::BadTorrent => 6,
+            Self::BadMagnet => 7,
+            Self::BadOption => 8,
+            Self::Checksum => 9,
+            Self::Io => 10,
+            Self::DiskFull => 11,
+        }
+    }
+}
+
 /// Why a command failed: one line for the user, and the exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: Code,
     message: String,
+    told: bool,
 }
 
 impl Failure {
     /// A failure that ends the process with `code`. `message` is one line, already safe to print.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), told: false }
+    }
+
+    /// The end of a command that has told its failures already, as they happened.
+    pub(crate) fn told(code: Code) -> Self {
+        Self { code, message: String::new(), told: true }
+    }
+
+    /// Whether the user knows of it already.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told
+    }
+
+    /// The same, of the torrent or argument called `name`, which is safe to print.
+    pub(crate) fn of(self, name: &str) -> Self {
+        Self { message: format!("{name}: {}", self.message), ..self }
     }
 
     /// The exit code.
@@ -93,5 +135,36 @@ fn cause(error: &std::io::Error) -> String {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_of_several_counts_in_whatever_order_they_come() {
+        let worst =
+            |codes: &[Code]| codes.iter().fold(Code::Done, |worst, code| worst.worse(*code));
+        assert_eq!(worst(&[]), Code::Done);
+        // From the worst down, as README.md and the help text say.
+        let order = [
+            Code::DiskFull,
+            Code::Io,
+            Code::Checksum,
+            Code::BadOption,
+            Code::BadMagnet,
+            Code::BadTorrent,
+            Code::BadBencode,
+            Code::NotFound,
+            Code::Other,
+            Code::Network,
+            Code::Unfinished,
+            Code::Done,
+        ];
+        for pair in order.windows(2) {
+            assert_eq!(worst(pair), pair[0]);
+            assert_eq!(worst(&[pair[1], pair[0]]), pair[0]);
+        }
     }
 }

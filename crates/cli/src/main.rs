@@ -44,7 +44,9 @@ fn main() -> ExitCode {
     match run(&cli.command, cli.verbosity.quiet) {
         Ok(()) => exit(Code::Done),
         Err(failure) => {
-            complain(&failure.to_string());
+            if !failure.is_told() {
+                complain(&failure.to_string());
+            }
             exit(failure.code())
         }
     }

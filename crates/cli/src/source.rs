@@ -16,16 +16,6 @@ pub(crate) enum Source {
     Magnet(Box<Magnet>),
 }
 
-impl Source {
-    /// What to call it, as far as that is known.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Self::Torrent(torrent) => torrent.name().to_owned(),
-            Self::Magnet(magnet) => magnet_name(magnet),
-        }
-    }
-}
-
 /// What to call a magnet as long as its torrent is not known.
 pub(crate) fn magnet_name(magnet: &Magnet) -> String {
     let hash = || magnet.info_hash.map(|hash| hash.to_string()).unwrap_or_default();
@@ -34,10 +24,15 @@ pub(crate) fn magnet_name(magnet: &Magnet) -> String {
 
 /// A magnet URI, or the torrent in a file or on stdin (`-`).
 pub(crate) fn any(source: &Path) -> Result<Source, Failure> {
-    match source.to_str().filter(|text| is_magnet(text)) {
+    match magnet_uri(source) {
         Some(uri) => magnet(uri).map(|magnet| Source::Magnet(Box::new(magnet))),
         None => torrent(source).map(|torrent| Source::Torrent(Box::new(torrent))),
     }
+}
+
+/// The argument, if it is a magnet URI.
+pub(crate) fn magnet_uri(source: &Path) -> Option<&str> {
+    source.to_str().filter(|text| is_magnet(text))
 }
 
 /// The magnet URI's parts.

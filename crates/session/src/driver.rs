@@ -101,7 +101,8 @@ impl Driver {
             self.swarm.handle_timeout(now);
         }
         self.shared.registry.remove(self.id);
-        self.tell(Event::Stopped { torrent: self.id });
+        let Stats { downloaded, uploaded, .. } = self.swarm.stats();
+        self.tell(Event::Stopped { torrent: self.id, downloaded, uploaded });
     }
 
     /// Whether the good-bye is done, or has taken long enough.

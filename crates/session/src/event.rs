@@ -109,6 +109,10 @@ pub enum Event {
     Stopped {
         /// Which torrent.
         torrent: TorrentId,
+        /// Payload bytes received in this session, whatever became of them.
+        downloaded: u64,
+        /// Payload bytes that left for peers in this session.
+        uploaded: u64,
     },
 }
 

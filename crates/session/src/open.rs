@@ -55,7 +55,7 @@ impl Opening {
                 if !self.cancel.load(Ordering::Relaxed) {
                     self.start.tell(Event::Failed { torrent: *id, error });
                 }
-                self.start.tell(Event::Stopped { torrent: *id });
+                self.start.tell(Event::Stopped { torrent: *id, downloaded: 0, uploaded: 0 });
             }
         }
     }

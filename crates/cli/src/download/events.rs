@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use session::{Origin, PeerChange};
 
 use crate::output::{self, JSON_FORMAT};
-use crate::text;
+use crate::{progress, text};
 
 /// Where the events of a call go.
 #[derive(Clone, Copy)]
@@ -25,8 +25,9 @@ impl Events {
         self.on
     }
 
-    /// Writes an event of the torrent with this info-hash; `facts` is an object.
-    pub(super) fn tell(self, torrent: &str, event: &str, facts: Value) {
+    /// Writes an event of the torrent with this info-hash, `None` for an argument that led to none;
+    /// `facts` is an object.
+    pub(super) fn tell(self, torrent: Option<&str>, event: &str, facts: Value) {
         if !self.on {
             return;
         }
@@ -34,10 +35,12 @@ impl Events {
         if let (Value::Object(line), Value::Object(facts)) = (&mut line, facts) {
             line.extend(facts);
         }
-        let mut out = io::stdout().lock();
-        // A reader that went away wants no more events; the download goes on.
         let line = output::safe_json(&line.to_string());
-        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        progress::undisturbed(|| {
+            let mut out = io::stdout().lock();
+            // A reader that went away wants no more events; the download goes on.
+            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        });
     }
 }
 

@@ -10,7 +10,7 @@ use super::stall::{self, Watch};
 use super::{config, failure, signals};
 use crate::args::{Limits, Resolve};
 use crate::exit::{Code, Failure};
-use crate::progress::{self, Progress};
+use crate::progress::{self, Progress, Row};
 use crate::{dash, save, source, text};
 
 /// Limits that are none.
@@ -50,7 +50,8 @@ fn fetch(
 ) -> Result<Vec<u8>, Failure> {
     let name = source::magnet_name(&magnet);
     let shown = text::escape(&name).into_owned();
-    let mut progress = Progress::new(&name, quiet);
+    let mut progress = Progress::new(quiet);
+    let mut row = Row::new(&name, 0);
     progress.note(&format!("listening on {}", session.listen_addr()));
     let peers = args.network.peers.clone();
     let id = session.add_magnet(magnet, peers).map_err(|error| failure(&error))?;
@@ -89,7 +90,8 @@ fn fetch(
                 if let Some(stall) = watch.look(Instant::now(), &now) {
                     progress.note(&format!("{shown}: stalled: {}", stall::words(&stall)));
                 }
-                progress.update(&[now]);
+                row.look(&now);
+                progress.one(&row);
             }
         }
     }

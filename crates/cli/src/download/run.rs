@@ -1,119 +1,156 @@
-//! Following torrents until each is done or stopped: when to leave, what to tell, how it ended.
+//! Following torrents until each is done or stopped: what to add, when to leave, how it ended. What
+//! is told of a torrent's events is in [`super::tell`].
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, at, select, tick};
-use metainfo::{Magnet, Metainfo};
+use crossbeam_channel::{Receiver, at, never, select, tick};
+use metainfo::{InfoHash, Magnet, Metainfo};
 use serde_json::json;
 use session::{AddOptions, Event, Session, TorrentId};
 
 use super::events::Events;
 use super::failure;
 use super::hook::Hook;
+use super::load::{Loaded, Loader};
+use super::summary;
 use super::transfer::{Transfer, When};
+use super::verdict::Verdict;
 use super::wish::Wish;
 use crate::exit::Failure;
-use crate::progress::{self, Progress};
-use crate::{source, text};
+use crate::progress::{self, Progress, Row};
+use crate::source::{self, Source};
+use crate::text;
 
 /// Stopping takes as long as trackers and the disk are given, and a little for the tasks to end.
 const STOP_DEADLINE: Duration = Duration::from_millis(4500);
+
+/// What a call is to do with its torrents.
+pub(super) struct Orders {
+    /// What is wanted of each torrent.
+    pub(super) wish: Wish,
+    /// When to leave those that are complete.
+    pub(super) seeding: When,
+    /// Where events go.
+    pub(super) json: Events,
+    /// What is run for each torrent that is complete.
+    pub(super) hook: Hook,
+    /// Say nothing but results and errors.
+    pub(super) quiet: bool,
+}
 
 /// All torrents of one call.
 pub(super) struct Run {
     session: Session,
     events: Receiver<Event>,
-    transfers: Vec<Transfer>,
-    progress: Progress,
-    json: Events,
-    hook: Hook,
-    seeding: When,
+    loader: Loader,
+    pub(super) transfers: Vec<Transfer>,
+    pub(super) progress: Progress,
+    pub(super) verdict: Verdict,
+    pub(super) orders: Orders,
     /// When to be gone, once the user wants to leave.
     leave_at: Option<Instant>,
 }
 
 impl Run {
-    /// A run of `torrents` torrents, the first of which is called `name`.
+    /// A run of the arguments that `loader` reads.
     pub(super) fn new(
         (session, events): (Session, Receiver<Event>),
-        name: &str,
-        torrents: usize,
-        quiet: bool,
+        loader: Loader,
+        verdict: Verdict,
+        orders: Orders,
     ) -> Self {
-        let several = format!("{torrents} torrents");
-        let progress = Progress::new(if torrents == 1 { name } else { &several }, quiet);
+        let progress = Progress::new(orders.quiet);
         progress.note(&format!("listening on {}", session.listen_addr()));
-        let (json, hook) = (Events::new(false), Hook::new(None));
-        let transfers = Vec::new();
-        Self {
-            session,
-            events,
-            transfers,
-            progress,
-            json,
-            hook,
-            seeding: When::AtOnce,
-            leave_at: None,
+        let (transfers, leave_at) = (Vec::new(), None);
+        Self { session, events, loader, transfers, progress, verdict, orders, leave_at }
+    }
+
+    /// Whether the call names several torrents, so that each line has to say which one it is of.
+    pub(super) fn is_of_several(&self) -> bool {
+        self.loader.len() > 1
+    }
+
+    /// An argument was read: its torrent is added, or what is wrong with it told. The others go on.
+    pub(super) fn load(&mut self, Loaded { at, source }: Loaded) {
+        self.loader.took(at);
+        let argument = self.loader.name(at).to_owned();
+        let added = source.and_then(|source| match source {
+            Source::Torrent(torrent) => {
+                let options = self.orders.wish.options(&torrent, None);
+                let options = options.map_err(|failure| failure.of(&argument))?;
+                self.add(&argument, &torrent, options)
+            }
+            Source::Magnet(magnet) => self.add_magnet(&argument, *magnet),
+        });
+        if let Err(failure) = added {
+            self.verdict.refused(&failure);
         }
     }
 
-    /// Writes events on stdout instead of a last line a torrent, if `json`.
-    pub(super) fn telling(mut self, json: bool) -> Self {
-        self.json = Events::new(json);
-        self
-    }
-
-    /// Runs `program` for each torrent that is complete.
-    pub(super) fn running(mut self, program: Option<PathBuf>) -> Self {
-        self.hook = Hook::new(program);
-        self
-    }
-
-    /// Leaves a complete torrent at such a time.
-    pub(super) fn leaving(mut self, seeding: When) -> Self {
-        self.seeding = seeding;
-        self
-    }
-
     /// Adds a torrent.
-    pub(super) fn add(&mut self, torrent: &Metainfo, options: AddOptions) -> Result<(), Failure> {
+    fn add(
+        &mut self,
+        argument: &str,
+        torrent: &Metainfo,
+        options: AddOptions,
+    ) -> Result<(), Failure> {
+        if self.is_known(argument, torrent.info_hash()) {
+            return Ok(());
+        }
         let dir = options.dir.clone();
-        let id = self.session.add(torrent, options).map_err(|error| failure(&error))?;
-        let transfer = Transfer::new(id, torrent, dir);
+        let id = self.session.add(torrent, options);
+        let id = id.map_err(|error| failure(&error).of(argument))?;
+        let transfer = Transfer::new(id, argument, torrent, dir);
         let path = transfer.path();
-        self.json.tell(
-            &transfer.info_hash,
+        self.orders.json.tell(
+            Some(&transfer.info_hash),
             "added",
-            json!({ "name": transfer.name, "path": path, "total_length": torrent.total_len() }),
+            json!({ "name": transfer.row.name, "path": path, "total_length": torrent.total_len() }),
         );
         self.transfers.push(transfer);
         Ok(())
     }
 
     /// Adds a magnet; its download begins when its torrent is known, which may be now.
-    pub(super) fn add_magnet(&mut self, magnet: Magnet, wish: Wish) -> Result<(), Failure> {
+    fn add_magnet(&mut self, argument: &str, magnet: Magnet) -> Result<(), Failure> {
+        if self.is_known(argument, magnet.info_hash) {
+            return Ok(());
+        }
+        let wish = self.orders.wish.clone();
         if let Some(file) = self.session.kept_metadata(&magnet) {
             let torrent = self.understand(&magnet, &file)?;
             wish.save(&torrent, &file)?;
-            let mut options = wish.options(&torrent, Some(&magnet))?;
+            let options = wish.options(&torrent, Some(&magnet));
+            let mut options = options.map_err(|failure| failure.of(argument))?;
             options
                 .peers
                 .extend(magnet.peers.iter().filter_map(|peer| peer.parse::<SocketAddr>().ok()));
-            return self.add(&torrent, options);
+            return self.add(argument, &torrent, options);
         }
-        let peers = wish.peers();
-        let id = self.session.add_magnet(magnet.clone(), peers).map_err(|error| failure(&error))?;
-        let transfer = Transfer::of_magnet(id, magnet, wish);
-        let facts = json!({ "name": transfer.name, "path": null, "total_length": null });
-        self.json.tell(&transfer.info_hash, "added", facts);
+        let id = self.session.add_magnet(magnet.clone(), wish.peers());
+        let id = id.map_err(|error| failure(&error).of(argument))?;
+        let transfer = Transfer::of_magnet(id, argument, magnet, wish);
+        let facts = json!({ "name": transfer.row.name, "path": null, "total_length": null });
+        self.orders.json.tell(Some(&transfer.info_hash), "added", facts);
         self.transfers.push(transfer);
         Ok(())
     }
 
+    /// Whether an earlier argument is the same torrent, which is told. That is no failure: what the
+    /// user wants is done, or under way. One that failed may be tried again by another argument.
+    fn is_known(&self, argument: &str, info_hash: Option<InfoHash>) -> bool {
+        let Some(hash) = info_hash.map(|hash| hash.to_string()) else { return false };
+        let same = |transfer: &&Transfer| transfer.info_hash == hash && !transfer.failed;
+        let Some(other) = self.transfers.iter().find(same) else { return false };
+        let message = format!("{argument}: the same torrent as {}, skipped", other.argument);
+        self.progress.note(&format!("warning: {message}"));
+        self.orders.json.tell(Some(&hash), "warning", json!({ "message": message }));
+        true
+    }
+
     /// The metadata of a magnet is here: the download begins.
-    fn begin(&mut self, at: usize, file: &[u8]) -> Result<(), Failure> {
+    pub(super) fn begin(&mut self, at: usize, file: &[u8]) -> Result<(), Failure> {
         let Some(transfer) = self.transfers.get_mut(at) else { return Ok(()) };
         let Some(waiting) = transfer.magnet.take() else { return Ok(()) };
         let (magnet, wish) = *waiting;
@@ -122,14 +159,11 @@ impl Run {
         let Some(transfer) = self.transfers.get_mut(at) else { return Ok(()) };
         transfer.known(&torrent);
         let (path, length) = (transfer.path(), torrent.total_len());
-        let facts = json!({ "name": transfer.name, "path": path, "total_length": length });
-        self.json.tell(&transfer.info_hash, "metadata", facts);
-        let (name, size) = (text::escape(&transfer.name), text::bytes(length));
+        let facts = json!({ "name": transfer.row.name, "path": path, "total_length": length });
+        self.orders.json.tell(Some(&transfer.info_hash), "metadata", facts);
+        let (name, size) = (transfer.shown(), text::bytes(length));
         let pieces = torrent.piece_count();
         self.progress.note(&format!("{name}: the metadata is here, {size} in {pieces} pieces"));
-        if self.transfers.len() == 1 {
-            self.progress.rename(torrent.name());
-        }
         wish.save(&torrent, file)?;
         let options = wish.options(&torrent, Some(&magnet))?;
         self.session.begin(id, &torrent, options).map_err(|error| failure(&error))
@@ -150,17 +184,23 @@ impl Run {
     /// Follows the session until all torrents have ended, or did not end in time.
     pub(super) fn until_over(&mut self, signals: &Receiver<()>) {
         let ticks = tick(progress::TICK);
-        let mut give_up = crossbeam_channel::never();
+        let mut give_up = never();
         let events = self.events.clone();
-        while self.transfers.iter().any(|transfer| !transfer.ended) {
+        let mut arguments = self.loader.receiver();
+        while self.loader.is_reading() || self.transfers.iter().any(|one| one.ended.is_none()) {
             select! {
                 recv(events) -> event => match event {
                     Ok(event) => self.take(event),
                     Err(_) => return,
                 },
+                recv(arguments) -> loaded => match loaded {
+                    Ok(loaded) => self.load(loaded),
+                    Err(_) => arguments = never(),
+                },
                 recv(signals) -> _ => {
                     let now = Instant::now();
                     self.progress.note("stopping; once more to leave at once");
+                    arguments = never();
                     self.stop_all();
                     self.leave_at = Some(now + STOP_DEADLINE);
                     give_up = at(now + STOP_DEADLINE);
@@ -172,6 +212,9 @@ impl Run {
     }
 
     fn stop_all(&mut self) {
+        for unread in self.loader.give_up() {
+            self.verdict.refused(&unread);
+        }
         for transfer in &mut self.transfers {
             transfer.interrupted = true;
         }
@@ -181,134 +224,79 @@ impl Run {
     /// Looks at how things stand.
     fn tick(&mut self) {
         let now = Instant::now();
-        let mut all = Vec::new();
-        for transfer in self.transfers.iter_mut().filter(|transfer| !transfer.ended) {
+        for transfer in self.transfers.iter_mut().filter(|transfer| transfer.ended.is_none()) {
             let Some(snapshot) = self.session.snapshot(transfer.id) else { continue };
             if let Some(stall) = transfer.watch.look(now, &snapshot) {
                 let words = super::stall::words(&stall);
-                self.progress.note(&format!("{}: stalled: {words}", text::escape(&transfer.name)));
+                self.progress.note(&format!("{}: stalled: {words}", transfer.shown()));
                 let facts = json!({ "reason": super::stall::word(&stall), "message": words });
-                self.json.tell(&transfer.info_hash, "stalled", facts);
+                self.orders.json.tell(Some(&transfer.info_hash), "stalled", facts);
             }
-            if transfer.may_leave(&self.seeding, now, &snapshot) {
+            if transfer.may_leave(&self.orders.seeding, now, &snapshot) {
                 transfer.leaving = true;
                 self.session.stop_one(transfer.id);
             }
-            all.push(snapshot);
+            transfer.row.look(&snapshot);
         }
-        self.progress.update(&all);
+        self.show();
     }
 
-    fn take(&mut self, event: Event) {
-        let Some(id) = torrent_of(&event) else { return };
-        let Some(at) = self.transfers.iter().position(|transfer| transfer.id == id) else { return };
-        if let Event::Metadata { file, .. } = &event {
-            if let Err(failure) = self.begin(at, file) {
-                self.fail(at, failure);
-            }
-            return;
-        }
-        let Some(transfer) = self.transfers.get_mut(at) else { return };
-        let (json, torrent) = (self.json, transfer.info_hash.as_str());
-        let name = text::escape(&transfer.name);
-        let warn = |message: String| {
-            self.progress.note(&format!("warning: {message}"));
-            json.tell(torrent, "warning", json!({ "message": message }));
-        };
-        match event {
-            Event::Checking { done, total, .. } => {
-                json.tell(torrent, "checking", json!({ "done": done, "total": total }));
-                self.progress.checking(done, total);
-            }
-            Event::Ready { have, total, have_bytes, total_bytes, .. } => {
-                json.tell(torrent, "ready", json!({ "have": have, "total": total }));
-                if have < total && have > 0 {
-                    self.progress
-                        .note(&format!("{name}: {have} of {total} pieces are here already"));
-                }
-                transfer.ready(have_bytes, total_bytes);
-                if have == total {
-                    self.completed(at);
-                }
-            }
-            Event::Piece { piece, .. } => {
-                json.tell(torrent, "piece", json!({ "piece": piece.get() }));
-            }
-            Event::Peer { addr, change, .. } => {
-                json.tell(torrent, "peer", super::events::peer(addr, &change));
-            }
-            Event::Complete { .. } => self.completed(at),
-            Event::Failed { error, .. } => transfer.outcome = Some(failure(&error)),
-            Event::Stopped { .. } => transfer.ended = true,
-            Event::BadPiece { piece, .. } => {
-                log::info!("{name}: piece {piece} failed its hash and is fetched again");
-            }
-            Event::Banned { ip, .. } => warn(format!("{ip} sent false data and is banned")),
-            Event::Announced { url, peers, warning, .. } => {
-                let url = text::escape(&url);
-                log::info!("{name}: tracker {url}: {peers} peers");
-                if let Some(warning) = warning {
-                    warn(format!("tracker {url} says: {}", text::escape(&warning)));
-                }
-            }
-            Event::TrackerFailed { url, error, .. } => {
-                warn(format!("tracker {}: {}", text::escape(&url), text::escape(&error)));
-            }
-            _ => {}
+    /// Shows how the torrents stand.
+    pub(super) fn show(&mut self) {
+        let rows: Vec<&Row> = self.transfers.iter().map(|transfer| &transfer.row).collect();
+        match rows.as_slice() {
+            [] => {}
+            [only] => self.progress.one(only),
+            rows => self.progress.several(&self.together(), rows),
         }
     }
 
-    /// It can't go on, by a fault that the session does not see, unless that only comes of leaving.
-    fn fail(&mut self, at: usize, failure: Failure) {
+    /// What all torrents are called together.
+    fn together(&self) -> String {
+        let done = self.transfers.iter().filter(|transfer| transfer.complete.is_some()).count();
+        let all = text::count(self.transfers.len(), "torrent");
+        if done > 0 { format!("{all}, {done} done") } else { all }
+    }
+
+    /// A torrent can't go on, by a fault that the session does not see, unless that only comes of
+    /// leaving.
+    pub(super) fn fail(&mut self, at: usize, failure: &Failure) {
         let Some(transfer) = self.transfers.get_mut(at) else { return };
-        if !transfer.interrupted {
-            transfer.outcome.get_or_insert(failure);
+        if !transfer.interrupted && !transfer.failed {
+            transfer.failed = true;
+            self.verdict.failed(&transfer.info_hash, failure);
         }
         self.session.stop_one(transfer.id);
     }
 
-    fn completed(&mut self, at: usize) {
+    /// A torrent needs no more of the session.
+    pub(super) fn leave(&mut self, at: usize) {
         let Some(transfer) = self.transfers.get_mut(at) else { return };
-        if transfer.complete.is_some() {
-            return;
-        }
-        transfer.complete = Some(Instant::now());
-        let facts = json!({ "path": transfer.path(), "length": transfer.total });
-        self.json.tell(&transfer.info_hash, "complete", facts);
-        self.hook.run(&transfer.facts());
-        if !matches!(self.seeding, When::AtOnce) {
-            let name = text::escape(&transfer.name);
-            self.progress.note(&format!("{name}: complete, seeding"));
-        } else if self.leave_at.is_none() {
+        if self.leave_at.is_none() {
             transfer.leaving = true;
             self.session.stop_one(transfer.id);
         }
     }
 
-    /// The last word: a line on stdout for each torrent, or why it failed. Gives the first failure.
+    /// The last words: what was transferred, and what did not end in time. Gives the worst failure.
     pub(super) fn finish(self, signals: &Receiver<()>) -> Result<(), Failure> {
-        let Self { transfers, progress, json, hook, leave_at, .. } = self;
-        drop(progress);
-        hook.wait(signals, leave_at);
-        let mut first = Ok(());
-        for transfer in transfers {
-            let info_hash = transfer.info_hash.clone();
-            let Err(failure) = transfer.finish(!json.are_on()) else { continue };
-            let facts =
-                json!({ "message": failure.to_string(), "exit_code": failure.code() as u8 });
-            json.tell(&info_hash, "error", facts);
-            if first.is_ok() {
-                first = Err(failure);
-            } else {
-                progress::write_line(&format!("error: {failure}"));
+        let Self { transfers, progress, mut verdict, orders, leave_at, .. } = self;
+        orders.hook.wait(signals, leave_at);
+        for transfer in transfers.iter().filter(|transfer| transfer.ended.is_none()) {
+            if let Some(failure) = transfer.unfinished() {
+                verdict.failed(&transfer.info_hash, &failure);
             }
         }
-        first
+        for line in summary::lines(&transfers) {
+            progress.note(&line);
+        }
+        drop(progress);
+        verdict.end()
     }
 }
 
 /// Which torrent an event is of.
-fn torrent_of(event: &Event) -> Option<TorrentId> {
+pub(super) fn torrent_of(event: &Event) -> Option<TorrentId> {
     match event {
         Event::Checking { torrent, .. }
         | Event::Metadata { torrent, .. }
@@ -321,7 +309,7 @@ fn torrent_of(event: &Event) -> Option<TorrentId> {
         | Event::TrackerFailed { torrent, .. }
         | Event::Complete { torrent }
         | Event::Failed { torrent, .. }
-        | Event::Stopped { torrent } => Some(*torrent),
+        | Event::Stopped { torrent, .. } => Some(*torrent),
         _ => None,
     }
 }

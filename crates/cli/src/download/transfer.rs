@@ -10,7 +10,8 @@ use super::hook::Facts;
 use super::stall::Watch;
 use super::wish::Wish;
 use crate::exit::{Code, Failure};
-use crate::{output, source, text};
+use crate::progress::{Row, Stage};
+use crate::{source, text};
 
 /// When to leave a torrent that is complete.
 #[derive(Clone, Copy)]
@@ -25,13 +26,14 @@ pub(super) enum When {
 
 pub(super) struct Transfer {
     pub(super) id: TorrentId,
-    pub(super) name: String,
+    /// What the user named it by, safe to print.
+    pub(super) argument: String,
     pub(super) info_hash: String,
     /// The magnet it is as long as its torrent is not known, and what is wanted of it then.
     pub(super) magnet: Option<Box<(Magnet, Wish)>>,
     dir: PathBuf,
-    /// Bytes that are wanted.
-    pub(super) total: u64,
+    /// What it is called, and how it stands.
+    pub(super) row: Row,
     started: Instant,
     /// Bytes that were there already.
     at_start: u64,
@@ -40,71 +42,103 @@ pub(super) struct Transfer {
     pub(super) watch: Watch,
     /// It was told to stop since it is done.
     pub(super) leaving: bool,
-    pub(super) ended: bool,
+    /// Since when it is over.
+    pub(super) ended: Option<Instant>,
     /// The user does not want to wait for it. It may still turn out to be complete: that may have
     /// happened before, and be told after.
     pub(super) interrupted: bool,
-    /// Why it failed.
-    pub(super) outcome: Option<Failure>,
+    /// It failed, and that was told.
+    pub(super) failed: bool,
 }
 
 impl Transfer {
-    pub(super) fn new(id: TorrentId, torrent: &Metainfo, dir: PathBuf) -> Self {
+    pub(super) fn new(id: TorrentId, argument: &str, torrent: &Metainfo, dir: PathBuf) -> Self {
         let info_hash = torrent.info_hash().map(|hash| hash.to_string()).unwrap_or_default();
-        Self {
-            total: torrent.total_len(),
-            ..Self::unknown(id, torrent.name().to_owned(), info_hash, dir)
-        }
+        let row = Row::new(torrent.name(), torrent.total_len());
+        Self { argument: argument.to_owned(), ..Self::unknown(id, row, info_hash, dir) }
     }
 
     /// A magnet.
-    pub(super) fn of_magnet(id: TorrentId, magnet: Magnet, wish: Wish) -> Self {
-        let name = source::magnet_name(&magnet);
+    pub(super) fn of_magnet(id: TorrentId, argument: &str, magnet: Magnet, wish: Wish) -> Self {
+        let row = Row::new(&source::magnet_name(&magnet), 0);
         let info_hash = magnet.info_hash.map(|hash| hash.to_string()).unwrap_or_default();
         let dir = wish.dir();
-        Self { magnet: Some(Box::new((magnet, wish))), ..Self::unknown(id, name, info_hash, dir) }
+        let argument = argument.to_owned();
+        let magnet = Some(Box::new((magnet, wish)));
+        Self { argument, magnet, ..Self::unknown(id, row, info_hash, dir) }
     }
 
-    fn unknown(id: TorrentId, name: String, info_hash: String, dir: PathBuf) -> Self {
+    fn unknown(id: TorrentId, row: Row, info_hash: String, dir: PathBuf) -> Self {
         Self {
             id,
-            name,
+            argument: String::new(),
             info_hash,
             magnet: None,
             dir,
-            total: 0,
+            row,
             started: Instant::now(),
             at_start: 0,
             complete: None,
             watch: Watch::default(),
             leaving: false,
-            ended: false,
+            ended: None,
             interrupted: false,
-            outcome: None,
+            failed: false,
         }
     }
 
     /// The torrent of a magnet is known now.
     pub(super) fn known(&mut self, torrent: &Metainfo) {
-        torrent.name().clone_into(&mut self.name);
-        self.total = torrent.total_len();
+        torrent.name().clone_into(&mut self.row.name);
+        self.row.total = torrent.total_len();
+    }
+
+    /// What it is called, safe to print.
+    pub(super) fn shown(&self) -> String {
+        text::escape(&self.row.name).into_owned()
     }
 
     /// Its file, or the folder of its files.
     pub(super) fn path(&self) -> PathBuf {
-        self.dir.join(&self.name)
+        self.dir.join(&self.row.name)
     }
 
     pub(super) fn facts(&self) -> Facts<'_> {
         let dir: &Path = &self.dir;
-        Facts { name: &self.name, info_hash: &self.info_hash, dir, bytes: self.total }
+        Facts { name: &self.row.name, info_hash: &self.info_hash, dir, bytes: self.row.total }
     }
 
     /// What is on disk is known, and it begins.
     pub(super) fn ready(&mut self, have_bytes: u64, total_bytes: u64) {
         self.started = Instant::now();
         self.at_start = have_bytes;
-        self.total = total_bytes;
+        (self.row.have, self.row.total) = (have_bytes, total_bytes);
+        self.row.stage = Stage::Downloading;
+    }
+
+    /// All that is wanted is here.
+    pub(super) fn completed(&mut self) {
+        self.complete = Some(Instant::now());
+        self.row.have = self.row.total;
+        self.row.stage = Stage::Seeding;
+    }
+
+    /// It is over.
+    pub(super) fn stopped(&mut self, downloaded: u64, uploaded: u64) {
+        self.ended = Some(Instant::now());
+        self.row.over(downloaded, uploaded);
+    }
+
+    /// How long it took, or has taken so far, to fetch what was missing.
+    pub(super) fn downloading_for(&self) -> Duration {
+        let until = self.complete.or(self.ended).unwrap_or_else(Instant::now);
+        until.saturating_duration_since(self.started)
+    }
+
+    /// How long it has been talking to peers.
+    pub(super) fn running_for(&self) -> Duration {
+        let until = self.ended.unwrap_or_else(Instant::now);
+        until.saturating_duration_since(self.started)
     }
 
     /// Whether it has seeded long enough, or given enough back.
@@ -118,60 +152,83 @@ impl Transfer {
                     clippy::cast_precision_loss,
                     reason = "a ratio needs no more than a few digits"
                 )]
-                let shared = |ratio| now.stats.uploaded as f64 >= ratio * self.total as f64;
+                let shared = |ratio| now.stats.uploaded as f64 >= ratio * self.row.total as f64;
                 time.is_some_and(|time| lasted >= time) || ratio.is_some_and(shared)
             }
         }
     }
 
-    /// A line on stdout if `spoken`, or why it failed.
-    pub(super) fn finish(self, spoken: bool) -> Result<(), Failure> {
-        if let Some(failure) = self.outcome {
-            return Err(failure);
+    /// The line that says that it is complete, and what it took if anything was missing.
+    pub(super) fn completion(&self, seeding: bool) -> String {
+        let (name, size) = (self.shown(), text::bytes(self.row.total));
+        let fetched = self.row.total.saturating_sub(self.at_start);
+        let took = self.downloading_for();
+        let took = || format!("in {}{}", text::duration(took), mean(fetched, took));
+        match (fetched > 0, seeding) {
+            (false, false) => format!("{name}: complete, {size}"),
+            (false, true) => format!("{name}: complete, seeding {size}"),
+            (true, false) => format!("{name}: complete, {size} {}", took()),
+            (true, true) => format!("{name}: complete, {size} {}, seeding", took()),
         }
-        let name = text::escape(&self.name);
-        let Some(complete) = self.complete else {
-            let (code, message) = match (self.interrupted, self.magnet) {
-                (true, Some(_)) => {
-                    (Code::Unfinished, format!("stopped before the metadata of {name} was here"))
-                }
-                (true, None) => (Code::Unfinished, format!("stopped before {name} was complete")),
-                (false, _) => (Code::Other, format!("{name} ended before it was complete")),
-            };
-            return Err(Failure::new(code, message));
-        };
-        if !spoken {
-            return Ok(());
-        }
-        let fetched = self.total.saturating_sub(self.at_start);
-        output::text(|out| {
-            write!(out, "{name}: complete, {}", text::bytes(self.total))?;
-            if fetched > 0 {
-                let took = complete.saturating_duration_since(self.started);
-                write!(out, " in {}", text::duration(took))?;
-            }
-            writeln!(out)
-        })
     }
+
+    /// Why it is over before it was complete; `None` if it is complete, or that was told.
+    pub(super) fn unfinished(&self) -> Option<Failure> {
+        if self.complete.is_some() || self.failed {
+            return None;
+        }
+        let name = self.shown();
+        let (code, message) = match (self.interrupted, &self.magnet) {
+            (true, Some(_)) => {
+                (Code::Unfinished, format!("stopped before the metadata of {name} was here"))
+            }
+            (true, None) => (Code::Unfinished, format!("stopped before {name} was complete")),
+            (false, _) => (Code::Other, format!("{name} ended before it was complete")),
+        };
+        Some(Failure::new(code, message))
+    }
+}
+
+/// The mean rate in brackets, unless it took no time that could be measured.
+pub(super) fn mean(bytes: u64, took: Duration) -> String {
+    let rate = u128::from(bytes).saturating_mul(1000).checked_div(took.as_millis());
+    let rate = rate.map(|rate| text::rate(u64::try_from(rate).unwrap_or(u64::MAX)));
+    rate.map(|rate| format!(" ({rate})")).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn transfer() -> Transfer {
+        Transfer::unknown(TorrentId(1), Row::new("a", 2048), String::new(), PathBuf::new())
+    }
+
     #[test]
     fn what_was_complete_before_the_user_left_is_complete() {
-        let transfer = || Transfer {
-            interrupted: true,
-            ..Transfer::unknown(TorrentId(1), "a".into(), String::new(), PathBuf::new())
-        };
-        let failure = transfer().finish(false).unwrap_err();
+        let mut transfer = Transfer { interrupted: true, ..transfer() };
+        let failure = transfer.unfinished().unwrap();
         assert_eq!(failure.code() as u8, Code::Unfinished as u8);
         assert_eq!(failure.to_string(), "stopped before a was complete");
         // Told after the signal, since the two come by different ways.
-        let complete = Transfer { complete: Some(Instant::now()), ..transfer() };
-        assert!(complete.finish(false).is_ok());
-        let failed = Some(Failure::new(Code::DiskFull, "no room"));
-        assert!(Transfer { outcome: failed, ..transfer() }.finish(false).is_err());
+        transfer.completed();
+        assert!(transfer.unfinished().is_none());
+    }
+
+    #[test]
+    fn a_failure_is_told_once() {
+        assert!(Transfer { failed: true, ..transfer() }.unfinished().is_none());
+    }
+
+    #[test]
+    fn completion_tells_bytes_time_and_mean_rate() {
+        let mut transfer = transfer();
+        transfer.ready(2048, 2048);
+        transfer.completed();
+        assert_eq!(transfer.completion(false), "a: complete, 2.00 KiB");
+        assert_eq!(transfer.completion(true), "a: complete, seeding 2.00 KiB");
+        transfer.ready(1024, 2048);
+        transfer.complete = transfer.started.checked_add(Duration::from_secs(2));
+        assert_eq!(transfer.completion(false), "a: complete, 2.00 KiB in 2s (512 B/s)");
     }
 }

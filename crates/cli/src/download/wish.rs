@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use metainfo::{Magnet, Metainfo};
 use session::{AddOptions, Allocation};
 
-use crate::args::Download;
+use crate::args::{Download, Seed};
 use crate::exit::{Code, Failure};
-use crate::source::Source;
-use crate::{dash, save, source, text};
+use crate::{dash, fetch, save, source, text};
 
 use super::select;
 
@@ -22,13 +21,16 @@ pub(super) struct Wish {
 }
 
 impl Wish {
-    pub(super) fn new(args: &Download, sources: &[Source]) -> Result<Self, Failure> {
+    pub(super) fn new(args: &Download) -> Result<Self, Failure> {
         let mut options = super::options(&args.target, &args.network);
         options.sequential = args.sequential;
         if args.sparse {
             options.allocation = Allocation::Sparse;
         }
-        let magnets = sources.iter().filter(|source| matches!(source, Source::Magnet(_))).count();
+        let may_be_magnet = |path: &&PathBuf| {
+            source::magnet_uri(path).is_some() || path.to_str().is_some_and(fetch::is_url)
+        };
+        let magnets = args.torrents.iter().filter(may_be_magnet).count();
         if let Some(path) = &args.save_torrent {
             let refused = |why| {
                 let message = format!("--save-torrent {}: {why}", text::path(path));
@@ -43,6 +45,13 @@ impl Wish {
         }
         let (selections, save) = (args.selections.clone(), args.save_torrent.clone());
         Ok(Self { options, selections, save })
+    }
+
+    /// To seed what is there, all of it.
+    pub(super) fn to_seed(args: &Seed) -> Self {
+        let mut options = super::options(&args.target, &args.network);
+        options.require_complete = true;
+        Self { options, selections: Vec::new(), save: None }
     }
 
     /// What the session is told of a torrent, perhaps one that a magnet led to. What the command line

@@ -1,0 +1,106 @@
+//! What the user is told of each event of a torrent, when it happens: a line for people, an object for
+//! programs. When to leave is decided in [`super::run`].
+
+use serde_json::json;
+use session::Event;
+
+use super::failure;
+use super::run::{Run, torrent_of};
+use super::transfer::When;
+use crate::progress::{self, Stage};
+use crate::{output, text};
+
+impl Run {
+    /// Tells an event, and does what it asks for.
+    pub(super) fn take(&mut self, event: Event) {
+        let Some(id) = torrent_of(&event) else { return };
+        let Some(at) = self.transfers.iter().position(|transfer| transfer.id == id) else { return };
+        let several = self.is_of_several();
+        let Some(transfer) = self.transfers.get_mut(at) else { return };
+        let (json, torrent) = (self.orders.json, Some(transfer.info_hash.as_str()));
+        let name = transfer.shown();
+        let warn = |message: String| {
+            let whose = if several { format!("{name}: ") } else { String::new() };
+            self.progress.note(&format!("warning: {whose}{message}"));
+            json.tell(torrent, "warning", json!({ "message": message }));
+        };
+        match event {
+            Event::Metadata { file, .. } => {
+                if let Err(failure) = self.begin(at, &file) {
+                    self.fail(at, &failure);
+                }
+            }
+            Event::Checking { done, total, .. } => {
+                json.tell(torrent, "checking", json!({ "done": done, "total": total }));
+                transfer.row.stage = Stage::Checking { done, total };
+                self.show();
+            }
+            Event::Ready { have, total, have_bytes, total_bytes, .. } => {
+                json.tell(torrent, "ready", json!({ "have": have, "total": total }));
+                if have < total && have > 0 {
+                    self.progress
+                        .note(&format!("{name}: {have} of {total} pieces are here already"));
+                }
+                transfer.ready(have_bytes, total_bytes);
+                if have == total {
+                    self.completed(at);
+                }
+            }
+            Event::Piece { piece, .. } => {
+                json.tell(torrent, "piece", json!({ "piece": piece.get() }));
+            }
+            Event::Peer { addr, change, .. } => {
+                json.tell(torrent, "peer", super::events::peer(addr, &change));
+            }
+            Event::Complete { .. } => self.completed(at),
+            Event::Failed { error, .. } => {
+                transfer.failed = true;
+                self.verdict.failed(&transfer.info_hash, &failure(&error).of(&name));
+            }
+            Event::Stopped { downloaded, uploaded, .. } => {
+                transfer.stopped(downloaded, uploaded);
+                if let Some(failure) = transfer.unfinished() {
+                    self.verdict.failed(&transfer.info_hash, &failure);
+                }
+            }
+            Event::BadPiece { piece, .. } => {
+                log::info!("{name}: piece {piece} failed its hash and is fetched again");
+            }
+            Event::Banned { ip, .. } => warn(format!("{ip} sent false data and is banned")),
+            Event::Announced { url, peers, warning, .. } => {
+                let url = text::escape(&url);
+                log::info!("{name}: tracker {url}: {peers} peers");
+                if let Some(warning) = warning {
+                    warn(format!("tracker {url} says: {}", text::escape(&warning)));
+                }
+            }
+            Event::TrackerFailed { url, error, .. } => {
+                warn(format!("tracker {}: {}", text::escape(&url), text::escape(&error)));
+            }
+            _ => {}
+        }
+    }
+
+    /// A torrent is complete: that is its result.
+    fn completed(&mut self, at: usize) {
+        let Some(transfer) = self.transfers.get_mut(at) else { return };
+        if transfer.complete.is_some() {
+            return;
+        }
+        transfer.completed();
+        let facts = json!({ "path": transfer.path(), "length": transfer.row.total });
+        self.orders.json.tell(Some(&transfer.info_hash), "complete", facts);
+        let seeding = !matches!(self.orders.seeding, When::AtOnce);
+        if !self.orders.json.are_on() {
+            let line = transfer.completion(seeding);
+            let told = progress::undisturbed(|| output::text(|out| writeln!(out, "{line}")));
+            if let Err(failure) = told {
+                self.verdict.failed(&transfer.info_hash, &failure);
+            }
+        }
+        self.orders.hook.run(&transfer.facts());
+        if !seeding {
+            self.leave(at);
+        }
+    }
+}
