@@ -20,7 +20,15 @@ pub(crate) fn run(args: &args::Edit, quiet: bool) -> Result<(), Failure> {
     let output = args.output.as_ref().unwrap_or(&args.torrent);
     let replace = args.force || args.output.is_none();
     save::check(output, replace)?;
-    let before = source::torrent_bytes(&args.torrent)?;
+    let file = source::torrent_bytes(&args.torrent)?;
+    if file.compressed && args.output.is_none() && !dash::is(&args.torrent) {
+        let shown = text::path(&args.torrent);
+        let message = format!(
+            "{shown}: what is compressed cannot be changed in its place; say with -o FILE where the changed torrent goes"
+        );
+        return Err(Failure::new(Code::BadOption, message));
+    }
+    let before = file.bytes;
     let torrent = source::parse(&args.torrent, &before)?;
     let edit = edit(&args.changes, &torrent)?;
     if edit == Edit::default() {

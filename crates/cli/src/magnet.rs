@@ -7,15 +7,19 @@ use serde::Serialize;
 
 use crate::args::{self, MagnetCommand};
 use crate::exit::Failure;
-use crate::{download, output, source, text};
+use crate::source::{self, Source};
+use crate::{download, output, text};
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Magnet, quiet: bool) -> Result<(), Failure> {
     match (&args.command, &args.torrent) {
         (Some(MagnetCommand::Resolve(args)), _) => download::resolve(args, quiet),
-        (Some(MagnetCommand::Show { uri, json }), _) => show(&source::magnet(uri)?, *json),
+        (Some(MagnetCommand::Show { uri, json }), _) => show(&source::only_magnet(uri)?, *json),
         (None, Some(torrent)) => {
-            let magnet = Magnet::of(&source::torrent(torrent)?);
+            let magnet = match source::any(torrent)? {
+                Source::Torrent(torrent) => Magnet::of(&torrent),
+                Source::Magnet(magnet) => *magnet,
+            };
             output::text(|out| writeln!(out, "{magnet}"))
         }
         // The command line's definition demands one of the two.
@@ -34,6 +38,7 @@ struct Description<'a> {
     web_seeds: &'a [String],
     peers: &'a [String],
     select: Vec<[u32; 2]>,
+    warnings: &'a [String],
 }
 
 fn show(magnet: &Magnet, json: bool) -> Result<(), Failure> {
@@ -49,6 +54,7 @@ fn show(magnet: &Magnet, json: bool) -> Result<(), Failure> {
         web_seeds: &magnet.web_seeds,
         peers: &magnet.peers,
         select: magnet.select.iter().map(|range| [*range.start(), *range.end()]).collect(),
+        warnings: &magnet.warnings,
     })
 }
 

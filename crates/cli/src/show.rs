@@ -98,6 +98,7 @@ impl<'a> Description<'a> {
             version: version(named),
             trackers: magnet.trackers.iter().map(|url| vec![url.as_str()]).collect(),
             web_seeds: &magnet.web_seeds,
+            warnings: &magnet.warnings,
             ..Self::default()
         }
     }

@@ -1,6 +1,10 @@
-//! Reading what the user named: a torrent file, its URL, stdin or a magnet URI, with an exit code
-//! for each way that can fail. Never keeps what it read.
+//! Reading what the user named: a torrent file, its URL, stdin, a magnet URI or an info-hash, with an
+//! exit code for each way that can fail. Never keeps what it read.
 
+mod content;
+mod gzip;
+
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -18,58 +22,123 @@ pub(crate) enum Source {
 
 /// What to call a magnet as long as its torrent is not known.
 pub(crate) fn magnet_name(magnet: &Magnet) -> String {
-    let hash = || magnet.info_hash.map(|hash| hash.to_string()).unwrap_or_default();
+    let v2 = || magnet.info_hash_v2.map(|hash| hash.to_string()).unwrap_or_default();
+    let hash = || magnet.info_hash.map_or_else(v2, |hash| hash.to_string());
     magnet.name.clone().unwrap_or_else(hash)
 }
 
-/// A magnet URI, or the torrent in a file or on stdin (`-`).
+/// A magnet URI, an info-hash, or what is in a file, behind a URL or on stdin (`-`): a torrent, or a
+/// magnet URI as text.
 pub(crate) fn any(source: &Path) -> Result<Source, Failure> {
-    match magnet_uri(source) {
-        Some(uri) => magnet(uri).map(|magnet| Source::Magnet(Box::new(magnet))),
-        None => torrent(source).map(|torrent| Source::Torrent(Box::new(torrent))),
+    if let Some(uri) = magnet_uri(source) {
+        return magnet(&uri).map(|magnet| Source::Magnet(Box::new(magnet)));
+    }
+    let file = torrent_bytes(source)?;
+    match magnet_in(source, &file.bytes)? {
+        Some(magnet) => Ok(Source::Magnet(Box::new(magnet))),
+        None => parse(source, &file.bytes).map(|torrent| Source::Torrent(Box::new(torrent))),
     }
 }
 
-/// The argument, if it is a magnet URI.
-pub(crate) fn magnet_uri(source: &Path) -> Option<&str> {
-    source.to_str().filter(|text| is_magnet(text))
+/// The argument, if it is a magnet URI, or an info-hash and not the name of a file.
+pub(crate) fn magnet_uri(source: &Path) -> Option<Cow<'_, str>> {
+    let text = source.to_string_lossy();
+    let is_one = content::begins_as_magnet(&text)
+        || (Magnet::of_bare_hash(&text).is_some() && !source.exists());
+    is_one.then_some(text)
 }
 
-/// The magnet URI's parts.
-pub(crate) fn magnet(uri: &str) -> Result<Magnet, Failure> {
-    Magnet::parse(uri).map_err(|error| Failure::new(Code::BadMagnet, error.to_string()))
+/// The parts of a magnet URI that is an argument, or the text of a file or of stdin (`-`).
+pub(crate) fn only_magnet(source: &Path) -> Result<Magnet, Failure> {
+    let is_read = dash::is(source) || (magnet_uri(source).is_none() && source.exists());
+    if !is_read {
+        return magnet(&source.to_string_lossy());
+    }
+    magnet_in(source, &torrent_bytes(source)?.bytes)?.ok_or_else(|| {
+        let message = format!("{}: holds no magnet URI", dash::input(source));
+        Failure::new(Code::BadMagnet, message)
+    })
 }
 
-fn is_magnet(text: &str) -> bool {
-    text.get(.."magnet:".len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
+/// The magnet URI that is the text of a file; `None` if it is something else.
+fn magnet_in(path: &Path, bytes: &[u8]) -> Result<Option<Magnet>, Failure> {
+    let Some(text) = content::magnet(bytes) else { return Ok(None) };
+    if text.trim().lines().nth(1).is_some() {
+        let shown = dash::input(path);
+        let message =
+            format!("{shown}: several lines, where one magnet URI is needed; name each of them");
+        return Err(Failure::new(Code::BadMagnet, message));
+    }
+    magnet(&text).map(Some)
 }
 
-/// The torrent in the file at `path`, or on stdin (`-`).
+/// The magnet URI's parts; what of it was left out is told.
+fn magnet(uri: &str) -> Result<Magnet, Failure> {
+    let magnet =
+        Magnet::parse(uri).map_err(|error| Failure::new(Code::BadMagnet, error.to_string()))?;
+    for warning in &magnet.warnings {
+        log::warn!("{warning}");
+    }
+    Ok(magnet)
+}
+
+/// The torrent in the file at `path`, behind a URL, or on stdin (`-`).
 pub(crate) fn torrent(path: &Path) -> Result<Metainfo, Failure> {
-    parse(path, &torrent_bytes(path)?)
+    parse(path, &torrent_bytes(path)?.bytes)
 }
 
 /// The torrent that `bytes`, read from `path`, are.
 pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Metainfo, Failure> {
     let shown = dash::input(path);
-    if bytes.is_empty() {
-        return Err(Failure::new(Code::BadBencode, format!("{shown}: empty, so not a torrent")));
-    }
-    let torrent = Metainfo::from_bytes(bytes)
-        .map_err(|error| Failure::new(code(&error), format!("{shown}: {error}")))?;
+    let torrent = Metainfo::from_bytes(bytes).map_err(|error| {
+        // What it is says more than where bencode ends in it.
+        match content::described(bytes).filter(|_| error.kind() == ErrorKind::Bencode) {
+            Some(what) => Failure::new(Code::BadBencode, format!("{shown}: {what}")),
+            None => Failure::new(code(&error), format!("{shown}: {error}")),
+        }
+    })?;
     for warning in torrent.warnings() {
         log::warn!("{shown}: {warning}");
     }
     Ok(torrent)
 }
 
-/// The bytes of a torrent file, as far as one can be long.
-pub(crate) fn torrent_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    read(path, MAX_TORRENT_LEN)?.ok_or_else(|| {
-        let limit = text::bytes(u64::try_from(MAX_TORRENT_LEN).unwrap_or(u64::MAX));
-        let message = format!("{}: longer than {limit}, so not a torrent", dash::input(path));
-        Failure::new(Code::BadTorrent, message)
-    })
+/// What a torrent file holds.
+pub(crate) struct TorrentFile {
+    /// Its bytes, unpacked.
+    pub(crate) bytes: Vec<u8>,
+    /// Whether they are compressed in the file.
+    pub(crate) compressed: bool,
+}
+
+/// The bytes of a torrent file, as far as one can be long; what gzip compressed is unpacked.
+pub(crate) fn torrent_bytes(path: &Path) -> Result<TorrentFile, Failure> {
+    if magnet_uri(path).is_some() {
+        let message = "a torrent file is needed, not a magnet URI; pieces-cli magnet resolve gets its torrent";
+        return Err(Failure::new(Code::BadTorrent, message));
+    }
+    let shown = dash::input(path);
+    if !dash::is(path) && path.is_dir() {
+        let message = format!(
+            "{shown}: a directory, not a torrent; pieces-cli create makes a torrent of what is in it"
+        );
+        return Err(Failure::new(Code::Io, message));
+    }
+    let limit = text::bytes(u64::try_from(MAX_TORRENT_LEN).unwrap_or(u64::MAX));
+    let too_long = |what: &str| {
+        Failure::new(Code::BadTorrent, format!("{shown}: {what} {limit}, so not a torrent"))
+    };
+    let read = read(path, MAX_TORRENT_LEN)?.ok_or_else(|| too_long("longer than"))?;
+    if !gzip::is(&read) {
+        return Ok(TorrentFile { bytes: read, compressed: false });
+    }
+    let unpacked = gzip::unpack(&read, MAX_TORRENT_LEN).map_err(|error| {
+        let message = format!("{shown}: compressed with gzip and damaged: {error}");
+        Failure::new(Code::BadBencode, message)
+    })?;
+    let bytes =
+        unpacked.ok_or_else(|| too_long("compressed with gzip, and unpacked longer than"))?;
+    Ok(TorrentFile { bytes, compressed: true })
 }
 
 /// The bytes of a file, of what a URL answers, or of stdin (`-`); `None` if there are more than

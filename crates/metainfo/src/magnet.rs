@@ -1,17 +1,17 @@
-//! Magnet URIs, taken apart and put together (BEP 9, BEP 53).
+//! Magnet URIs: what one says, and how one is written (BEP 9, BEP 53). Taking one apart is `parse`.
 //! It never resolves, connects or decides anything; addresses stay text.
+
+mod parse;
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use data_encoding::BASE32;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::create::outer;
 use crate::error::{Error, ErrorKind};
 use crate::hash::{InfoHash, InfoHashV2};
 use crate::metainfo::Metainfo;
-use crate::path::sanitise_for_terminal;
 
 #[cfg(test)]
 mod tests;
@@ -55,43 +55,28 @@ pub struct Magnet {
     pub peers: Vec<String>,
     /// `so`: the files to fetch, by index counted from 0; empty means all (BEP 53).
     pub select: Vec<RangeInclusive<u32>>,
+    /// What of the URI was left out, and why: safe to show, at most about a hundred lines. It is no
+    /// part of the URI, and [`Display`](fmt::Display) does not write it.
+    pub warnings: Vec<String>,
 }
 
 impl Magnet {
-    /// Takes a magnet URI apart. Parameters that nobody here knows are skipped.
+    /// Takes a magnet URI apart; blanks, quotes or brackets may stand around it. An info-hash alone, as
+    /// 40 hex digits or 32 letters of base32, is the URI that names it and nothing else; so are 64 hex
+    /// digits, of version 2.
+    ///
+    /// A part that makes no sense is left out with a [warning](Self::warnings), and parameters that
+    /// nobody here knows are skipped.
     ///
     /// # Errors
-    /// [`ErrorKind::Magnet`], naming the parameter at fault; also when no parameter names a
-    /// torrent.
+    /// [`ErrorKind::Magnet`] when there is no parameter that names a torrent, and when it is too long.
     pub fn parse(uri: &str) -> Result<Self, Error> {
-        if uri.len() > MAX_MAGNET_LEN {
-            return Err(fault(format!("longer than {MAX_MAGNET_LEN} bytes")));
-        }
-        let query = uri
-            .get(.."magnet:?".len())
-            .filter(|scheme| scheme.eq_ignore_ascii_case("magnet:?"))
-            .and_then(|scheme| uri.strip_prefix(scheme))
-            .ok_or_else(|| fault("does not begin with \"magnet:?\""))?;
-        let mut magnet = Self::default();
-        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
-            let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            // Several of a kind may be numbered: `tr.1`, `xt.2`.
-            let key = key.trim_end_matches(|c: char| c.is_ascii_digit());
-            let value = decode(value)?;
-            match key.strip_suffix('.').unwrap_or(key).to_ascii_lowercase().as_str() {
-                "xt" => magnet.topic(&value)?,
-                "dn" if !value.is_empty() => magnet.name = Some(value),
-                "tr" if !value.is_empty() => add(&mut magnet.trackers, value),
-                "ws" if !value.is_empty() => add(&mut magnet.web_seeds, value),
-                "x.pe" => add(&mut magnet.peers, peer(value)?),
-                "so" => magnet.select.append(&mut selection(&value)?),
-                _ => {}
-            }
-        }
-        if magnet.info_hash.is_none() && magnet.info_hash_v2.is_none() {
-            return Err(fault("no parameter \"xt=urn:btih:\" or \"xt=urn:btmh:\" names a torrent"));
-        }
-        Ok(magnet)
+        parse::uri(uri)
+    }
+
+    /// The URI of a bare info-hash, if the text is one; see [`parse`](Self::parse).
+    pub fn of_bare_hash(text: &str) -> Option<Self> {
+        parse::bare_hash(text)
     }
 
     /// The URI of a torrent, with its trackers and web seeds.
@@ -104,6 +89,7 @@ impl Magnet {
             web_seeds: torrent.web_seeds().to_vec(),
             peers: Vec::new(),
             select: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -117,8 +103,13 @@ impl Magnet {
         if self.info_hash != Some(InfoHash::of(info)) {
             return Err(Error::new(ErrorKind::BadHash, "the metadata has another info-hash"));
         }
-        let document = bencode::decode_lenient(info)
-            .map_err(|error| Error::new(ErrorKind::Bencode, format!("metadata: {error}")))?;
+        let refused =
+            |why: &dyn fmt::Display| Error::new(ErrorKind::Bencode, format!("metadata: {why}"));
+        let document = bencode::decode_lenient(info).map_err(|error| refused(&error))?;
+        if !document.rest().is_empty() {
+            // The hash is over them too, and they have no place in a torrent file.
+            return Err(refused(&"bytes after the info dictionary"));
+        }
         let tiers: Vec<Vec<String>> = self.trackers.iter().map(|url| vec![url.clone()]).collect();
         Ok(bencode::encode_dict(|torrent| {
             outer::trackers(torrent, &tiers);
@@ -126,110 +117,6 @@ impl Magnet {
             torrent.verbatim("info", document.root());
         }))
     }
-
-    /// One `xt`. Topics of other networks are skipped.
-    fn topic(&mut self, urn: &str) -> Result<(), Error> {
-        if let Some(hash) = strip_prefix(urn, "urn:btih:") {
-            set(&mut self.info_hash, btih(hash)?)
-        } else if let Some(hash) = strip_prefix(urn, "urn:btmh:") {
-            set(&mut self.info_hash_v2, btmh(hash)?)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-fn fault(what: impl fmt::Display) -> Error {
-    Error::new(ErrorKind::Magnet, format!("magnet URI: {what}"))
-}
-
-/// Percent-decoded text; `+` is a space, as forms write it.
-fn decode(value: &str) -> Result<String, Error> {
-    let spaced = value.replace('+', " ");
-    let text = percent_decode_str(&spaced).decode_utf8();
-    text.map(|text| text.trim().to_owned())
-        .map_err(|_| fault(format_args!("\"{}\" is not UTF-8", sanitise_for_terminal(value))))
-}
-
-/// Without a prefix in any case.
-fn strip_prefix<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
-    let start = text.get(..prefix.len())?;
-    if start.eq_ignore_ascii_case(prefix) { text.get(prefix.len()..) } else { None }
-}
-
-fn add(list: &mut Vec<String>, value: String) {
-    if !list.contains(&value) {
-        list.push(value);
-    }
-}
-
-fn set<H: PartialEq>(slot: &mut Option<H>, hash: H) -> Result<(), Error> {
-    match slot {
-        Some(other) if *other != hash => Err(fault("it names two different torrents")),
-        _ => {
-            *slot = Some(hash);
-            Ok(())
-        }
-    }
-}
-
-fn btih(text: &str) -> Result<InfoHash, Error> {
-    let bytes: Option<[u8; 20]> = match text.len() {
-        40 => text.parse::<InfoHash>().ok().map(|hash| *hash.as_bytes()),
-        32 => BASE32
-            .decode(text.to_ascii_uppercase().as_bytes())
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok()),
-        _ => None,
-    };
-    bytes
-        .map(InfoHash::from)
-        .ok_or_else(|| fault("xt: a btih is 40 hex digits or 32 letters of base32"))
-}
-
-fn btmh(text: &str) -> Result<InfoHashV2, Error> {
-    text.strip_prefix(SHA256_MULTIHASH)
-        .and_then(|digest| digest.parse().ok())
-        .ok_or_else(|| fault("xt: a btmh is \"1220\" and 64 hex digits"))
-}
-
-/// A peer's address, checked for shape only.
-fn peer(text: String) -> Result<String, Error> {
-    let fits = text.rsplit_once(':').is_some_and(|(host, port)| {
-        let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let host_fits = match literal {
-            Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => {
-                !host.is_empty()
-                    && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '.' | '_'))
-            }
-        };
-        host_fits && port.parse::<u16>().is_ok_and(|port| port > 0)
-    });
-    if fits {
-        return Ok(text);
-    }
-    let shown = sanitise_for_terminal(&text);
-    Err(fault(format_args!("x.pe: \"{shown}\" is not host:port")))
-}
-
-/// `0,2,4-6`
-fn selection(text: &str) -> Result<Vec<RangeInclusive<u32>>, Error> {
-    text.split(',')
-        .map(|part| {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let range = number(first).zip(number(last)).filter(|(first, last)| first <= last);
-            range.map(|(first, last)| first..=last).ok_or_else(|| {
-                let shown = sanitise_for_terminal(part);
-                fault(format_args!("so: \"{shown}\" is not a file number or a range of them"))
-            })
-        })
-        .collect()
-}
-
-/// Digits only: `parse` alone would take a sign too.
-fn number(text: &str) -> Option<u32> {
-    text.chars().all(|c| c.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 impl std::str::FromStr for Magnet {

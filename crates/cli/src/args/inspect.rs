@@ -53,8 +53,8 @@ pub(crate) enum MagnetCommand {
     /// Take a magnet URI apart
     #[command(after_help = "Example: pieces-cli magnet show 'magnet:?xt=urn:btih:...' --json")]
     Show {
-        /// The magnet URI, in quotes
-        uri: String,
+        /// The magnet URI, in quotes; an info-hash; a file that holds one, or - for stdin
+        uri: PathBuf,
         /// One JSON object on stdout (see docs/json.md)
         #[arg(long)]
         json: bool,
@@ -64,8 +64,8 @@ pub(crate) enum MagnetCommand {
 /// `pieces-cli magnet resolve`.
 #[derive(Debug, Args)]
 pub(crate) struct Resolve {
-    /// The magnet URI, in quotes
-    pub(crate) uri: String,
+    /// The magnet URI, in quotes; an info-hash; a file that holds one, or - for stdin
+    pub(crate) uri: PathBuf,
     /// Where the torrent goes; - for stdout
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,

@@ -18,7 +18,7 @@ const LIMITS: Limits = Limits { max_download: None, max_upload: None, max_peers:
 
 /// Runs the command.
 pub(crate) fn resolve(args: &Resolve, quiet: bool) -> Result<(), Failure> {
-    let magnet = source::magnet(&args.uri)?;
+    let magnet = source::only_magnet(&args.uri)?;
     save::check(&args.output, args.force)?;
     let signals = signals();
     let config: Config = config(&args.network, &LIMITS);

@@ -49,7 +49,7 @@ fn a_url_that_gives_no_torrent_says_why() {
     let broken = serve(|_| response("500 Internal Server Error", b"no"));
     run(["show", &broken]).refused(6, "HTTP status 500");
     let page = serve(|_| response("200 OK", b"<html>"));
-    run(["show", &page]).refused(25, "bencode");
+    run(["show", &page]).refused(25, "some.torrent: this is a web page, not a torrent;");
     let circle = serve(|own| response(&format!("302 Found\r\nLocation: http://{own}/"), b""));
     run(["show", &circle]).refused(6, "redirect");
     let cut = serve(|_| b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nd4:".to_vec());

@@ -53,22 +53,29 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> End
     run_with(arguments, b"", &[])
 }
 
+/// The same in a folder.
+pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Ended {
+    finish(command(arguments).current_dir(folder), b"")
+}
+
 /// The same with bytes on stdin and variables in the environment.
 pub(crate) fn run_with(
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     stdin: &[u8],
     environment: &[(&str, &str)],
 ) -> Ended {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_pieces-cli"))
-        .args(arguments)
-        .env_remove("SOURCE_DATE_EPOCH")
-        .env_remove("RUST_LOG")
-        .envs(environment.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    finish(command(arguments).envs(environment.iter().copied()), stdin)
+}
+
+fn command(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pieces-cli"));
+    command.args(arguments).env_remove("SOURCE_DATE_EPOCH").env_remove("RUST_LOG");
+    command
+}
+
+fn finish(command: &mut Command, stdin: &[u8]) -> Ended {
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.spawn().unwrap();
     // It may have left without reading.
     let _ = child.stdin.take().unwrap().write_all(stdin);
     let ended = child.wait_with_output().unwrap();

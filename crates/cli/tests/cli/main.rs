@@ -10,6 +10,7 @@ mod fetch;
 mod kit;
 mod magnet;
 mod show;
+mod source;
 mod trackers;
 mod usage;
 mod verify;

@@ -141,6 +141,13 @@ fn magnet(seeds: &mut Seeds) {
     seeds.put("magnet", "base32", "magnet:?xt=urn:btih:AERUKZ4JVPG66AJDIVTYTK6N54ASGRLH");
     let hints = "tr.1=udp://a:1&tr.2=udp://b:2&ws=http://w/&x.pe=[::1]:6881&so=0,2-4";
     seeds.put("magnet", "hybrid", format!("MAGNET:?xt.1={v1}&xt.2={v2}&{hints}&x.pe=host:1"));
+    let escaped = "&amp;dn=a b&amp;tr.1=http://t/?a=1&#38;tr=udp://t:1";
+    seeds.put("magnet", "escaped", format!(" <magnet://?xt={v1}{escaped}>\r\n"));
+    let bad = "xt=urn:btih:12&dn=%ff&tr=%ff&x.pe=&x.pe=h&x.pe=h:0&so=1,x,3-2&so=&%ff=%ff&=&";
+    let other = "xt=urn:btih:ffffffffffffffffffffffffffffffffffffffff";
+    seeds.put("magnet", "bad-parts", format!("magnet:?{bad}&xt={v1}&{other}&{bad}"));
+    seeds.put("magnet", "bare", "AERUKZ4JVPG66AJDIVTYTK6N54ASGRLH\n");
+    seeds.put("magnet", "bare-v2", "5a".repeat(32));
 }
 
 fn torrents(seeds: &mut Seeds) -> Result<()> {
