@@ -12,11 +12,15 @@ use crate::read;
 #[cfg(test)]
 mod tests;
 
-/// The largest torrent file that is read: 64 MiB, which holds the hashes of [`MAX_PIECES`]
-/// pieces and the names of some hundred thousand files.
+/// The largest torrent file that is read: 256 MiB. The hashes of [`MAX_PIECES`] pieces take 40 MiB of
+/// it, the rest is room for the names of some millions of files; torrents of 92 MB are in use.
 ///
 /// [`MAX_PIECES`]: crate::MAX_PIECES
-pub const MAX_TORRENT_LEN: usize = 64 * 1024 * 1024;
+pub const MAX_TORRENT_LEN: usize = 256 * 1024 * 1024;
+
+/// The most values (integers, strings, lists, dictionaries) that a torrent file may hold: 16 million,
+/// which are some 2.5 million files, and take 192 MiB while it is read.
+pub(crate) const MAX_VALUES: usize = 16_000_000;
 
 /// A torrent: files with safe paths, piece hashes, trackers (BEP 3, 12, 19, 27, 47, 52).
 ///
