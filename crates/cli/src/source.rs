@@ -48,6 +48,20 @@ pub(crate) fn magnet_uri(source: &Path) -> Option<Cow<'_, str>> {
     is_one.then_some(text)
 }
 
+/// Whether the argument is a magnet URI, or may lead to one: a file that holds one does, and of what is
+/// behind a URL or on stdin it is not known yet.
+pub(crate) fn may_be_magnet(source: &Path) -> bool {
+    let holds_one = || {
+        let mut start = Vec::new();
+        let read = File::open(source).and_then(|file| file.take(1 << 10).read_to_end(&mut start));
+        read.is_ok() && content::magnet(&start).is_some()
+    };
+    dash::is(source)
+        || magnet_uri(source).is_some()
+        || source.to_str().is_some_and(fetch::is_url)
+        || (source.is_file() && holds_one())
+}
+
 /// The parts of a magnet URI that is an argument, or the text of a file or of stdin (`-`).
 pub(crate) fn only_magnet(source: &Path) -> Result<Magnet, Failure> {
     let is_read = dash::is(source) || (magnet_uri(source).is_none() && source.exists());

@@ -8,7 +8,7 @@ use session::{AddOptions, Allocation};
 
 use crate::args::{Download, Seed};
 use crate::exit::{Code, Failure};
-use crate::{dash, fetch, save, source, text};
+use crate::{dash, save, source, text};
 
 use super::select;
 
@@ -27,10 +27,7 @@ impl Wish {
         if args.sparse {
             options.allocation = Allocation::Sparse;
         }
-        let may_be_magnet = |path: &&PathBuf| {
-            source::magnet_uri(path).is_some() || path.to_str().is_some_and(fetch::is_url)
-        };
-        let magnets = args.torrents.iter().filter(may_be_magnet).count();
+        let magnets = args.torrents.iter().filter(|path| source::may_be_magnet(path)).count();
         if let Some(path) = &args.save_torrent {
             let refused = |why| {
                 let message = format!("--save-torrent {}: {why}", text::path(path));
