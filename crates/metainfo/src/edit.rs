@@ -1,11 +1,12 @@
 //! Changing what a torrent says beside its files.
 //! The bytes of `info` stay as they are unless something in it is to change.
 
-use bencode::{Decoder, DictEncoder, Value, encode_dict};
+use bencode::{DictEncoder, Value, encode_dict};
 
 use crate::create::outer;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::metainfo::Metainfo;
+use crate::read;
 
 #[cfg(test)]
 mod tests;
@@ -59,10 +60,7 @@ impl Edit {
             self.tiers.as_deref().unwrap_or_default(),
             self.web_seeds.as_deref().unwrap_or_default(),
         )?;
-        let document = Decoder::new()
-            .lenient()
-            .decode(torrent)
-            .map_err(|error| Error::new(ErrorKind::Bencode, error.to_string()))?;
+        let document = read::document(torrent)?;
         let info_changed = self.private.is_some_and(|private| private != before.is_private())
             || self.source.as_deref().is_some_and(|to| to != before.source().unwrap_or_default());
         let bytes = encode_dict(|to| {

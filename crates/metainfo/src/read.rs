@@ -8,7 +8,7 @@ mod outer;
 mod v1;
 mod v2;
 
-use bencode::{Decoder, Value};
+use bencode::{Decoder, Document, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind};
@@ -16,25 +16,28 @@ use crate::fields::{Fields, Place};
 use crate::file::File;
 use crate::hash::{InfoHash, InfoHashV2};
 use crate::layout::{Layout, MAX_PIECE_LENGTH};
-use crate::metainfo::{Hashes, MAX_TORRENT_LEN, Metainfo, Version};
+use crate::metainfo::{Hashes, MAX_TORRENT_LEN, MAX_VALUES, Metainfo, Version};
 use crate::path;
 use crate::warnings::Warnings;
 
 #[cfg(test)]
 mod tests;
 
-/// Reads a whole torrent file.
-pub(crate) fn torrent(bytes: &[u8]) -> Result<Metainfo, Error> {
+/// The values of a torrent file.
+pub(crate) fn document(bytes: &[u8]) -> Result<Document<'_>, Error> {
     if bytes.len() > MAX_TORRENT_LEN {
         return Err(Error::new(
             ErrorKind::TooLarge,
             format!("a torrent of {} bytes; the limit is {MAX_TORRENT_LEN}", bytes.len()),
         ));
     }
-    let document = Decoder::new()
-        .lenient()
-        .decode(bytes)
-        .map_err(|error| Error::new(ErrorKind::Bencode, error.to_string()))?;
+    let decoder = Decoder::new().lenient().max_tokens(MAX_VALUES);
+    decoder.decode(bytes).map_err(|error| Error::new(ErrorKind::Bencode, error.to_string()))
+}
+
+/// Reads a whole torrent file.
+pub(crate) fn torrent(bytes: &[u8]) -> Result<Metainfo, Error> {
+    let document = document(bytes)?;
     let top = Fields::new(document.root(), Place::Torrent)?;
     let mut warnings = Warnings::default();
     for oddity in document.oddities() {

@@ -70,7 +70,7 @@ fn what_is_no_magnet_is_refused() {
     }
     run(["show", "magnet:?xt=urn:btih:123"]).refused(27, "magnet");
     run_with(["magnet", "show", "-"], b"d4:infodee", &[]).refused(27, "stdin: holds no magnet URI");
-    for command in ["seed", "verify", "edit"] {
+    for command in ["verify", "edit"] {
         let words = "a torrent file is needed, not a magnet URI; pieces-cli magnet resolve";
         run([command, &format!("magnet:?xt=urn:btih:{HEX}")]).refused(26, words);
     }

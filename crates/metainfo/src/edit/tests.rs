@@ -1,6 +1,7 @@
 //! Edits keep what they are not about, above all the bytes of `info`.
 
 use super::*;
+use crate::ErrorKind;
 use crate::{Extras, NewFile, Plan, Version};
 
 /// A torrent with keys nobody knows, `info` not in order.
