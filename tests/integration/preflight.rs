@@ -111,3 +111,76 @@ fn what_was_synced_is_believed_unless_told_otherwise() {
     assert!(checked(&["--verify"]));
     stage.torrent.compare(&dir).unwrap();
 }
+
+#[test]
+fn what_the_system_refuses_is_told_with_path_reason_and_remedy() {
+    let torrent = Builder::new("album").file("a/song", 90_000).file("cover", 40_000).build();
+    let stage = Stage::with(torrent);
+    let dir = stage.dir("targets");
+    let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let write = |name: &str| fs::write(dir.join(name), "a file").unwrap();
+    let folder = |name: &str| fs::create_dir_all(dir.join(name)).unwrap();
+    // The target itself is a file; a file is in the place of the torrent's folder, or of one in it; a
+    // folder is in the place of a file. In /sys not even root may make anything.
+    write("file");
+    folder("taken");
+    write("taken/album");
+    folder("deep/album");
+    write("deep/album/a");
+    folder("full/album/cover");
+    let cases = [
+        (path("file"), "file: cannot open the folder: Not a directory; a file is where"),
+        (
+            path("file/below"),
+            "file/below: cannot look at the file system: Not a directory; a file is",
+        ),
+        (path("taken"), "taken/album/a/song: cannot look at it: Not a directory; a file is where"),
+        (path("deep"), "deep/album/a/song: cannot look at it: Not a directory; a file is where"),
+        (path("full"), "full/album/cover: is in the way: not a regular file; move it or choose"),
+        ("/sys".into(), "/sys/album: cannot create the folder: "),
+        ("/sys/new".into(), "/sys/new: cannot create the folder: "),
+    ];
+    for (target, words) in cases {
+        let download = Cli::download(&stage.file, target.as_ref()).unwrap().start().unwrap();
+        let status = download.wait_exit(PATIENCE).unwrap();
+        let error = download.output(Stream::Stderr);
+        let error = error.lines().find(|line| line.starts_with("error: album: ")).unwrap();
+        assert_eq!(status.code(), Some(17), "{error}");
+        assert!(error.contains(words) && error.contains("; "), "{error}");
+        assert!(!error.contains("os error"), "{error}");
+    }
+    assert!(stage.tracker.announces().is_empty());
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_the_way_out() {
+    let stage = Stage::new();
+    let taken = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let arguments = ["--bind", "127.0.0.1", "--port", &port.to_string()];
+    let download = Cli::new(["download"]).unwrap().arg(&stage.file).args(arguments);
+    let download = download.arg("-d").arg(stage.dir("target")).start().unwrap();
+    assert_eq!(download.wait_exit(PATIENCE).unwrap().code(), Some(6), "{}", download.log());
+    let words = format!(
+        "error: cannot listen on 127.0.0.1:{port}: the port is in use; choose another (see --port \
+         and --bind)\n"
+    );
+    assert_eq!(download.log(), words);
+}
+
+#[test]
+fn resume_state_that_cannot_be_kept_is_a_warning_with_its_path() {
+    let stage = Stage::new();
+    let seed = Seed::start(&stage.torrent, "seed").unwrap();
+    stage.tracker.add_peer(stage.torrent.info_hash(), seed.addr());
+    let dir = stage.dir("target");
+    let home = stage.dir("home");
+    fs::write(home.join("pieces"), "a file").unwrap();
+    let download = Cli::download(&stage.file, &dir).unwrap().env("XDG_STATE_HOME", &home);
+    let download = download.start().unwrap();
+    download.wait_success(PATIENCE).unwrap();
+    let log = download.log();
+    let told = log.lines().find(|line| line.contains("cannot save this for the next start: "));
+    assert!(told.is_some_and(|line| line.contains(".resume: ") && line.contains("; ")), "{log}");
+    stage.torrent.compare(&dir).unwrap();
+}

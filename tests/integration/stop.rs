@@ -118,7 +118,11 @@ fn nobody_seeds_from_a_folder_that_is_not_there() {
     let stage = Stage::new();
     let seed = Cli::seed(&stage.file, &stage.dir("here").join("not")).unwrap().start().unwrap();
     assert_eq!(seed.wait_exit(PATIENCE).unwrap().code(), Some(3), "{}", seed.log());
-    assert!(seed.log().contains("here/not: No such file"), "{}", seed.log());
+    assert!(
+        seed.log().contains("here/not: cannot open the folder: No such file"),
+        "{}",
+        seed.log()
+    );
 }
 
 #[test]

@@ -19,7 +19,8 @@ const CREATED_BY: &str = concat!("pieces-cli ", env!("CARGO_PKG_VERSION"));
 
 /// Runs the command.
 pub(crate) fn run(args: &Create, quiet: bool) -> Result<(), Failure> {
-    let place = args.path.canonicalize().map_err(|error| Failure::io(&args.path, &error))?;
+    let place =
+        args.path.canonicalize().map_err(|error| Failure::io("read it", &args.path, &error))?;
     let name = match &args.name {
         Some(name) => name.clone(),
         // A link's own name, but what `.` and `..` lead to.
@@ -52,7 +53,7 @@ struct Content {
 
 impl Content {
     fn find(args: &Create, place: &Path, name: String, output: &Path) -> Result<Self, Failure> {
-        let kind = place.metadata().map_err(|error| Failure::io(&args.path, &error))?;
+        let kind = place.metadata().map_err(|error| Failure::io("read it", &args.path, &error))?;
         let excludes = Excludes::new(&args.excludes)?;
         let (files, root) = if kind.is_dir() {
             let output = save::place(output);

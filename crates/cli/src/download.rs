@@ -51,7 +51,7 @@ pub(crate) fn download(args: &Download, quiet: bool) -> Result<(), Failure> {
 /// Runs `seed`.
 pub(crate) fn seed(args: &Seed, quiet: bool) -> Result<(), Failure> {
     let dir = &args.target.dir;
-    dir.metadata().map_err(|error| Failure::io(dir, &error))?;
+    dir.metadata().map_err(|error| Failure::io("open the folder", dir, &error))?;
     let orders = Orders {
         wish: Wish::to_seed(args),
         seeding: When::Later { ratio: None, time: None },
@@ -171,5 +171,10 @@ fn failure(error: &session::Error) -> Failure {
         },
         _ => Code::Other,
     };
-    Failure::new(code, text::escape(&error.to_string()))
+    let told = error.to_string();
+    let message = match error.kind() {
+        ErrorKind::Listen(..) => format!("{told} (see --port and --bind)"),
+        _ => text::escape(&told).into_owned(),
+    };
+    Failure::new(code, message)
 }

@@ -99,14 +99,15 @@ impl Failure {
         self.code
     }
 
-    /// The code of an I/O error on a file the user named.
-    pub(crate) fn io(path: &std::path::Path, error: &std::io::Error) -> Self {
+    /// What the system answered when we tried to `act` on a file that the user named.
+    pub(crate) fn io(act: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         let code = match error.kind() {
             std::io::ErrorKind::NotFound => Code::NotFound,
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Code::DiskFull,
             _ => Code::Io,
         };
-        Self::new(code, format!("{}: {}", dash::input(path), cause(error)))
+        let (path, why) = (dash::input(path), storage::explain(error));
+        Self::new(code, format!("{path}: cannot {act}: {}", text::escape(&why)))
     }
 
     /// What hashing files on disk reports.
@@ -124,12 +125,6 @@ impl Failure {
         };
         Self::new(code, message)
     }
-}
-
-/// What the system says, in words and without its number.
-fn cause(error: &std::io::Error) -> String {
-    let words = error.to_string();
-    words.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 impl fmt::Display for Failure {

@@ -71,7 +71,7 @@ fn run(command: &Command, quiet: bool) -> Result<(), Failure> {
             output::text(|out| out.write_all(&script))
         }
         Command::Man(args) => clap_mangen::generate_to(Cli::command(), &args.folder)
-            .map_err(|error| Failure::io(&args.folder, &error)),
+            .map_err(|error| Failure::io("write man pages into it", &args.folder, &error)),
     }
 }
 

@@ -20,15 +20,19 @@ pub(crate) fn check(path: &Path, replace: bool) -> Result<(), Failure> {
     }
     let shown = text::path(path);
     match std::fs::metadata(path) {
-        Ok(there) if !there.is_file() => {
-            Err(Failure::new(Code::BadOption, format!("{shown}: is there and not a regular file")))
-        }
+        Ok(there) if !there.is_file() => Err(Failure::new(
+            Code::BadOption,
+            format!("{shown}: is there and not a regular file; choose another name"),
+        )),
         Ok(_) if !replace => Err(taken(path)),
         Ok(_) => Ok(()),
         Err(_) => match folder(path).metadata() {
             Ok(folder) if folder.is_dir() => Ok(()),
-            Ok(_) => Err(Failure::new(Code::Io, format!("{shown}: its folder is not one"))),
-            Err(error) => Err(Failure::io(folder(path), &error)),
+            Ok(_) => Err(Failure::new(
+                Code::Io,
+                format!("{shown}: a file is where its folder has to be; choose another place"),
+            )),
+            Err(error) => Err(Failure::io("open the folder", folder(path), &error)),
         },
     }
 }
@@ -39,7 +43,7 @@ pub(crate) fn save(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Failu
     if dash::is(path) {
         return output::text(|out| out.write_all(bytes));
     }
-    let failed = |error: std::io::Error| Failure::io(path, &error);
+    let failed = |error: std::io::Error| Failure::io("write it", path, &error);
     let before = std::fs::metadata(path).ok();
     let target = match &before {
         Some(_) => path.canonicalize().map_err(failed)?,

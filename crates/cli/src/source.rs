@@ -158,7 +158,7 @@ pub(crate) fn torrent_bytes(path: &Path) -> Result<TorrentFile, Failure> {
 /// The bytes of a file, of what a URL answers, or of stdin (`-`); `None` if there are more than
 /// `limit`.
 pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Failure> {
-    let failed = |error| Failure::io(path, &error);
+    let failed = |error| Failure::io("read it", path, &error);
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     if dash::is(path) {

@@ -16,7 +16,7 @@ use crate::{dash, output, source, text};
 pub(crate) fn run(args: &Verify, quiet: bool) -> Result<(), Failure> {
     let torrent = source::torrent(&args.torrent)?;
     let dir = &args.target.dir;
-    dir.metadata().map_err(|error| Failure::io(dir, &error))?;
+    dir.metadata().map_err(|error| Failure::io("open the folder", dir, &error))?;
     let spec = Spec::to_verify(dir, &torrent).map_err(|error| {
         let failure = Failure::storage(&error);
         Failure::new(failure.code(), format!("{}: {failure}", dash::input(&args.torrent)))

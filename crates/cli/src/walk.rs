@@ -67,7 +67,7 @@ pub(crate) fn files(
             let message = format!("{}: nested too deep for a torrent", text::path(&folder));
             return Err(Failure::new(Code::BadOption, message));
         }
-        let failed = |error| Failure::io(&folder, &error);
+        let failed = |error| Failure::io("list the folder", &folder, &error);
         for entry in std::fs::read_dir(&folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let mut path = path.clone();
@@ -76,7 +76,7 @@ pub(crate) fn files(
             if excludes.leave_out(&path) || output == Some(&full) {
                 continue;
             }
-            let failed = |error| Failure::io(&full, &error);
+            let failed = |error| Failure::io("look at it", &full, &error);
             let kind = entry.file_type().map_err(failed)?;
             if kind.is_dir() {
                 folders.push((full, path));

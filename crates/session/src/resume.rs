@@ -273,7 +273,8 @@ impl Saver {
 /// Writes, or says that the next run will have to do without.
 fn save(path: &Path, bytes: &[u8]) {
     if let Err(error) = write(path, bytes) {
-        log::warn!("{}: cannot save this for the next time: {error}", path.display());
+        let why = storage::explain(&error);
+        log::warn!("{}: cannot save this for the next start: {why}", path.display());
     }
 }
 

@@ -237,7 +237,10 @@ impl Session {
         }
         let place = self.config.state_dir.as_ref().and_then(|folder| {
             Place::new(folder, start.entry.info_hash, &dir)
-                .inspect_err(|error| log::warn!("no resume state: {error}"))
+                .inspect_err(|error| {
+                    let (dir, why) = (dir.display(), storage::explain(error));
+                    log::warn!("{dir}: cannot tell what its resume state is called: {why}");
+                })
                 .ok()
         });
         let opening = Arc::new(Opening {

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Sender, unbounded};
 use metainfo::PieceIndex;
 
+use crate::advice::explain;
 use crate::backend::{Backend, Windows, reader};
 use crate::error::{Error, ErrorKind};
 use crate::job::{Done, Job, TorrentId};
@@ -214,6 +215,6 @@ fn send<B>(lane: &Sender<Message<B>>, message: Message<B>) {
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
     thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|error| {
-        Error::plain(ErrorKind::Io, format!("cannot start a disk thread: {error}"))
+        Error::plain(ErrorKind::Io, format!("cannot start a disk thread: {}", explain(&error)))
     })
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::advice::explain;
+
 /// What went wrong on disk, and where.
 ///
 /// [`Display`](fmt::Display) is one line that names the path; [`kind`](Error::kind) is for programs.
@@ -82,7 +84,7 @@ impl Error {
                 _ => ErrorKind::Io,
             },
         };
-        Self::new(kind, path, format!("cannot {act}: {error}"))
+        Self::new(kind, path, format!("cannot {act}: {}", explain(error)))
     }
 
     /// The answer to a job for a torrent that is not open.

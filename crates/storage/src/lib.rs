@@ -5,6 +5,7 @@
 #![warn(clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails"))]
 
+mod advice;
 mod backend;
 mod cached;
 mod disk;
@@ -30,6 +31,7 @@ mod verify;
 mod watch;
 mod write;
 
+pub use advice::explain;
 pub use backend::Backend;
 pub use disk::{Config, Disk, HOLD_BUDGET, Opened};
 pub use error::{Error, ErrorKind};

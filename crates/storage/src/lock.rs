@@ -92,8 +92,14 @@ impl Locks {
         let Some(file) = spec.files().get(index) else { return Ok(()) };
         let path = spec.root().join(&file.path);
         let open = match root.file(&file.path, Access::Create) {
-            // Files that may only be read can be seeded, and locked too.
-            Err(error) if error.kind() == ErrorKind::Denied => root.file(&file.path, Access::Read),
+            // Files that may only be read can be seeded, and locked too. Where there is none, why it
+            // could not be made is what counts.
+            Err(error) if error.kind() == ErrorKind::Denied => {
+                root.file(&file.path, Access::Read).map_err(|other| match other.kind() {
+                    ErrorKind::NotFound => error,
+                    _ => other,
+                })
+            }
             other => other,
         }?;
         let id = fstat(&open).map(|stat| FileId::of(&stat));
@@ -105,7 +111,7 @@ impl Locks {
         match flock(&open, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => self.files.push((id, open)),
             Err(Errno::WOULDBLOCK) => {
-                let message = "is in use: another download or seed has it open";
+                let message = "is in use: another download or seed has it open; end that one first";
                 return Err(Error::new(ErrorKind::Locked, &path, message));
             }
             Err(errno) => {
@@ -167,6 +173,14 @@ mod tests {
         assert_eq!(take(&files).unwrap_err().kind(), ErrorKind::Locked);
         let _empty = take(&[("e", 0)]).unwrap();
         assert_eq!(take(&[("e", 0)]).unwrap_err().kind(), ErrorKind::Locked);
+    }
+
+    #[test]
+    fn where_nothing_may_be_made_that_is_what_is_told() {
+        // Not even root can make a file there.
+        let error = take(Path::new("/sys"), &[("album", 5)], &SpareLocks::of(8)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+        assert!(error.to_string().starts_with("/sys/album: cannot create it: "), "{error}");
     }
 
     #[test]

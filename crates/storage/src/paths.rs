@@ -12,6 +12,10 @@ use rustix::io::Errno;
 use crate::error::{Error, ErrorKind};
 use crate::sys::{self, FOLDER, LOOK};
 
+/// What is said of anything that is in the place of a file and is none.
+pub(crate) const IN_THE_WAY: &str =
+    "is in the way: not a regular file; move it or choose another folder";
+
 /// A target folder, held open.
 pub(crate) struct Root {
     folder: OwnedFd,
@@ -83,11 +87,7 @@ impl Root {
         let file = File::from(opened.map_err(|errno| self.error(act, relative, errno))?);
         let stat = fstat(&file).map_err(|errno| self.error("look at it", relative, errno))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(Error::new(
-                ErrorKind::Unsafe,
-                &self.path.join(relative),
-                "is in the way: not a regular file",
-            ));
+            return Err(Error::new(ErrorKind::Unsafe, &self.path.join(relative), IN_THE_WAY));
         }
         Ok(file)
     }

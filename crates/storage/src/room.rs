@@ -9,7 +9,7 @@ use rustix::fs::{FileType, Stat};
 
 use crate::error::{Error, ErrorKind};
 use crate::fit;
-use crate::paths::Root;
+use crate::paths::{IN_THE_WAY, Root};
 use crate::spec::{FileSpec, Spec};
 
 /// Room for a torrent, in bytes.
@@ -118,7 +118,7 @@ pub(crate) fn survey_unless(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<Opti
         match stat {
             Some(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
                 let path = spec.root().join(&file.path);
-                Err(Error::new(ErrorKind::Unsafe, &path, "is in the way: not a regular file"))
+                Err(Error::new(ErrorKind::Unsafe, &path, IN_THE_WAY))
             }
             other => Ok(other),
         }
