@@ -1,6 +1,8 @@
 //! `pieces-cli create`: finds the files, has them hashed by `storage` and written down by
 //! `metainfo`. Never hashes itself.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,12 +24,14 @@ pub(crate) fn run(args: &Create, quiet: bool) -> Result<(), Failure> {
     let place =
         args.path.canonicalize().map_err(|error| Failure::io("read it", &args.path, &error))?;
     let name = match &args.name {
-        Some(name) => name.clone(),
+        Some(name) => name.clone().into_bytes(),
         // A link's own name, but what `.` and `..` lead to.
         None if args.path.file_name().is_some() => last(&args.path)?,
         None => last(&place)?,
     };
-    let output = args.output.clone().unwrap_or_else(|| format!("{name}.torrent").into());
+    let output = args.output.clone();
+    let output =
+        output.unwrap_or_else(|| storage::new_file_name(Path::new(""), &name, save::ENDING).into());
     save::check(&output, args.force)?;
     let extras = extras(args)?;
     let content = Content::find(args, &place, name, &output)?;
@@ -42,7 +46,7 @@ pub(crate) fn run(args: &Create, quiet: bool) -> Result<(), Failure> {
 
 /// What a torrent is made of.
 struct Content {
-    name: String,
+    name: Vec<u8>,
     /// The folder that the files' paths start from.
     root: PathBuf,
     /// In no order.
@@ -52,7 +56,7 @@ struct Content {
 }
 
 impl Content {
-    fn find(args: &Create, place: &Path, name: String, output: &Path) -> Result<Self, Failure> {
+    fn find(args: &Create, place: &Path, name: Vec<u8>, output: &Path) -> Result<Self, Failure> {
         let kind = place.metadata().map_err(|error| Failure::io("read it", &args.path, &error))?;
         let excludes = Excludes::new(&args.excludes)?;
         let (files, root) = if kind.is_dir() {
@@ -97,11 +101,13 @@ impl Content {
     fn hash(&self, plan: &Plan, quiet: bool) -> Result<storage::Hashes, Failure> {
         let spec = |source: Option<usize>| {
             let file = source.and_then(|index| self.files.get(index));
-            let path = file.map(|file| file.path.iter().collect()).unwrap_or_default();
+            let names = file.map(|file| file.path.as_slice()).unwrap_or_default();
+            let path = names.iter().map(|name| OsStr::from_bytes(name)).collect();
             FileSpec { path, on_disk: file.is_some() }
         };
         let files: Vec<FileSpec> = plan.sources().map(spec).collect();
-        let attendant = Attendant::start(&self.name, "hashing", quiet);
+        let name = String::from_utf8_lossy(&self.name);
+        let attendant = Attendant::start(&name, "hashing", quiet);
         hash_plan(
             &self.root,
             &files,
@@ -115,14 +121,12 @@ impl Content {
 }
 
 /// The last component of a path.
-fn last(path: &Path) -> Result<String, Failure> {
-    let shown = || text::path(path);
+fn last(path: &Path) -> Result<Vec<u8>, Failure> {
     let name = path.file_name().ok_or_else(|| {
-        Failure::new(Code::BadOption, format!("{}: has no name; give one with --name", shown()))
+        let message = format!("{}: has no name; give one with --name", text::path(path));
+        Failure::new(Code::BadOption, message)
     })?;
-    name.to_str().map(str::to_owned).ok_or_else(|| {
-        Failure::new(Code::BadOption, format!("{}: its name is not UTF-8; rename it", shown()))
-    })
+    Ok(name.as_bytes().to_owned())
 }
 
 fn extras(args: &Create) -> Result<Extras, Failure> {

@@ -18,6 +18,7 @@ mod logging;
 mod magnet;
 mod output;
 mod progress;
+mod renamed;
 mod save;
 mod show;
 mod signals;

@@ -13,6 +13,9 @@ use crate::{dash, output, text};
 /// The mode of a new file, before the user's umask.
 const NEW_FILE: u32 = 0o666;
 
+/// How the name of a torrent file ends.
+pub(crate) const ENDING: &str = ".torrent";
+
 /// Fails early where [`save`] would fail late: when `path` is there and may not be replaced.
 pub(crate) fn check(path: &Path, replace: bool) -> Result<(), Failure> {
     if dash::is(path) {

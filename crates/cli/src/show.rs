@@ -1,5 +1,6 @@
 //! `pieces-cli show`: what a torrent or a magnet URI holds, for people or as JSON (docs/json.md). Only prints.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use metainfo::{FileKind, Magnet, Metainfo, Version};
@@ -46,7 +47,7 @@ struct Description<'a> {
 /// One file in the JSON form.
 #[derive(Serialize)]
 struct FileDescription<'a> {
-    path: &'a str,
+    path: Cow<'a, str>,
     length: u64,
     padding: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -127,7 +128,7 @@ fn version(version: Version) -> &'static str {
 /// The form for people: a heading a line, then the files.
 fn describe(torrent: &Metainfo, out: &mut dyn Write) -> io::Result<()> {
     let mut line = |heading: &str, value: &str| writeln!(out, "{heading:<13} {value}");
-    line("name", &text::escape(torrent.name()))?;
+    line("name", &text::name(torrent.name_bytes()))?;
     if let Some(hash) = torrent.info_hash() {
         line("info-hash", &hash.to_string())?;
     }
@@ -168,7 +169,7 @@ fn describe(torrent: &Metainfo, out: &mut dyn Write) -> io::Result<()> {
     let listed = torrent.files().iter().filter(|file| file.kind() != FileKind::Padding);
     let width = listed.clone().count().to_string().len();
     for (number, file) in (1_usize..).zip(listed) {
-        let path = text::escape(file.path_str());
+        let path = text::name(file.path_bytes());
         match file.kind() {
             FileKind::Symlink => {
                 write!(out, "  {number:>width$}  {:>10}  {path} (link, not created)", "")?;

@@ -13,9 +13,14 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     metainfo::sanitise_for_terminal(text)
 }
 
-/// A path, safe for a terminal.
+/// A name or path of a torrent, safe for a terminal: bytes that are not UTF-8 are escaped too.
+pub(crate) fn name(bytes: &[u8]) -> Cow<'_, str> {
+    metainfo::sanitise_name(bytes)
+}
+
+/// A path on disk, safe for a terminal.
 pub(crate) fn path(path: &Path) -> String {
-    escape(&path.to_string_lossy()).into_owned()
+    name(path.as_os_str().as_encoded_bytes()).into_owned()
 }
 
 /// So many of a kind: `1 file`, `3 files`.

@@ -1,7 +1,9 @@
 //! `pieces-cli verify`: which pieces and files are whole, for people or as JSON (docs/json.md).
 //! Hashing is `storage`'s; this only says what it found.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
+use std::path::Path;
 
 use metainfo::{FileKind, Metainfo, PieceIndex};
 use serde::Serialize;
@@ -10,7 +12,7 @@ use storage::{FileState, Options, Spec, Verified};
 use crate::args::Verify;
 use crate::attend::Attendant;
 use crate::exit::{Code, Failure};
-use crate::{dash, output, source, text};
+use crate::{dash, output, renamed, source, text};
 
 /// Runs the command.
 pub(crate) fn run(args: &Verify, quiet: bool) -> Result<(), Failure> {
@@ -21,6 +23,10 @@ pub(crate) fn run(args: &Verify, quiet: bool) -> Result<(), Failure> {
         let failure = Failure::storage(&error);
         Failure::new(failure.code(), format!("{}: {failure}", dash::input(&args.torrent)))
     })?;
+    let spec = storage::locate(spec).map_err(|error| Failure::storage(&error))?;
+    for line in renamed::lines(spec.renamed()) {
+        log::warn!("{line}");
+    }
     let attendant = Attendant::start(torrent.name(), "verifying", quiet);
     let found = storage::verify(
         &spec,
@@ -63,7 +69,11 @@ struct Pieces {
 
 #[derive(Serialize)]
 struct FileReport<'a> {
-    path: &'a str,
+    path: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_on_disk: Option<Cow<'a, str>>,
+    #[serde(skip)]
+    shown: Cow<'a, str>,
     length: u64,
     state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +110,7 @@ impl State {
 }
 
 impl<'a> Report<'a> {
-    fn of(torrent: &'a Metainfo, spec: &Spec, found: &Verified) -> Self {
+    fn of(torrent: &'a Metainfo, spec: &'a Spec, found: &Verified) -> Self {
         let layout = spec.layout();
         // What is padding alone holds nothing of any file, whatever the torrent says of its hash.
         let lacking = found.whole.iter_missing();
@@ -127,7 +137,7 @@ impl<'a> Report<'a> {
             .iter()
             .filter(|file| file.kind() == FileKind::Regular)
             .zip(on_disk)
-            .map(|(file, (index, (_, state)))| {
+            .map(|(file, (index, (on_disk, state)))| {
                 let pieces = layout.file_pieces(index);
                 let whole = pieces
                     .clone()
@@ -136,7 +146,7 @@ impl<'a> Report<'a> {
                     .count();
                 let whole = u32::try_from(whole).unwrap_or(u32::MAX);
                 let count = pieces.end.saturating_sub(pieces.start);
-                FileReport::of(file, state, count, whole)
+                FileReport::of(file, &on_disk.path, state, count, whole)
             })
             .collect();
         Self {
@@ -154,7 +164,7 @@ impl<'a> Report<'a> {
     /// What is not whole, a line each, and the sum.
     fn describe(&self, out: &mut dyn Write) -> io::Result<()> {
         for file in self.files.iter().filter(|file| file.state != State::Whole) {
-            let path = text::escape(file.path);
+            let path = &file.shown;
             write!(out, "{:<10}  {path}", file.state.word())?;
             if let Some(on_disk) = file.length_on_disk {
                 write!(out, " ({on_disk} of {} bytes)", file.length)?;
@@ -202,7 +212,13 @@ impl<'a> Report<'a> {
 }
 
 impl<'a> FileReport<'a> {
-    fn of(file: &'a metainfo::File, found: &FileState, pieces: u32, pieces_whole: u32) -> Self {
+    fn of(
+        file: &'a metainfo::File,
+        on_disk: &'a Path,
+        found: &FileState,
+        pieces: u32,
+        pieces_whole: u32,
+    ) -> Self {
         let (state, length_on_disk, error) = match found {
             FileState::Missing => (State::Missing, None, None),
             FileState::Short { len } => (State::Short, Some(*len), None),
@@ -211,8 +227,19 @@ impl<'a> FileReport<'a> {
             _ if pieces == pieces_whole => (State::Whole, None, None),
             _ => (State::Damaged, None, None),
         };
-        let (path, length) = (file.path_str(), file.length());
-        Self { path, length, state, length_on_disk, pieces, pieces_whole, error }
+        let (path, shown, length) = (file.path_str(), text::name(file.path_bytes()), file.length());
+        let path_on_disk = (on_disk != file.path()).then(|| on_disk.to_string_lossy());
+        Self {
+            path,
+            path_on_disk,
+            shown,
+            length,
+            state,
+            length_on_disk,
+            pieces,
+            pieces_whole,
+            error,
+        }
     }
 }
 

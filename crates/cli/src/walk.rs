@@ -1,6 +1,7 @@
 //! Which files of a folder go into a torrent. Never follows a link and never opens a file.
 
-use std::fs::DirEntry;
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -15,7 +16,7 @@ const MAX_DEPTH: usize = 200;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     /// Folders and name below the folder.
-    pub(crate) path: Vec<String>,
+    pub(crate) path: Vec<Vec<u8>>,
     pub(crate) length: u64,
 }
 
@@ -43,9 +44,9 @@ impl Excludes {
         Ok(Self { names: build(names)?, paths: build(paths)? })
     }
 
-    fn leave_out(&self, path: &[String]) -> bool {
-        path.last().is_some_and(|name| self.names.is_match(name))
-            || (!self.paths.is_empty() && self.paths.is_match(path.join("/")))
+    fn leave_out(&self, path: &[Vec<u8>]) -> bool {
+        path.last().is_some_and(|name| self.names.is_match(OsStr::from_bytes(name)))
+            || (!self.paths.is_empty() && self.paths.is_match(OsStr::from_bytes(&path.join(&b'/'))))
     }
 }
 
@@ -61,7 +62,7 @@ pub(crate) fn files(
     output: Option<&Path>,
 ) -> Result<Vec<Found>, Failure> {
     let mut files = Vec::new();
-    let mut folders: Vec<(PathBuf, Vec<String>)> = vec![(folder.to_owned(), Vec::new())];
+    let mut folders: Vec<(PathBuf, Vec<Vec<u8>>)> = vec![(folder.to_owned(), Vec::new())];
     while let Some((folder, path)) = folders.pop() {
         if path.len() > MAX_DEPTH {
             let message = format!("{}: nested too deep for a torrent", text::path(&folder));
@@ -71,7 +72,7 @@ pub(crate) fn files(
         for entry in std::fs::read_dir(&folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let mut path = path.clone();
-            path.push(name(&entry)?);
+            path.push(entry.file_name().into_vec());
             let full = entry.path();
             if excludes.leave_out(&path) || output == Some(&full) {
                 continue;
@@ -92,13 +93,6 @@ pub(crate) fn files(
     Ok(files)
 }
 
-fn name(entry: &DirEntry) -> Result<String, Failure> {
-    entry.file_name().into_string().map_err(|_| {
-        let shown = text::path(&entry.path());
-        Failure::new(Code::BadOption, format!("{shown}: its name is not UTF-8; rename it"))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,9 +101,8 @@ mod tests {
     fn patterns_match_names_or_paths() {
         let patterns = ["*.tmp", ".git", "a/*.o", "deep/**", "cache/"].map(str::to_owned);
         let excludes = Excludes::new(&patterns).unwrap();
-        let out = |path: &str| {
-            excludes.leave_out(&path.split('/').map(str::to_owned).collect::<Vec<_>>())
-        };
+        let out =
+            |path: &str| excludes.leave_out(&path.split('/').map(Into::into).collect::<Vec<_>>());
         for path in ["x.tmp", "b/x.tmp", "b/.git", "a/x.o", "deep/er/file", "b/cache"] {
             assert!(out(path), "{path}");
         }

@@ -23,8 +23,9 @@ const MAX_FOLDERS: usize = 90;
 /// A file for a new torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFile {
-    /// Folders and name, below the folder the torrent is made of.
-    pub path: Vec<String>,
+    /// Folders and name, below the folder the torrent is made of: the bytes that the disk has.
+    /// Torrents have no other way to hold a name that is not UTF-8.
+    pub path: Vec<Vec<u8>>,
     /// Bytes.
     pub length: u64,
     /// Whether to mark it as a program (BEP 47).
@@ -61,7 +62,11 @@ pub struct Extras {
 /// ```
 /// use metainfo::{Extras, Metainfo, NewFile, Plan, Version};
 ///
-/// let file = |name: &str, length| NewFile { path: vec![name.into()], length, executable: false };
+/// let file = |name: &str, length| NewFile {
+///     path: vec![name.into()],
+///     length,
+///     executable: false,
+/// };
 /// let plan = Plan::folder(Version::V1, "songs", 16_384, vec![file("b", 7), file("a", 20_000)])?;
 /// assert_eq!(plan.layout().piece_count(), 2);
 /// let order: Vec<_> = plan.sources().collect();
@@ -76,7 +81,7 @@ pub struct Extras {
 #[derive(Debug, Clone)]
 pub struct Plan {
     version: Version,
-    name: String,
+    name: Vec<u8>,
     /// Whether the torrent is of a folder.
     folder: bool,
     files: Vec<Planned>,
@@ -98,13 +103,19 @@ impl Plan {
     /// When the name or the piece length won't do.
     pub fn file(
         version: Version,
-        name: &str,
+        name: impl AsRef<[u8]>,
         piece_length: u32,
         length: u64,
         executable: bool,
     ) -> Result<Self, Error> {
-        let file = NewFile { path: vec![name.to_owned()], length, executable };
-        Self::new(version, name, piece_length, false, vec![Planned { source: Some(0), file }])
+        let file = NewFile { path: vec![name.as_ref().to_owned()], length, executable };
+        Self::new(
+            version,
+            name.as_ref(),
+            piece_length,
+            false,
+            vec![Planned { source: Some(0), file }],
+        )
     }
 
     /// A torrent of a folder. The order in which the files are given does not matter.
@@ -116,7 +127,7 @@ impl Plan {
     /// name or the piece length won't do.
     pub fn folder(
         version: Version,
-        name: &str,
+        name: impl AsRef<[u8]>,
         piece_length: u32,
         files: Vec<NewFile>,
     ) -> Result<Self, Error> {
@@ -128,12 +139,12 @@ impl Plan {
         // By components, which is also the order of a version 2 tree.
         files.sort_by(|one, other| one.file.path.cmp(&other.file.path));
         check_paths(&files)?;
-        Self::new(version, name, piece_length, true, files)
+        Self::new(version, name.as_ref(), piece_length, true, files)
     }
 
     fn new(
         version: Version,
-        name: &str,
+        name: &[u8],
         piece_length: u32,
         folder: bool,
         mut files: Vec<Planned>,
@@ -243,7 +254,7 @@ fn padded(files: Vec<Planned>, piece_length: u32) -> Vec<Planned> {
         aligned.push(planned);
         if beyond > 0 {
             let length = piece_length - beyond;
-            let path = vec![".pad".to_owned(), length.to_string()];
+            let path = vec![b".pad".to_vec(), length.to_string().into_bytes()];
             let file = NewFile { path, length, executable: false };
             aligned.push(Planned { source: None, file });
         }
@@ -251,28 +262,24 @@ fn padded(files: Vec<Planned>, piece_length: u32) -> Vec<Planned> {
     aligned
 }
 
-fn check_component(name: &str) -> Result<(), Error> {
-    let shown = || path::sanitise_for_terminal(name).into_owned();
-    match path::component(name.as_bytes()) {
-        Err(refused) => Err(Error::new(
-            ErrorKind::UnsafePath,
-            format!("\"{}\" can't be in a torrent: {}", shown(), refused.reason()),
-        )),
-        Ok(_) if name.is_empty() || name == "." => Err(Error::new(
-            ErrorKind::BadValue,
-            format!("\"{}\" can't be a name in a torrent", shown()),
-        )),
-        Ok(_) => Ok(()),
+/// A name must be such that reading leaves it as it is.
+fn check_component(name: &[u8]) -> Result<(), Error> {
+    if path::component(name) == name {
+        return Ok(());
     }
+    let shown = path::sanitise_name(name);
+    let why = "a name has 1 to 255 bytes, no \"/\" and no NUL, and is neither \".\" nor \"..\"";
+    let message = format!("\"{shown}\" can't be a name in a torrent: {why}");
+    Err(Error::new(ErrorKind::BadValue, message))
 }
 
 /// Paths are sorted; each must be fit for a torrent and none may stand in another's way.
 fn check_paths(files: &[Planned]) -> Result<(), Error> {
-    let shown = |path: &[String]| path::sanitise_for_terminal(&path.join("/")).into_owned();
+    let shown = |path: &[Vec<u8>]| path::original(path.iter().map(Vec::as_slice));
     if files.is_empty() {
         return Err(Error::new(ErrorKind::BadValue, "there is no file to make a torrent of"));
     }
-    let mut before: &[String] = &[];
+    let mut before: &[Vec<u8>] = &[];
     for planned in files {
         let path = planned.file.path.as_slice();
         if path.is_empty() {

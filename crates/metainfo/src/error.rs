@@ -25,8 +25,6 @@ pub enum ErrorKind {
     WrongType,
     /// A value is of the right type but makes no sense (a piece length of 0, say).
     BadValue,
-    /// A path would leave the target folder.
-    UnsafePath,
     /// Parts of the torrent contradict each other.
     Inconsistent,
     /// A limit of this crate is exceeded; the message names it.

@@ -1,12 +1,13 @@
 //! A file as a torrent lists it.
-//! It never holds a path that has not been sanitised.
+//! It never holds a path that could lead out of the folder it is put below.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 /// A file of a torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    pub(crate) path: String,
+    pub(crate) path: Vec<u8>,
     pub(crate) renamed_from: Option<String>,
     pub(crate) length: u64,
     pub(crate) kind: FileKind,
@@ -27,16 +28,27 @@ pub enum FileKind {
 }
 
 impl File {
-    /// Where the file goes, below the target folder: relative, with `/`, safe to create. It
-    /// begins with the torrent's name in the multi-file form. The paths of regular files are
-    /// distinct, also where case or Unicode normalisation don't count.
+    /// What the torrent calls the file, below the target folder: relative, with `/`, of the very bytes
+    /// of the torrent but for what is unsafe on every system. It begins with the torrent's name in
+    /// the multi-file form. The paths of regular files are distinct, and none is a folder of another.
+    ///
+    /// A disk may not be able to hold such a name, and a terminal must not be sent it:
+    /// [`sanitise_name`](crate::sanitise_name) is for that.
+    #[cfg(unix)]
     pub fn path(&self) -> &Path {
-        Path::new(&self.path)
+        use std::os::unix::ffi::OsStrExt as _;
+
+        Path::new(std::ffi::OsStr::from_bytes(&self.path))
     }
 
-    /// [`path`](Self::path) as text, safe to show.
-    pub fn path_str(&self) -> &str {
+    /// The bytes of [`path`](Self::path).
+    pub fn path_bytes(&self) -> &[u8] {
         &self.path
+    }
+
+    /// [`path`](Self::path) as text; what is not UTF-8 becomes U+FFFD. Not made safe to show.
+    pub fn path_str(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.path)
     }
 
     /// Bytes.
@@ -54,8 +66,8 @@ impl File {
         self.executable
     }
 
-    /// What the torrent calls it, if that could not stay: made safe to show, and cut short when
-    /// very long.
+    /// What the torrent calls it, if that is unsafe or another file's path: made safe to show, and cut
+    /// short when very long.
     pub fn renamed_from(&self) -> Option<&str> {
         self.renamed_from.as_deref()
     }

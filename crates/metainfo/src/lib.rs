@@ -34,5 +34,8 @@ pub use layout::{
 pub use magnet::{MAX_MAGNET_LEN, Magnet};
 pub use merkle::merkle_root;
 pub use metainfo::{Expected, MAX_TORRENT_LEN, Metainfo, Version};
-pub use path::{MAX_COMPONENT_LEN, is_unprintable, sanitise_for_terminal};
+pub use path::{
+    MAX_COMPONENT_LEN, is_unprintable, sanitise_for_terminal, sanitise_name, shorten_name,
+};
+pub use paths::{SameName, separate_paths};
 pub use piece_set::PieceSet;

@@ -28,7 +28,9 @@ pub(crate) const MAX_VALUES: usize = 16_000_000;
 #[derive(Debug, Clone)]
 pub struct Metainfo {
     pub(crate) info: Arc<[u8]>,
-    pub(crate) name: String,
+    pub(crate) name: Vec<u8>,
+    /// The same as text.
+    pub(crate) text: String,
     pub(crate) info_hash: Option<InfoHash>,
     pub(crate) info_hash_v2: Option<InfoHashV2>,
     pub(crate) piece_length: u32,
@@ -98,9 +100,15 @@ impl Metainfo {
         read::torrent(torrent)
     }
 
-    /// The torrent's name, as a safe path component: the file's in the single-file form, else
-    /// the folder's.
+    /// The torrent's name as text: the file's in the single-file form, else the folder's. What is not
+    /// UTF-8 is U+FFFD here. Not made safe to show.
     pub fn name(&self) -> &str {
+        &self.text
+    }
+
+    /// The torrent's name as a path component: the first one of all [paths](File::path), of the very
+    /// bytes of the torrent but for what is unsafe on every system.
+    pub fn name_bytes(&self) -> &[u8] {
         &self.name
     }
 

@@ -1,12 +1,9 @@
-//! The one place where a name that a stranger wrote becomes safe to create or to show.
-//! It never touches a file system, and it knows nothing of torrents.
+//! What becomes of a name that a stranger wrote: one path component that no system can take for more
+//! than that, and text that a terminal only shows. It never touches a file system, and it knows
+//! nothing of torrents.
 //!
-//! Two answers are possible for a path component. What can only be an attempt to leave the target
-//! folder is *refused*: `..`, separators that make a path of it, a drive, NUL. What is merely
-//! impossible or dangerous to look at is *renamed*, always the same way.
-//!
-//! Characters that only Windows forbids (`?`, `*`, `:` inside a name) stay: they are common in
-//! real torrents, and files that other clients made are to be found again under their names.
+//! A component keeps its very bytes, but for what is unsafe on every system. Whether the disk at hand
+//! can hold the rest is for the one to decide that knows the disk.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -17,87 +14,38 @@ mod tests;
 /// The longest component, in bytes: what ext4, XFS, Btrfs, APFS and NTFS can hold.
 pub const MAX_COMPONENT_LEN: usize = 255;
 
-/// What stands for a character that can't stay.
-const SUBSTITUTE: char = '_';
+/// What stands for a byte or a name that can't stay.
+const SUBSTITUTE: u8 = b'_';
 
 /// The longest ending that counts as an extension when a name is shortened, in bytes with its dot.
 const MAX_EXTENSION_LEN: usize = 17;
 
-/// Names that Windows keeps for devices, whatever extension follows.
-const DEVICES: [&str; 7] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"];
-
-/// Why a component was refused; the text ends a sentence that begins with the key's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
-    Parent,
-    Separator,
-    Drive,
-    Nul,
-}
-
-impl Refused {
-    pub(crate) fn reason(self) -> &'static str {
-        match self {
-            Self::Parent => "a component is \"..\"",
-            Self::Separator => "a component holds a path of its own",
-            Self::Drive => "a component begins with a drive letter",
-            Self::Nul => "a component holds a NUL byte",
+/// One component of a path, made safe on every system: 1 to [`MAX_COMPONENT_LEN`] bytes without `/`
+/// and NUL, and neither `.` nor `..`. Borrowed when nothing had to change.
+pub(crate) fn component(raw: &[u8]) -> Cow<'_, [u8]> {
+    if raw.is_empty() || goes_nowhere(raw) {
+        return Cow::Borrowed(&[SUBSTITUTE]);
+    }
+    let mut name = Cow::Borrowed(raw);
+    if raw.iter().any(is_unsafe) {
+        for byte in name.to_mut().iter_mut().filter(|byte| is_unsafe(byte)) {
+            *byte = SUBSTITUTE;
         }
     }
-}
-
-/// One component of a path, made safe to create: valid UTF-8 of 1 to [`MAX_COMPONENT_LEN`] bytes,
-/// without separators, control or direction-changing characters, and not a name that a common
-/// file system can't hold. Borrowed when nothing had to change.
-pub(crate) fn component(raw: &[u8]) -> Result<Cow<'_, str>, Refused> {
-    refuse(raw)?;
-    let mut name = String::from_utf8_lossy(raw);
-    // Most names are plain ASCII, and there are millions of them: one quick look at those.
-    let plain = raw.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\');
-    if !plain && name.contains(is_forbidden) {
-        name = Cow::Owned(name.replace(is_forbidden, "_"));
-    }
-    match name.as_ref() {
-        "" | "." => return Ok(Cow::Borrowed("_")),
-        _ => {}
-    }
-    if is_device(&name) {
-        name.to_mut().insert(0, SUBSTITUTE);
-    }
     if name.len() > MAX_COMPONENT_LEN {
-        name = Cow::Owned(shorten(&name, MAX_COMPONENT_LEN));
+        name = Cow::Owned(shorten_name(&name, MAX_COMPONENT_LEN));
     }
-    if name.ends_with(['.', ' ']) {
-        let name = name.to_mut();
-        name.pop();
-        name.push(SUBSTITUTE);
-    }
-    Ok(name)
+    name
 }
 
-fn refuse(raw: &[u8]) -> Result<(), Refused> {
-    if raw.contains(&0) {
-        return Err(Refused::Nul);
-    }
-    if let [letter, b':', ..] = raw
-        && letter.is_ascii_alphabetic()
-    {
-        return Err(Refused::Drive);
-    }
-    // A backslash is an ordinary character where we run, so a name may hold one (it is renamed);
-    // where it is a separator, these are the forms that would leave the folder.
-    if raw.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| part == b"..") {
-        return Err(Refused::Parent);
-    }
-    if raw.contains(&b'/') || raw.starts_with(b"\\") {
-        return Err(Refused::Separator);
-    }
-    Ok(())
+/// A component that means another folder and is no name: `.` and `..`. In a path it is left out.
+pub(crate) fn goes_nowhere(raw: &[u8]) -> bool {
+    matches!(raw, b"." | b"..")
 }
 
-/// Characters that no name keeps: controls, separators, and what stands for invalid UTF-8.
-fn is_forbidden(c: char) -> bool {
-    c == '\\' || c == char::REPLACEMENT_CHARACTER || is_unprintable(c)
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "a filter of bytes")]
+fn is_unsafe(byte: &u8) -> bool {
+    matches!(byte, b'/' | 0)
 }
 
 /// Characters that change what a terminal does or shows rather than appearing in it: controls,
@@ -110,34 +58,33 @@ pub fn is_unprintable(c: char) -> bool {
         )
 }
 
-/// `CON`, `nul.txt`, `com1.tar.gz`: Windows looks at what is before the first dot.
-fn is_device(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or(name).trim_end_matches(' ');
-    let mut chars = stem.chars();
-    let (tail, head) = (chars.next_back(), chars.as_str());
-    let numbered = head.eq_ignore_ascii_case("COM") || head.eq_ignore_ascii_case("LPT");
-    DEVICES.iter().any(|device| stem.eq_ignore_ascii_case(device))
-        || (numbered && matches!(tail, Some('0'..='9' | '¹' | '²' | '³')))
-}
-
 /// Splits a name into its stem and its extension with the dot; a leading dot begins no extension,
 /// and an ending too long to be one is part of the stem.
-pub(crate) fn split_extension(name: &str) -> (&str, &str) {
-    match name.rfind('.') {
+pub(crate) fn split_extension(name: &[u8]) -> (&[u8], &[u8]) {
+    match name.iter().rposition(|byte| *byte == b'.') {
         Some(dot) if dot > 0 && name.len() - dot <= MAX_EXTENSION_LEN => name.split_at(dot),
-        _ => (name, ""),
+        _ => (name, b""),
     }
 }
 
-/// At most `len` bytes of the name, keeping its extension and whole characters.
-fn shorten(name: &str, len: usize) -> String {
+/// At most `len` bytes of a name. It keeps its extension and, where it is UTF-8, whole characters.
+pub fn shorten_name(name: &[u8], len: usize) -> Vec<u8> {
     let (stem, extension) = split_extension(name);
-    format!("{}{extension}", truncate(stem, len.saturating_sub(extension.len())))
+    if extension.len() >= len {
+        return truncate(name, len).to_owned();
+    }
+    [truncate(stem, len - extension.len()), extension].concat()
 }
 
-/// At most `len` bytes from the start, whole characters only.
-pub(crate) fn truncate(text: &str, len: usize) -> &str {
-    let end = text.floor_char_boundary(len);
+/// At most `len` bytes from the start, whole characters only where they are UTF-8.
+pub(crate) fn truncate(text: &[u8], len: usize) -> &[u8] {
+    /// Bytes after the first one of the longest UTF-8 character.
+    const MOST_BEHIND: usize = 3;
+
+    let continues = |at: &usize| text.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let ends = len.saturating_sub(MOST_BEHIND)..=len;
+    // What has no beginning in reach is not UTF-8, and is cut anywhere.
+    let end = ends.rev().find(|at| !continues(at)).unwrap_or(len);
     text.get(..end).unwrap_or(text)
 }
 
@@ -156,15 +103,39 @@ pub fn sanitise_for_terminal(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
+    push_sanitised(&mut safe, text);
+    Cow::Owned(safe)
+}
+
+/// The same for bytes that may not be UTF-8, as names can be: those that are not are shown as `\xff`.
+///
+/// ```
+/// assert_eq!(metainfo::sanitise_name("gr\u{fc}n".as_bytes()), "grün");
+/// assert_eq!(metainfo::sanitise_name(b"gr\xfcn\n"), r"gr\xfcn\n");
+/// ```
+pub fn sanitise_name(name: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(name) {
+        return sanitise_for_terminal(text);
+    }
+    let mut safe = String::with_capacity(name.len() + 16);
+    for chunk in name.utf8_chunks() {
+        push_sanitised(&mut safe, chunk.valid());
+        for byte in chunk.invalid() {
+            // Writing to a String can't fail.
+            let _ = write!(safe, "\\x{byte:02x}");
+        }
+    }
+    Cow::Owned(safe)
+}
+
+fn push_sanitised(safe: &mut String, text: &str) {
     for c in text.chars() {
         if is_unprintable(c) {
-            // Writing to a String can't fail.
-            let _ = write!(safe, "{}", c.escape_default());
+            safe.extend(c.escape_default());
         } else {
             safe.push(c);
         }
     }
-    Cow::Owned(safe)
 }
 
 /// The longest original path that is kept to be shown, in bytes.
@@ -177,9 +148,12 @@ pub(crate) fn original<'a>(components: impl IntoIterator<Item = &'a [u8]>) -> St
         if index > 0 {
             shown.push('/');
         }
-        shown.push_str(&sanitise_for_terminal(&String::from_utf8_lossy(raw)));
+        shown.push_str(&sanitise_name(raw));
         if shown.len() > MAX_SHOWN_LEN {
-            return format!("{}…", truncate(&shown, MAX_SHOWN_LEN));
+            let end = shown.floor_char_boundary(MAX_SHOWN_LEN);
+            shown.truncate(end);
+            shown.push('…');
+            return shown;
         }
     }
     shown

@@ -56,6 +56,7 @@ pub(crate) fn torrent(bytes: &[u8]) -> Result<Metainfo, Error> {
 
     Ok(Metainfo {
         info: info_value.raw().into(),
+        text: String::from_utf8_lossy(&name).into_owned(),
         name,
         info_hash: (version != Version::V2).then(|| InfoHash::of(info_value.raw())),
         info_hash_v2: (version != Version::V1).then(|| info_hash_v2(info_value)),
@@ -94,7 +95,7 @@ fn content(
     top: Fields<'_>,
     info: Fields<'_>,
     version: Version,
-    (name, piece_length): (&str, u32),
+    (name, piece_length): (&[u8], u32),
     warnings: &mut Warnings,
 ) -> Result<Content, Error> {
     if version == Version::V2 {
@@ -157,17 +158,14 @@ fn piece_length(info: Fields<'_>) -> Result<u32, Error> {
 }
 
 /// The torrent's name as a path component.
-fn name(info: Fields<'_>, warnings: &mut Warnings) -> Result<String, Error> {
+fn name(info: Fields<'_>, warnings: &mut Warnings) -> Result<Vec<u8>, Error> {
     let utf8 = info.bytes("name.utf-8")?;
     let raw = info.required("name", utf8.or(info.bytes("name")?))?;
-    let name = path::component(raw)
-        .map_err(|refused| info.error(ErrorKind::UnsafePath, "name", refused.reason()))?;
-    if name.as_bytes() != raw {
+    let name = path::component(raw);
+    if name != raw {
         warnings.add(|| {
-            format!(
-                "the torrent's name was changed from \"{}\" to \"{name}\"",
-                path::original([raw])
-            )
+            let (before, now) = (path::original([raw]), path::original([&*name]));
+            format!("the torrent's name was changed from \"{before}\" to \"{now}\"")
         });
     }
     Ok(name.into_owned())

@@ -2,14 +2,15 @@
 //! JSON, never words for a terminal.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use metainfo::{PieceIndex, PieceSet};
-use storage::TorrentId;
+use storage::{Renamed, TorrentId};
 use swarm::{Origin, PeerStats, Source, Stats};
 
-/// Something that happened to a torrent. Strings that came from strangers (tracker messages) are
-/// raw: whoever prints them escapes them.
+/// Something that happened to a torrent. What came from strangers (tracker messages, names of files)
+/// is raw, and to be escaped by what prints it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -29,6 +30,15 @@ pub enum Event {
         /// The torrent file that it makes with the magnet's trackers; its info-hash is right, what it
         /// means is not known yet.
         file: Vec<u8>,
+    },
+    /// It is known where the files are, or are going to be.
+    Located {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// The torrent's file, or the folder of its files.
+        path: PathBuf,
+        /// Files that have another name on disk than in the torrent, wanted or not.
+        renamed: Vec<Renamed>,
     },
     /// The check is over, `have` pieces are whole, and the torrent talks to its swarm from now on.
     Ready {

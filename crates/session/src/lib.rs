@@ -36,6 +36,6 @@ pub use event::{Event, PeerChange, Snapshot, State, TrackerSnapshot};
 pub use resume::fuzz::any_bytes as fuzz_resume;
 pub use session::Session;
 pub use stall::Stall;
-pub use storage::{Allocation, Backend, TorrentId};
+pub use storage::{Allocation, Backend, Renamed, TorrentId};
 pub use swarm::{MetadataProgress, Origin, PeerStats, Source, Stats};
 pub use wire::net::Encryption;

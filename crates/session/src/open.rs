@@ -21,6 +21,7 @@ use crate::start::{Opened, Start};
 pub(crate) struct Opening {
     pub(crate) start: Start,
     pub(crate) layout: Layout,
+    /// The files under the names of the torrent.
     pub(crate) spec: Spec,
     /// Where the resume state is, if any is kept.
     pub(crate) place: Option<Place>,
@@ -76,59 +77,74 @@ impl Opening {
     }
 
     fn open(&self) -> Result<Opened, Error> {
-        self.find().map(|found| self.opened(found))
+        let spec = self.locate()?;
+        self.find(&spec).map(|found| self.opened(&spec, found))
+    }
+
+    /// The torrent with its files where they are on this disk.
+    fn locate(&self) -> Result<Spec, Error> {
+        let spec = storage::locate(self.spec.clone())?;
+        let (path, renamed) = (spec.content(), spec.renamed().to_vec());
+        self.start.tell(Event::Located { torrent: self.start.id, path, renamed });
+        Ok(spec)
     }
 
     /// Makes and locks the files and tells which pieces are whole.
-    fn find(&self) -> Result<Found, Error> {
+    fn find(&self, spec: &Spec) -> Result<Found, Error> {
         // Opening may change how the files look, so what is believed of them comes first.
         let trusted = match &self.place {
-            Some(place) if !self.verify => place.trusted(&self.spec),
+            Some(place) if !self.verify => place.trusted(spec),
             _ => PieceSet::new_empty(self.layout.piece_count()),
         };
         if let Some(place) = &self.place {
             place.withdraw(&trusted, &self.layout);
         }
         if self.require_complete {
-            let have = self.check(&trusted)?;
+            let have = self.check(spec, &trusted)?;
             let lacks = |piece: PieceIndex| self.layout.piece_content_len(piece) > 0;
             if have.iter_missing().any(lacks) {
                 let (have, total) = (have.count(), have.len());
                 return Err(ErrorKind::Incomplete { have, total }.into());
             }
-            self.start.shared.disk.open(self.start.id, &self.spec)?;
+            self.start.shared.disk.open(self.start.id, spec)?;
             return Ok(Found { trusted, have });
         }
-        let fresh = self.start.shared.disk.open(self.start.id, &self.spec)?.fresh;
-        let have = if fresh { self.check_padding(&trusted)? } else { self.check(&trusted)? };
-        if self.spec.allocation() == Allocation::Sparse {
-            storage::check_room(&self.spec, &have)?;
+        let fresh = self.start.shared.disk.open(self.start.id, spec)?.fresh;
+        let have =
+            if fresh { self.check_padding(spec, &trusted)? } else { self.check(spec, &trusted)? };
+        if spec.allocation() == Allocation::Sparse {
+            storage::check_room(spec, &have)?;
         }
         Ok(Found { trusted, have })
     }
 
     /// Hashes the pieces that are not trusted and gives all that are whole.
-    fn check(&self, trusted: &PieceSet) -> Result<PieceSet, Error> {
-        let wanted = self.spec.wanted_pieces().cloned();
+    fn check(&self, spec: &Spec, trusted: &PieceSet) -> Result<PieceSet, Error> {
+        let wanted = spec.wanted_pieces().cloned();
         let mut unknown = wanted.unwrap_or_else(|| PieceSet::new_full(trusted.len()));
         for piece in self.layout.padding_pieces() {
             unknown.insert(piece);
         }
-        self.hash(trusted, unknown)
+        self.hash(spec, trusted, unknown)
     }
 
     /// Hashes the pieces that are padding alone, where nothing else can be on disk yet, and gives those
     /// that are zeros as their hash has it, beside what is trusted.
-    fn check_padding(&self, trusted: &PieceSet) -> Result<PieceSet, Error> {
+    fn check_padding(&self, spec: &Spec, trusted: &PieceSet) -> Result<PieceSet, Error> {
         let mut padding = PieceSet::new_empty(trusted.len());
         for piece in self.layout.padding_pieces() {
             padding.insert(piece);
         }
-        self.hash(trusted, padding)
+        self.hash(spec, trusted, padding)
     }
 
     /// Hashes those of the pieces that are not trusted and gives all that are whole, with the trusted.
-    fn hash(&self, trusted: &PieceSet, mut unknown: PieceSet) -> Result<PieceSet, Error> {
+    fn hash(
+        &self,
+        spec: &Spec,
+        trusted: &PieceSet,
+        mut unknown: PieceSet,
+    ) -> Result<PieceSet, Error> {
         for piece in trusted.iter() {
             unknown.remove(piece);
         }
@@ -142,16 +158,16 @@ impl Opening {
         let mut options = storage::Options::default();
         options.backend = self.start.config.backend;
         options.pieces = Some(&unknown);
-        let mut have = storage::verify(&self.spec, &options, &progress, &self.cancel)?.whole;
+        let mut have = storage::verify(spec, &options, &progress, &self.cancel)?.whole;
         for piece in trusted.iter() {
             have.insert(piece);
         }
         Ok(have)
     }
 
-    fn opened(&self, Found { trusted, have }: Found) -> Opened {
+    fn opened(&self, spec: &Spec, Found { trusted, have }: Found) -> Opened {
         let all = || PieceSet::new_full(have.len());
-        let mut wanted = self.spec.wanted_pieces().cloned().unwrap_or_else(all);
+        let mut wanted = spec.wanted_pieces().cloned().unwrap_or_else(all);
         // No peer can give what is said to be zeros and is not; it holds nothing of any file.
         let impossible = self.layout.padding_pieces().filter(|piece| !have.contains(*piece));
         let impossible = impossible.filter(|piece| wanted.remove(*piece)).count();
@@ -168,7 +184,7 @@ impl Opening {
         let total_bytes = wanted.iter().map(piece_len).sum();
         let durable = self.place.clone().map(|place| {
             let (shared, mailbox) = (self.start.shared.clone(), self.start.entry.mailbox.clone());
-            let files = (place, self.spec.clone());
+            let files = (place, spec.clone());
             Durable::new(files, (trusted, &have), shared, mailbox, Instant::now())
         });
         let torrent = self.start.id;

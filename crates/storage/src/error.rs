@@ -36,8 +36,6 @@ pub enum ErrorKind {
     TooLarge,
     /// A name or a path is longer than its file system can hold.
     NameTooLong,
-    /// A name has a character that its file system can't hold.
-    BadName,
     /// Somebody else truncated, replaced, removed or wrote the file. What was known about its
     /// pieces no longer holds: close the torrent, open it again and verify.
     Changed,

@@ -1,5 +1,6 @@
-//! Whether the target file system can hold a torrent's files: their names, their paths, their
-//! lengths. It asks the system what it is and tries nothing out, so nothing is left behind.
+//! Whether the target file system can hold a torrent's files: their lengths, and the lengths of their
+//! paths. It asks the system what it is and tries nothing out, so nothing is left behind. Names that
+//! can't be there are for `disk_names` to replace.
 
 use std::io;
 use std::path::{Component, Path};
@@ -65,14 +66,6 @@ impl Limits {
             let why = format!("the path is longer than the {longest_path} bytes programs can open");
             return Some((ErrorKind::NameTooLong, why));
         }
-        let forbidden = |byte: &u8| rules.forbidden.contains(byte);
-        let found =
-            names().find_map(|name| name.as_encoded_bytes().iter().copied().find(forbidden));
-        if let Some(byte) = found {
-            let (system, character) = (rules.name, char::from(byte));
-            let why = format!("{system} can't hold \"{character}\" in a name");
-            return Some((ErrorKind::BadName, why));
-        }
         (len > rules.largest).then(|| {
             let why = format!("{} can't hold a file of {len} bytes", rules.name);
             (ErrorKind::TooLarge, why)
@@ -87,7 +80,7 @@ pub(crate) fn file_system(folder: &Path) -> Result<rustix::fs::StatVfs, Error> {
 }
 
 /// The folder itself, or where it does not exist yet its nearest parent that does.
-fn existing(folder: &Path) -> &Path {
+pub(crate) fn existing(folder: &Path) -> &Path {
     let absent = |path: &Path| path.metadata().is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
     let named = |path| if path == Path::new("") { Path::new(".") } else { path };
     folder.ancestors().map(named).find(|path| !absent(path)).unwrap_or(Path::new("."))

@@ -24,6 +24,7 @@ struct Shared {
     layout: Layout,
     expected: Hashes,
     selection: Option<Selection>,
+    renamed: Vec<Renamed>,
 }
 
 /// What pieces must hash to, in order.
@@ -46,6 +47,19 @@ pub(crate) struct Tree {
 struct Selection {
     files: Vec<bool>,
     pieces: PieceSet,
+    /// The files that are on disk when all are wanted.
+    on_disk: Vec<bool>,
+}
+
+/// A file that has another name on disk than in the torrent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// Which file of the spec.
+    pub file: usize,
+    /// What the torrent calls it, relative to the target folder.
+    pub named: PathBuf,
+    /// Where it is, relative to the target folder.
+    pub on_disk: PathBuf,
 }
 
 /// One file of a torrent.
@@ -159,7 +173,7 @@ impl Spec {
                 ));
             }
         }
-        let shared = Shared { root, files, layout, expected, selection: None };
+        let shared = Shared { root, files, layout, expected, selection: None, renamed: Vec::new() };
         Ok(Self { shared: Arc::new(shared), allocation: Allocation::default() })
     }
 
@@ -186,11 +200,42 @@ impl Spec {
                 pieces.insert(piece);
             }
         }
+        let on_disk = match shared.selection.take() {
+            Some(before) => before.on_disk,
+            None => shared.files.iter().map(|file| file.on_disk).collect(),
+        };
         for (index, (file, wanted)) in shared.files.iter_mut().zip(&files).enumerate() {
             file.on_disk &= *wanted || pieces_of(index).any(|piece| pieces.contains(piece));
         }
-        shared.selection = Some(Selection { files, pieces });
+        shared.selection = Some(Selection { files, pieces, on_disk });
         self
+    }
+
+    /// The same with other paths for some files.
+    pub(crate) fn with_paths(mut self, changed: Vec<(usize, PathBuf)>) -> Self {
+        let shared = Arc::make_mut(&mut self.shared);
+        for (index, path) in changed {
+            let Some(file) = shared.files.get_mut(index) else { continue };
+            let named = std::mem::replace(&mut file.path, path);
+            shared.renamed.push(Renamed { file: index, named, on_disk: file.path.clone() });
+        }
+        self
+    }
+
+    /// The files that have another name on disk than in the torrent, in order; see
+    /// [`locate`](crate::locate).
+    pub fn renamed(&self) -> &[Renamed] {
+        &self.shared.renamed
+    }
+
+    /// The file, or the folder of the files, that the torrent is below the target folder.
+    pub fn content(&self) -> PathBuf {
+        // Only what is on disk has the name that the folder has there.
+        let files = || self.shared.files.iter().enumerate();
+        let first = files().find(|(index, _)| self.is_stored(*index));
+        let first = first.or_else(|| files().find(|(_, file)| !file.path.as_os_str().is_empty()));
+        let top = first.map(|(_, file)| file).and_then(|file| file.path.iter().next());
+        top.map_or_else(|| self.shared.root.clone(), |top| self.shared.root.join(top))
     }
 
     /// The pieces that hold bytes of wanted files; `None` when all of them are wanted.
@@ -202,6 +247,14 @@ impl Spec {
     pub(crate) fn is_wanted(&self, file: usize) -> bool {
         let selection = self.shared.selection.as_ref();
         selection.is_none_or(|selection| selection.files.get(file).copied().unwrap_or(false))
+    }
+
+    /// True if the file is on disk when all are wanted.
+    pub(crate) fn is_stored(&self, file: usize) -> bool {
+        match &self.shared.selection {
+            Some(selection) => selection.on_disk.get(file).copied().unwrap_or(false),
+            None => self.shared.files.get(file).is_some_and(|file| file.on_disk),
+        }
     }
 
     /// The target folder.

@@ -1,13 +1,18 @@
 //! The system calls that only Linux has, each with what other systems do instead.
 //! Nothing here knows of torrents, and no other file asks which system it runs on.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use memmap2::MmapRaw;
 use rustix::fs::{Mode, OFlags};
+
+use crate::name_rules::NameRules;
 
 /// Enough to look files up below a folder, on systems that can open one for just that.
 pub(crate) const FOLDER: OFlags = LOOK.union(OFlags::DIRECTORY);
@@ -134,18 +139,53 @@ pub(crate) fn is_local(file: impl AsFd) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|fs| COHERENT.contains(&magic(&fs)))
 }
 
-/// What a file system can't hold.
+/// What a file system can hold.
+#[derive(Clone, Copy)]
 pub(crate) struct Rules {
     /// What it is called.
     pub(crate) name: &'static str,
-    /// Bytes that no name may have, besides those that no system takes.
-    pub(crate) forbidden: &'static [u8],
+    /// Which names.
+    pub(crate) names: NameRules,
     /// The longest file, in bytes.
     pub(crate) largest: u64,
 }
 
-/// No file system is known to refuse these.
-const NO_RULES: Rules = Rules { name: "the file system", forbidden: b"", largest: u64::MAX };
+/// The rules that hold where nothing else is known.
+const NO_RULES: Rules =
+    Rules { name: "the file system", names: NameRules::UNIX, largest: u64::MAX };
+
+/// The rules of the file system that holds this folder, as far as they are known.
+pub(crate) fn rules(folder: &Path) -> Rules {
+    let mut rules = known_rules(folder).unwrap_or_else(|| {
+        let names = NameRules { ignores_case: ignores_case(folder), ..NO_RULES.names };
+        Rules { names, ..NO_RULES }
+    });
+    // 0 where it does not say.
+    let longest = rustix::fs::statvfs(folder).map_or(0, |fs| fs.f_namemax);
+    if let Some(longest) = usize::try_from(longest).ok().filter(|longest| *longest > 0) {
+        rules.names.longest = rules.names.longest.min(longest);
+    }
+    rules
+}
+
+/// Whether the file system takes two names for one that differ in case only: it does if it finds the
+/// folder, or one above it, under its name in the other case.
+fn ignores_case(folder: &Path) -> bool {
+    let Ok(folder) = folder.canonicalize() else { return false };
+    let id = |path: &Path| path.metadata().map(|meta| (meta.dev(), meta.ino()));
+    let found = folder.ancestors().find_map(|folder| {
+        let (parent, name) = (folder.parent()?, folder.file_name()?.as_bytes());
+        let other: Vec<u8> = name
+            .iter()
+            .map(|byte| if byte.is_ascii_alphabetic() { byte ^ 0x20 } else { *byte })
+            .collect();
+        let (own, above) = (id(folder).ok()?, id(parent).ok()?);
+        // A folder that something is mounted on says nothing about that.
+        (other != name && own.0 == above.0)
+            .then(|| id(&parent.join(OsStr::from_bytes(&other))).is_ok_and(|it| it == own))
+    });
+    found.unwrap_or(false)
+}
 
 /// Bytes in a path that programs can open: `PATH_MAX` without its final NUL.
 #[cfg(target_os = "linux")]
@@ -153,17 +193,37 @@ pub(crate) const LONGEST_PATH: usize = 4095;
 #[cfg(not(target_os = "linux"))]
 pub(crate) const LONGEST_PATH: usize = 1023;
 
-/// The rules of the file system that holds this folder, as far as they are known.
+/// The rules of a file system that is known by its number.
 #[cfg(target_os = "linux")]
-pub(crate) fn rules(folder: &Path) -> Rules {
-    /// What the kernel's drivers for FAT and exFAT refuse; a backslash is in no name of ours.
-    const FORBIDDEN: &[u8] = b"\"*:<>?|";
+fn known_rules(folder: &Path) -> Option<Rules> {
+    let fs = rustix::fs::statfs(folder).ok()?;
+    let windows = |name| Rules { name, names: NameRules::WINDOWS, ..NO_RULES };
+    Some(match magic(&fs) {
+        0x4d44 => Rules { largest: (1 << 32) - 1, ..windows("FAT") },
+        0x2011_bab0 => windows("exFAT"),
+        0x7366_746e | 0x5346_544e => windows("NTFS"),
+        0xff53_4d42 | 0xfe53_4d42 => windows("the Windows share"),
+        // ext4, F2FS and tmpfs, where single folders can be set to ignore case.
+        0xef53 | 0xf2f5_2010 | 0x0102_1994 => {
+            let names = NameRules { ignores_case: is_case_folded(folder), ..NameRules::UNIX };
+            Rules { names, ..NO_RULES }
+        }
+        // XFS, Btrfs and ramfs.
+        0x5846_5342 | 0x9123_683e | 0x8584_58f6 => NO_RULES,
+        _ => return None,
+    })
+}
 
-    match rustix::fs::statfs(folder).map(|fs| magic(&fs)) {
-        Ok(0x4d44) => Rules { name: "FAT", forbidden: FORBIDDEN, largest: (1 << 32) - 1 },
-        Ok(0x2011_bab0) => Rules { name: "exFAT", forbidden: FORBIDDEN, ..NO_RULES },
-        _ => NO_RULES,
-    }
+/// Whether the folder was set to ignore case, which those in it inherit.
+#[cfg(target_os = "linux")]
+fn is_case_folded(folder: &Path) -> bool {
+    /// `FS_CASEFOLD_FL` of `linux/fs.h`.
+    const CASE_FOLDED: u32 = 0x4000_0000;
+
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(folder, flags, Mode::empty())
+        .and_then(rustix::fs::ioctl_getflags)
+        .is_ok_and(|flags| flags.bits() & CASE_FOLDED != 0)
 }
 
 /// The type's width and sign differ between architectures; the magic numbers have 32 bits.
@@ -212,12 +272,14 @@ mod elsewhere {
         false
     }
 
-    pub(crate) fn rules(_: &Path) -> super::Rules {
-        super::NO_RULES
+    pub(super) fn known_rules(_: &Path) -> Option<super::Rules> {
+        None
     }
 }
 
 #[cfg(not(target_os = "linux"))]
+use elsewhere::known_rules;
+#[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::{
-    is_local, next_data, next_hole, open_beneath, populate, read_cached, reserve, rules, will_need,
+    is_local, next_data, next_hole, open_beneath, populate, read_cached, reserve, will_need,
 };

@@ -46,12 +46,20 @@ pub fn run(data: &[u8]) {
 fn paths(torrent: &Metainfo) {
     let mut seen = BTreeSet::new();
     for file in torrent.files().iter().filter(|file| file.kind() == FileKind::Regular) {
-        let path = file.path_str();
-        assert!(seen.insert(path.to_lowercase()), "twice: {path}");
-        assert!(!path.contains(char::is_control), "control characters: {path:?}");
-        for component in path.split('/') {
-            assert!(!["", ".", ".."].contains(&component), "{path:?}");
-            assert!(component.len() <= metainfo::MAX_COMPONENT_LEN, "{path:?}");
+        let path = file.path_bytes();
+        let shown = metainfo::sanitise_name(path);
+        assert!(!shown.contains(char::is_control), "shown with controls: {shown:?}");
+        assert!(seen.insert(path), "twice: {shown}");
+        assert!(!path.contains(&0), "{shown}");
+        for component in path.split(|byte| *byte == b'/') {
+            assert!(![&b""[..], b".", b".."].contains(&component), "{shown}");
+            assert!(component.len() <= metainfo::MAX_COMPONENT_LEN, "{shown}");
+        }
+    }
+    for path in &seen {
+        let folders = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        for (slash, _) in folders {
+            assert!(!seen.contains(&path[..slash]), "{}", metainfo::sanitise_name(path));
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Torrents whose names want out of the target folder or onto the terminal. Holds that nothing
-//! outside the folder changes and that nothing raw is printed, whether a torrent is refused or not.
+//! Torrents whose names want out of the target folder or onto the terminal. Holds that each of them
+//! completes inside the folder, unless a link of the user's leads out of it or its path is too long;
+//! that nothing outside the folder changes, and that nothing raw is printed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,6 +27,12 @@ struct Nasty {
     name: Vec<u8>,
     files: Vec<Vec<Vec<u8>>>,
 }
+
+/// Links in each target folder that lead out of it.
+const LINKS: [&[u8]; 2] = [b"link", b"linked file"];
+
+/// The longest path that programs can open, in bytes.
+const LONGEST_PATH: usize = 4095;
 
 pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
     let seed = Host::start(2, |peer| drop(serve(peer)))?;
@@ -56,22 +63,43 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
         ensure(code.is_some(), &program, &format!("{what}died of a signal"))?;
         let same = snapshot(&folder, &case)? == before;
         ensure(same, &program, &format!("{what}changed something outside the target folder"))?;
-        if code == Some(0) { complete += 1 } else { refused += 1 }
+        let wanted = if torrent.is_refused() { 17 } else { 0 };
+        let ended = format!("{what}ended with {code:?} and not {wanted}");
+        ensure(code == Some(wanted), &program, &ended)?;
+        if wanted == 0 {
+            let (found, due) = (made(&case.target)?, torrent.files.len().max(1));
+            let made = format!("{what}made {found} of {due} files in the target folder");
+            ensure(found == due, &program, &made)?;
+            complete += 1;
+        } else {
+            refused += 1;
+        }
     }
-    ensure_some(all.len(), complete)?;
     Ok(Outcome::Held(format!(
-        "{} torrents: {complete} complete inside the target, {refused} refused, nothing outside changed, nothing raw shown",
+        "{} torrents: {complete} complete inside the target, {refused} refused for links and lengths, nothing outside changed, nothing raw shown",
         all.len()
     )))
 }
 
-/// Were all refused, nothing would have been tried.
-fn ensure_some(all: usize, complete: usize) -> Result<()> {
-    if complete * 2 > all {
-        Ok(())
-    } else {
-        Err(format!("only {complete} of {all} completed").into())
+/// How many files of the torrent are in the target folder, whole and with names that can be looked at.
+fn made(target: &Path) -> Result<usize> {
+    let (mut files, mut waiting) = (0, vec![target.to_owned()]);
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let kind = fs::symlink_metadata(&path)?.file_type();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.contains(is_raw) {
+                return Err(format!("{}: a name with controls", name.escape_debug()).into());
+            }
+            if kind.is_dir() {
+                waiting.push(path);
+            } else if kind.is_file() && fs::read(&path)? == [LETTER; FILE_LEN] {
+                files += 1;
+            }
+        }
     }
+    Ok(files)
 }
 
 /// Control and bidi characters; where one line ends and the next begins is not seen here.
@@ -119,6 +147,13 @@ fn serve(mut peer: Peer) -> Result<()> {
 }
 
 impl Nasty {
+    /// What no name can be made safe from: the user's own links, and the system's longest path.
+    fn is_refused(&self) -> bool {
+        let len = |path: &Vec<Vec<u8>>| path.iter().map(|part| part.len() + 1).sum::<usize>();
+        LINKS.contains(&self.name.as_slice())
+            || self.files.iter().any(|path| len(path) > LONGEST_PATH)
+    }
+
     fn metainfo(&self) -> Vec<u8> {
         let mut out = b"d4:infod".to_vec();
         let count = self.files.len().max(1);

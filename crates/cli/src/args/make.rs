@@ -38,6 +38,9 @@ pub(crate) struct Create {
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) comment: Option<String>,
     /// The name in the torrent [default: that of PATH]
+    ///
+    /// Names are stored as they are on disk, to the byte: torrents cannot say in which encoding one is
+    /// that is not UTF-8.
     #[arg(short, long)]
     pub(crate) name: Option<String>,
     /// Bytes of a piece, as in 256K or 4M [default: by the size of the content]

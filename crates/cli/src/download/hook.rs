@@ -15,6 +15,8 @@ pub(super) struct Facts<'a> {
     pub(super) name: &'a str,
     pub(super) info_hash: &'a str,
     pub(super) dir: &'a Path,
+    /// The torrent's file, or the folder of its files.
+    pub(super) path: &'a Path,
     pub(super) bytes: u64,
 }
 
@@ -40,7 +42,7 @@ impl Hook {
             .stdin(Stdio::null())
             .stdout(std::io::stderr())
             .env("PIECES_NAME", facts.name)
-            .env("PIECES_PATH", facts.dir.join(facts.name))
+            .env("PIECES_PATH", facts.path)
             .env("PIECES_INFO_HASH", facts.info_hash)
             .env("PIECES_DIR", facts.dir)
             .env("PIECES_BYTES", facts.bytes.to_string());

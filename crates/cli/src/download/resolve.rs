@@ -34,7 +34,7 @@ pub(crate) fn resolve(args: &Resolve, quiet: bool) -> Result<(), Failure> {
     save::save(&args.output, &file, args.force)?;
     if !quiet {
         let (size, pieces) = (text::bytes(torrent.total_len()), torrent.piece_count());
-        let (output, name) = (dash::output(&args.output), text::escape(torrent.name()));
+        let (output, name) = (dash::output(&args.output), text::name(torrent.name_bytes()));
         progress::write_line(&format!("{output}: {name}, {size} in {pieces} pieces"));
     }
     Ok(())

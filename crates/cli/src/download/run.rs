@@ -102,7 +102,7 @@ impl Run {
         let id = self.session.add(torrent, options);
         let id = id.map_err(|error| failure(&error).of(argument))?;
         let transfer = Transfer::new(id, argument, torrent, dir);
-        let path = transfer.path();
+        let path = transfer.path_text();
         self.orders.json.tell(
             Some(&transfer.info_hash),
             "added",
@@ -158,7 +158,7 @@ impl Run {
         let torrent = self.understand(&magnet, file)?;
         let Some(transfer) = self.transfers.get_mut(at) else { return Ok(()) };
         transfer.known(&torrent);
-        let (path, length) = (transfer.path(), torrent.total_len());
+        let (path, length) = (transfer.path_text(), torrent.total_len());
         let facts = json!({ "name": transfer.row.name, "path": path, "total_length": length });
         self.orders.json.tell(Some(&transfer.info_hash), "metadata", facts);
         let (name, size) = (transfer.shown(), text::bytes(length));
@@ -300,6 +300,7 @@ pub(super) fn torrent_of(event: &Event) -> Option<TorrentId> {
     match event {
         Event::Checking { torrent, .. }
         | Event::Metadata { torrent, .. }
+        | Event::Located { torrent, .. }
         | Event::Ready { torrent, .. }
         | Event::Piece { torrent, .. }
         | Event::Peer { torrent, .. }

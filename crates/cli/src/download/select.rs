@@ -1,5 +1,6 @@
 //! `--select`: which files of a torrent the user means. Never looks at a disk.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
@@ -11,7 +12,7 @@ use crate::text;
 
 /// The files that are meant, by their index in the torrent.
 pub(super) fn files(torrent: &Metainfo, selections: &[String]) -> Result<BTreeSet<usize>, Failure> {
-    let listed: Vec<(usize, &str)> = (torrent.files().iter().enumerate())
+    let listed: Vec<(usize, Cow<'_, str>)> = (torrent.files().iter().enumerate())
         .filter(|(_, file)| file.kind() != FileKind::Padding)
         .map(|(index, file)| (index, file.path_str()))
         .collect();

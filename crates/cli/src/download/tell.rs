@@ -8,7 +8,7 @@ use super::failure;
 use super::run::{Run, torrent_of};
 use super::transfer::When;
 use crate::progress::{self, Stage};
-use crate::{output, text};
+use crate::{output, renamed, text};
 
 impl Run {
     /// Tells an event, and does what it asks for.
@@ -34,6 +34,10 @@ impl Run {
                 json.tell(torrent, "checking", json!({ "done": done, "total": total }));
                 transfer.row.stage = Stage::Checking { done, total };
                 self.show();
+            }
+            Event::Located { path, renamed, .. } => {
+                renamed::lines(&renamed).into_iter().for_each(warn);
+                transfer.path = path;
             }
             Event::Ready { have, total, have_bytes, total_bytes, .. } => {
                 json.tell(torrent, "ready", json!({ "have": have, "total": total }));
@@ -88,7 +92,7 @@ impl Run {
             return;
         }
         transfer.completed();
-        let facts = json!({ "path": transfer.path(), "length": transfer.row.total });
+        let facts = json!({ "path": transfer.path_text(), "length": transfer.row.total });
         self.orders.json.tell(Some(&transfer.info_hash), "complete", facts);
         let seeding = !matches!(self.orders.seeding, When::AtOnce);
         if !self.orders.json.are_on() {

@@ -1,5 +1,8 @@
 //! One torrent of a run: what it is called, how far it is, how it ends. Never talks to the session.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -32,6 +35,8 @@ pub(super) struct Transfer {
     /// The magnet it is as long as its torrent is not known, and what is wanted of it then.
     pub(super) magnet: Option<Box<(Magnet, Wish)>>,
     dir: PathBuf,
+    /// Its file, or the folder of its files.
+    pub(super) path: PathBuf,
     /// What it is called, and how it stands.
     pub(super) row: Row,
     started: Instant,
@@ -55,7 +60,11 @@ impl Transfer {
     pub(super) fn new(id: TorrentId, argument: &str, torrent: &Metainfo, dir: PathBuf) -> Self {
         let info_hash = torrent.info_hash().map(|hash| hash.to_string()).unwrap_or_default();
         let row = Row::new(torrent.name(), torrent.total_len());
-        Self { argument: argument.to_owned(), ..Self::unknown(id, row, info_hash, dir) }
+        Self {
+            argument: argument.to_owned(),
+            path: dir.join(OsStr::from_bytes(torrent.name_bytes())),
+            ..Self::unknown(id, row, info_hash, dir)
+        }
     }
 
     /// A magnet.
@@ -74,6 +83,7 @@ impl Transfer {
             argument: String::new(),
             info_hash,
             magnet: None,
+            path: dir.clone(),
             dir,
             row,
             started: Instant::now(),
@@ -90,6 +100,7 @@ impl Transfer {
     /// The torrent of a magnet is known now.
     pub(super) fn known(&mut self, torrent: &Metainfo) {
         torrent.name().clone_into(&mut self.row.name);
+        self.path = self.dir.join(OsStr::from_bytes(torrent.name_bytes()));
         self.row.total = torrent.total_len();
     }
 
@@ -98,14 +109,20 @@ impl Transfer {
         text::escape(&self.row.name).into_owned()
     }
 
-    /// Its file, or the folder of its files.
-    pub(super) fn path(&self) -> PathBuf {
-        self.dir.join(&self.row.name)
+    /// `path` as JSON has it, where all text is UTF-8.
+    pub(super) fn path_text(&self) -> Cow<'_, str> {
+        self.path.to_string_lossy()
     }
 
     pub(super) fn facts(&self) -> Facts<'_> {
         let dir: &Path = &self.dir;
-        Facts { name: &self.row.name, info_hash: &self.info_hash, dir, bytes: self.row.total }
+        Facts {
+            name: &self.row.name,
+            info_hash: &self.info_hash,
+            dir,
+            path: &self.path,
+            bytes: self.row.total,
+        }
     }
 
     /// What is on disk is known, and it begins.

@@ -89,7 +89,7 @@ impl Wish {
     pub(super) fn save(&self, torrent: &Metainfo, file: &[u8]) -> Result<(), Failure> {
         let Some(path) = &self.save else { return Ok(()) };
         let path = if path.is_dir() {
-            path.join(format!("{}.torrent", torrent.name()))
+            path.join(storage::new_file_name(path, torrent.name_bytes(), save::ENDING))
         } else {
             path.clone()
         };

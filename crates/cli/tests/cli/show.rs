@@ -22,9 +22,10 @@ fn what_is_odd_is_read_and_told() {
     let torrent = stage.write("odd.torrent", format!("d4:info{info}e\n").as_bytes());
     let shown = run(["show", &torrent]);
     assert_eq!(shown.code, 0);
-    assert!(shown.out.contains("a_[m"), "{}", shown.out);
+    // The name is what it is; only the terminal is spared it.
+    assert!(shown.out.contains(r"a\u{1b}[m"), "{}", shown.out);
     let told: Vec<&str> = shown.err.lines().collect();
     assert!(told.iter().all(|line| line.starts_with("warning: ")), "{told:?}");
     assert!(told[0].ends_with("newline after the value at byte 86"), "{told:?}");
-    assert!(told[1].ends_with("changed from \"a\\u{1b}[m\" to \"a_[m\""), "{told:?}");
+    assert_eq!(told.len(), 1, "{told:?}");
 }

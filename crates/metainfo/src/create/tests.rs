@@ -4,10 +4,11 @@ use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::path::MAX_COMPONENT_LEN;
 use crate::{Expected, FileKind};
 
 fn file(path: &str, length: u64) -> NewFile {
-    NewFile { path: path.split('/').map(str::to_owned).collect(), length, executable: false }
+    NewFile { path: path.split('/').map(Into::into).collect(), length, executable: false }
 }
 
 /// Bytes that are different in each file.
@@ -62,7 +63,7 @@ fn one_file() {
         assert_eq!(torrent.version(), version);
         assert!(!torrent.is_multi_file() && torrent.warnings().is_empty());
         let [file] = torrent.files() else { panic!("one file") };
-        assert_eq!((file.path_str(), file.length()), ("a.bin", 40_000));
+        assert_eq!((file.path_bytes(), file.length()), (&b"a.bin"[..], 40_000));
         assert!(file.is_executable());
         assert_eq!((torrent.piece_count(), torrent.total_len()), (3, 40_000));
         let expected = torrent.expected(PieceIndex::new(2)).unwrap();
@@ -97,7 +98,8 @@ fn everything_is_read_back() {
         assert_eq!(torrent.name(), "t");
         let real = torrent.files().iter().filter(|file| file.kind() == FileKind::Regular);
         let seen: Vec<_> = real.map(|file| (file.path_str(), file.length())).collect();
-        assert_eq!(seen, [("t/d/b", 70_000), ("t/empty", 0), ("t/z", 3)]);
+        let wanted = [("t/d/b", 70_000), ("t/empty", 0), ("t/z", 3)];
+        assert_eq!(seen, wanted.map(|(path, length)| (path.into(), length)));
         let padding =
             torrent.files().iter().filter(|file| file.kind() == FileKind::Padding).count();
         assert_eq!(padding, if version == Version::Hybrid { 2 } else { 0 });
@@ -112,7 +114,7 @@ fn padding_follows_each_file_that_does_not_fill_its_piece() {
     let padding = |files: &[(&str, u64)]| {
         let files = files.iter().map(|(path, length)| file(path, *length)).collect();
         let plan = Plan::folder(Version::Hybrid, "t", 16_384, files).unwrap();
-        let name = |planned: &Planned| planned.file.path.join("/");
+        let name = |planned: &Planned| String::from_utf8(planned.file.path.join(&b'/')).unwrap();
         plan.files.iter().map(name).collect::<Vec<_>>()
     };
     // Also before an empty file, and at the end: the order and number of files are in the hash.
@@ -158,7 +160,7 @@ fn what_no_torrent_can_hold_is_refused() {
     assert_eq!(folder(&[]).kind(), ErrorKind::BadValue);
     assert_eq!(folder(&["a", "a"]).kind(), ErrorKind::Inconsistent);
     assert_eq!(folder(&["a/b/c", "a.", "a/b"]).kind(), ErrorKind::Inconsistent);
-    assert_eq!(folder(&["a/../b"]).kind(), ErrorKind::UnsafePath);
+    assert_eq!(folder(&["a/../b"]).kind(), ErrorKind::BadValue);
     assert_eq!(folder(&["a//b"]).kind(), ErrorKind::BadValue);
     assert_eq!(folder(&["a/./b"]).kind(), ErrorKind::BadValue);
     assert_eq!(folder(&[&format!("{}x", "d/".repeat(91))]).kind(), ErrorKind::TooLarge);
@@ -168,10 +170,10 @@ fn what_no_torrent_can_hold_is_refused() {
             .to_string(),
         "a file without a name"
     );
-    assert_eq!(
-        Plan::file(Version::V1, "..", 16_384, 1, false).unwrap_err().kind(),
-        ErrorKind::UnsafePath
-    );
+    for name in ["", ".", "..", "a/b", "a\0b", &"x".repeat(256)] {
+        let error = Plan::file(Version::V1, name, 16_384, 1, false).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadValue, "{error}");
+    }
     for (version, piece_length) in
         [(Version::V1, 0), (Version::V2, 8_192), (Version::Hybrid, 49_152), (Version::V2, 0)]
     {
@@ -229,7 +231,8 @@ proptest! {
         let real: Vec<_> = torrent.files().iter().filter(|f| f.kind() == FileKind::Regular).collect();
         prop_assert_eq!(real.len(), files.len());
         for (read, source) in real.iter().zip(plan.sources().flatten()) {
-            prop_assert_eq!(read.path_str(), format!("t/{}", files[source].path.join("/")));
+            let path = [b"t/", files[source].path.join(&b'/').as_slice()].concat();
+            prop_assert_eq!(read.path_bytes(), path);
             prop_assert_eq!(read.length(), files[source].length);
         }
         if let Some(layout) = torrent.layout() {
@@ -245,4 +248,60 @@ proptest! {
             prop_assert_eq!(torrent.expected(piece), Some(expected));
         }
     }
+
+    #[test]
+    fn every_name_that_a_folder_can_hold_is_read_back_to_the_byte(
+        names in prop::collection::btree_set(folder_name(), 2..8),
+        name in folder_name(),
+        nested in any::<[bool; 8]>(),
+    ) {
+        let files: Vec<NewFile> = names
+            .iter()
+            .zip(nested)
+            .map(|(own, nested)| NewFile {
+                path: if nested { vec![own.clone(), name.clone()] } else { vec![own.clone()] },
+                length: 1,
+                executable: false,
+            })
+            .collect();
+        for version in VERSIONS {
+            let plan = Plan::folder(version, &name, 16_384, files.clone()).unwrap();
+            let (sha1, roots) = hashes(&plan, version);
+            let bytes = plan.encode(&sha1, &roots, &Extras::default()).unwrap();
+            let torrent = Metainfo::from_bytes(&bytes).unwrap();
+            prop_assert_eq!(torrent.name_bytes(), &name);
+            prop_assert!(torrent.warnings().is_empty(), "{:?}", torrent.warnings());
+            let real = torrent.files().iter().filter(|file| file.kind() == FileKind::Regular);
+            for (read, source) in real.zip(plan.sources().flatten()) {
+                let path = [&name[..], b"/", &files[source].path.join(&b'/')].concat();
+                prop_assert_eq!(read.path_bytes(), path);
+            }
+        }
+    }
+}
+
+/// Whatever a Linux folder can be made to hold.
+fn folder_name() -> impl Strategy<Value = Vec<u8>> {
+    let part = prop_oneof![
+        Just(b".".to_vec()),
+        Just(b" ".to_vec()),
+        Just(b"\\".to_vec()),
+        Just(b"a:".to_vec()),
+        Just(b"aux".to_vec()),
+        Just(b"A".to_vec()),
+        Just(b"a".to_vec()),
+        Just("\u{202e}".into()),
+        Just("e\u{301}".into()),
+        Just("é".into()),
+        Just(vec![b'x'; 120]),
+        prop::collection::vec(any::<u8>(), 1..5),
+    ];
+    prop::collection::vec(part, 1..6)
+        .prop_map(|parts| {
+            let mut name = parts.concat();
+            name.retain(|byte| !matches!(byte, 0 | b'/'));
+            name.truncate(MAX_COMPONENT_LEN);
+            name
+        })
+        .prop_filter("a folder of its own", |name| !matches!(&name[..], b"" | b"." | b".."))
 }

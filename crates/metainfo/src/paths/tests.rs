@@ -5,29 +5,32 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::file::FileKind;
 
-fn named<S: AsRef<str>>(paths: &[S]) -> Vec<File> {
-    let mut files: Vec<File> = paths
-        .iter()
-        .map(|path| File {
-            path: path.as_ref().to_owned(),
-            renamed_from: None,
-            length: 0,
-            kind: FileKind::Regular,
-            executable: false,
-        })
-        .collect();
-    separate(&mut files.iter_mut().collect::<Vec<_>>());
-    for (file, path) in files.iter().zip(paths) {
-        let before = (file.path != path.as_ref()).then_some(path.as_ref());
-        assert_eq!(file.renamed_from(), before);
+fn separated_as<S: AsRef<str>>(paths: &[S], same: SameName) -> Vec<String> {
+    let bytes: Vec<&[u8]> = paths.iter().map(|path| path.as_ref().as_bytes()).collect();
+    let mut all: Vec<String> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
+    for (index, renamed) in separate_paths(&bytes, same) {
+        let renamed = String::from_utf8(renamed).unwrap();
+        assert_ne!(all[index], renamed);
+        all[index] = renamed;
     }
-    files
+    all
 }
 
 fn separated<S: AsRef<str>>(paths: &[S]) -> Vec<String> {
-    named(paths).into_iter().map(|file| file.path).collect()
+    separated_as(paths, SameName::Folded)
+}
+
+#[test]
+fn where_bytes_count_only_equal_bytes_meet() {
+    let bytes = |paths: &[&str]| separated_as(paths, SameName::Bytes);
+    let different = ["t/a", "t/A", "t/é", "t/e\u{301}", "t/b", "t/b c", "t/b!/d"];
+    assert_eq!(bytes(&different), different);
+    assert_eq!(bytes(&["t/a", "t/a", "t/a/b", "t/a c"]), ["t/a.1", "t/a.2", "t/a/b", "t/a c"]);
+    let raw: [&[u8]; 4] = [b"\xff.x", b"\xfe.x", b"\xff.x", b"\xff.x"];
+    let renamed = separate_paths(&raw, SameName::Bytes);
+    assert_eq!(renamed, [(2, b"\xff.1.x".to_vec()), (3, b"\xff.2.x".to_vec())]);
+    assert_eq!(separate_paths(&raw[..2], SameName::Folded), []);
 }
 
 #[test]
@@ -88,7 +91,10 @@ proptest! {
         before in prop::collection::vec("[aAéÉ](\\.[1x])?(/[aB](\\.1)?){0,2}", 0..40),
     ) {
         let paths = separated(&before);
-        let folded: Vec<String> = paths.iter().map(|path| fold(path)).collect();
+        let folded: Vec<String> = paths
+            .iter()
+            .map(|path| String::from_utf8(fold(path.as_bytes())).unwrap())
+            .collect();
         let all: BTreeSet<&String> = folded.iter().collect();
         prop_assert_eq!(all.len(), paths.len());
         for path in &folded {
@@ -100,7 +106,7 @@ proptest! {
         }
         // Only names change, never folders.
         for (before, after) in before.iter().zip(&paths) {
-            prop_assert_eq!(split_name(before).0, split_name(after).0);
+            prop_assert_eq!(split_name(before.as_bytes()).0, split_name(after.as_bytes()).0);
         }
     }
 }

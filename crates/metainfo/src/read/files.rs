@@ -1,15 +1,12 @@
 //! What both formats have in common about files: attributes, and paths below the torrent's name.
-//! It never decides what a safe name is; that is `path` and `paths`.
+//! It never decides what a safe name is; that is for `path` and `paths`.
 
 use crate::error::{Error, ErrorKind};
 use crate::fields::Fields;
 use crate::file::{File, FileKind};
 use crate::path;
-use crate::paths;
+use crate::paths::{SameName, separate_paths};
 use crate::warnings::Warnings;
-
-/// The longest path, in bytes: Linux opens none longer in one call, others not even that.
-const MAX_PATH_LEN: usize = 4096;
 
 /// The most bytes that all paths may take together: 128 MiB, twice the largest torrent. A version
 /// 2 tree names each folder once, so a small torrent could otherwise unfold to any size.
@@ -35,44 +32,49 @@ impl Attributes {
     }
 }
 
+/// A path and, if it had to change, what the torrent has there.
+pub(super) type Joined = (Vec<u8>, Option<String>);
+
 /// Joins path components below a folder, and keeps count of what that takes.
 pub(super) struct Paths<'n> {
-    folder: &'n str,
+    folder: &'n [u8],
     total: usize,
 }
 
 impl<'n> Paths<'n> {
-    /// `folder` is a sanitised component, or empty.
-    pub(super) fn new(folder: &'n str) -> Self {
+    /// `folder` is a safe component, or empty.
+    pub(super) fn new(folder: &'n [u8]) -> Self {
         Self { folder, total: 0 }
     }
 
-    /// The sanitised path, and what it was if it had to change.
+    /// The path, and what it was if it had to change. `.` and `..` are left out of it, as others do
+    /// too.
     ///
     /// # Errors
     /// The kind of error and its reason, for the caller to name the key.
     pub(super) fn join(
         &mut self,
         components: &[&[u8]],
-    ) -> Result<(String, Option<String>), (ErrorKind, &'static str)> {
+    ) -> Result<Joined, (ErrorKind, &'static str)> {
         if components.is_empty() {
             return Err((ErrorKind::BadValue, "no components"));
         }
+        let all_go_nowhere = components.iter().all(|raw| path::goes_nowhere(raw));
         let mut joined = self.folder.to_owned();
         let mut changed = false;
-        for raw in components {
-            let safe = path::component(raw)
-                .map_err(|refused| (ErrorKind::UnsafePath, refused.reason()))?;
-            changed |= safe.as_bytes() != *raw;
+        for (index, raw) in components.iter().enumerate() {
+            if path::goes_nowhere(raw) && (!all_go_nowhere || index > 0) {
+                changed = true;
+                continue;
+            }
+            let safe = path::component(raw);
+            changed |= safe != *raw;
             if !joined.is_empty() {
-                joined.push('/');
+                joined.push(b'/');
             }
-            joined.push_str(&safe);
-            if joined.len() > MAX_PATH_LEN {
-                return Err((ErrorKind::TooLarge, "a path of over 4096 bytes"));
-            }
+            joined.extend_from_slice(&safe);
         }
-        self.total += joined.len();
+        self.total = self.total.saturating_add(joined.len());
         if self.total > MAX_PATHS_LEN {
             return Err((ErrorKind::TooLarge, "all paths together take over 128 MiB"));
         }
@@ -80,20 +82,29 @@ impl<'n> Paths<'n> {
     }
 
     /// The path a padding file of this length is shown with (BEP 47).
-    pub(super) fn padding(&self, length: u64) -> String {
-        format!("{}/.pad/{length}", self.folder)
+    pub(super) fn padding(&self, length: u64) -> Vec<u8> {
+        [self.folder, format!("/.pad/{length}").as_bytes()].concat()
     }
 }
 
 /// Gives files whose paths meet other names, and reports all that were renamed.
 pub(super) fn finish(mut files: Vec<File>, warnings: &mut Warnings) -> Vec<File> {
     // Only what reaches the disk can meet there.
-    let mut on_disk: Vec<&mut File> =
-        files.iter_mut().filter(|file| file.kind == FileKind::Regular).collect();
-    paths::separate(&mut on_disk);
+    let on_disk: Vec<usize> = (0..files.len())
+        .filter(|index| files.get(*index).is_some_and(|file| file.kind == FileKind::Regular))
+        .collect();
+    let paths: Vec<&[u8]> =
+        on_disk.iter().filter_map(|index| Some(files.get(*index)?.path.as_slice())).collect();
+    for (at, path) in separate_paths(&paths, SameName::Bytes) {
+        if let Some(file) = on_disk.get(at).and_then(|index| files.get_mut(*index)) {
+            let old = std::mem::replace(&mut file.path, path);
+            file.renamed_from.get_or_insert_with(|| path::original([old.as_slice()]));
+        }
+    }
     for file in &files {
         if let Some(before) = &file.renamed_from {
-            warnings.add(|| format!("renamed: \"{before}\" is \"{}\" on disk", file.path));
+            let now = path::original([file.path.as_slice()]);
+            warnings.add(|| format!("renamed: \"{before}\" is \"{now}\""));
         }
     }
     files

@@ -40,7 +40,8 @@ fn a_tree_is_walked_in_order() {
     assert_eq!(torrent.version(), Version::V2);
     assert_eq!((torrent.info_hash(), torrent.layout()), (None, None));
     let seen: Vec<_> = torrent.files().iter().map(|f| (f.path_str(), f.length())).collect();
-    assert_eq!(seen, [("t/a", 5), ("t/b/c", 5), ("t/b/zz", 0), ("t/f", 5)]);
+    let wanted = [("t/a", 5), ("t/b/c", 5), ("t/b/zz", 0), ("t/f", 5)];
+    assert_eq!(seen, wanted.map(|(path, length)| (path.into(), length)));
     assert_eq!((torrent.piece_count(), torrent.total_len()), (3, 15));
     let root = ROOT.as_bytes().try_into().unwrap();
     let expected = Some(Expected::Merkle { root, width: 1 });
@@ -101,7 +102,7 @@ fn layers_are_checked_against_the_root() {
 
 #[test]
 fn refusals_name_the_key() {
-    use ErrorKind::{BadValue, Inconsistent, Missing, TooLarge, UnsafePath, WrongType};
+    use ErrorKind::{BadValue, Inconsistent, Missing, TooLarge, WrongType};
     let small = leaf(5);
     let tree = |tree: &str| v2(tree, b"");
     let info = |info: &str| format!("d4:infod{info}ee").into_bytes();
@@ -167,16 +168,6 @@ fn refusals_name_the_key() {
             tree("1:ad0:d4:attr1:l6:lengthi7eee"),
             Inconsistent,
             "info.file tree, file 0.length: a link has no length",
-        ),
-        (
-            tree(&format!("2:..{small}")),
-            UnsafePath,
-            "info.file tree, file 0.path: a component is \"..\"",
-        ),
-        (
-            tree(&format!("1:a{small}3:b/cd1:x{small}e")),
-            UnsafePath,
-            "info.file tree, file 1.path: a component holds a path of its own",
         ),
         (
             tree(&format!("1:a{}", leaf(1 << 40))),

@@ -20,7 +20,7 @@ pub(super) struct V1 {
 }
 
 /// Reads `length` or `files`, and `pieces`.
-pub(super) fn read(info: Fields<'_>, name: &str, piece_length: u32) -> Result<V1, Error> {
+pub(super) fn read(info: Fields<'_>, name: &[u8], piece_length: u32) -> Result<V1, Error> {
     let listed = info.list("files")?;
     let multi_file = listed.is_some();
     if multi_file && info.get("length").is_some() {
@@ -50,7 +50,7 @@ pub(super) fn read(info: Fields<'_>, name: &str, piece_length: u32) -> Result<V1
     Ok(V1 { files, multi_file, layout, hashes })
 }
 
-fn single(info: Fields<'_>, name: &str) -> Result<File, Error> {
+fn single(info: Fields<'_>, name: &[u8]) -> Result<File, Error> {
     let attributes = Attributes::read(info)?;
     let length = info.required("length", info.int("length")?)?;
     Ok(File {

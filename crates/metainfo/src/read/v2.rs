@@ -33,7 +33,7 @@ pub(super) struct TreeFile {
 /// that the version 1 half has them there.
 pub(super) fn read(
     info: Fields<'_>,
-    name: &str,
+    name: &[u8],
     piece_length: u32,
     listed: bool,
 ) -> Result<V2, Error> {
@@ -50,7 +50,7 @@ pub(super) fn read(
     let multi_file = listed || !is_single(root.clone());
     let mut walk = Walk {
         info,
-        paths: Paths::new(if multi_file { name } else { "" }),
+        paths: Paths::new(if multi_file { name } else { b"" }),
         open: vec![root],
         components: Vec::new(),
         files: Vec::new(),

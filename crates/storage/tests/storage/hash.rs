@@ -20,7 +20,7 @@ fn all_hashes_of_a_plan_come_from_one_pass() {
     let file = |(number, bytes): (usize, &Vec<u8>)| {
         let name = number.to_string();
         std::fs::write(folder.path().join(&name), bytes).unwrap();
-        NewFile { path: vec![name], length: bytes.len() as u64, executable: false }
+        NewFile { path: vec![name.into()], length: bytes.len() as u64, executable: false }
     };
     let files: Vec<NewFile> = contents.iter().enumerate().map(file).collect();
     // Each file begins with a piece, and its last piece may be narrower if it is the only one.
@@ -42,7 +42,7 @@ fn all_hashes_of_a_plan_come_from_one_pass() {
                 .sources()
                 .map(|source| FileSpec {
                     path: source
-                        .map(|number| files[number].path[0].as_str().into())
+                        .map(|number| std::str::from_utf8(&files[number].path[0]).unwrap().into())
                         .unwrap_or_default(),
                     on_disk: source.is_some(),
                 })

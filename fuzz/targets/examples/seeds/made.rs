@@ -152,7 +152,7 @@ fn magnet(seeds: &mut Seeds) {
 
 fn torrents(seeds: &mut Seeds) -> Result<()> {
     let file = |path: &[&str], length| NewFile {
-        path: path.iter().map(|part| (*part).to_owned()).collect(),
+        path: path.iter().map(|part| part.as_bytes().to_owned()).collect(),
         length,
         executable: length == 7,
     };
