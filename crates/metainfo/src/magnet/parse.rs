@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use super::{MAX_MAGNET_LEN, Magnet, SHA256_MULTIHASH};
 use crate::error::{Error, ErrorKind};
 use crate::hash::{InfoHash, InfoHashV2};
-use crate::path::{is_unprintable, sanitise_for_terminal, truncate};
+use crate::path::{is_unprintable, sanitise_name, truncate};
 use crate::warnings::Warnings;
 
 const BTIH: &str = "urn:btih:";
@@ -226,10 +226,9 @@ fn decoded(value: &str) -> Vec<u8> {
 
 /// Part of a URI, safe to show and not too long for that.
 fn quoted(value: &[u8]) -> String {
-    let text = String::from_utf8_lossy(value);
-    let start = truncate(&text, MAX_QUOTED);
-    let dots = if start.len() < text.len() { "…" } else { "" };
-    format!("{}{dots}", sanitise_for_terminal(start))
+    let start = truncate(value, MAX_QUOTED);
+    let dots = if start.len() < value.len() { "…" } else { "" };
+    format!("{}{dots}", sanitise_name(start))
 }
 
 /// Without a prefix in any case.
