@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test fail as tests do")]
 
+mod descriptors;
 mod discovery;
 mod download;
 mod encryption;

@@ -70,6 +70,16 @@ impl Cli {
         self
     }
 
+    /// The same with no more than so many file descriptors.
+    pub fn descriptors(mut self, count: u32) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {count}; exec \"$0\" \"$@\"")]);
+        shell.arg(self.command.get_program()).args(self.command.get_args());
+        shell.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        self.command = shell;
+        self
+    }
+
     /// What it is called in messages, where several run.
     pub fn named(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);

@@ -103,7 +103,8 @@ impl Place {
     fn load(&self, layout: &Layout) -> Result<Option<State>, String> {
         let bytes = match fs::metadata(&self.path) {
             Ok(meta) if meta.len() > MAX_LEN => return Err("too long".into()),
-            Ok(_) => fs::read(&self.path).map_err(|error| error.to_string())?,
+            Ok(_) => storage::with_descriptors(|| fs::read(&self.path))
+                .map_err(|error| error.to_string())?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.to_string()),
         };
@@ -280,6 +281,10 @@ fn save(path: &Path, bytes: &[u8]) {
 
 /// Replaces the file at `path` so that after a power cut it is the old one or the new one.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    storage::with_descriptors(|| write_once(path, bytes))
+}
+
+fn write_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut new = path.as_os_str().to_owned();

@@ -16,6 +16,10 @@ use crate::torrent::Torrent;
 /// The most blocks read with one call: what one peer's buffer takes. The system allows 1,024.
 const MAX_RUN: usize = 64;
 
+/// The most files that are looked at for one call: of a run that lies in more of them, the blocks
+/// beyond are for a disk thread, since hardly all of their files are open.
+const MAX_SPANS: usize = 64;
+
 /// A block to be read.
 struct Wanted<'a> {
     /// Which of the jobs it is.
@@ -113,7 +117,7 @@ fn fill(batch: &mut Batch, run: &mut [Wanted<'_>]) -> usize {
     let mut read = start;
     let mut buffers = run.iter_mut().map(|block| &mut *block.into);
     let mut buffer: &mut [u8] = &mut [];
-    for span in torrent.files.spec().layout().spans_between(start..end) {
+    for span in torrent.files.spec().layout().spans_between(start..end).take(MAX_SPANS) {
         let mut slices = Vec::with_capacity(run_len);
         let mut left = usize::try_from(span.len).unwrap_or(usize::MAX);
         while left > 0 {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Sender, unbounded};
@@ -101,8 +102,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
         if self.shared.torrent(torrent).is_some() {
             return Err(Error::plain(ErrorKind::Locked, "the torrent is open already"));
         }
-        let Shared { cache, spare, .. } = &*self.shared;
-        let open = Torrent::open(spec, Arc::clone(cache), Arc::clone(spare))?;
+        let Shared { descriptors, spare, .. } = &*self.shared;
+        let open = Torrent::open(spec, descriptors, Arc::clone(spare))?;
         let opened = Opened { fresh: open.fresh };
         let run = (RUN_LEN / spec.layout().piece_length()).max(1);
         if self.shared.add(torrent, open, run) {
@@ -179,6 +180,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
 impl<B> Drop for Disk<B> {
     fn drop(&mut self) {
         self.lanes.clear();
+        self.shared.descriptors.over.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
             // The last handle may be dropped within `done`: a thread can't wait for itself.
             if thread.thread().id() != thread::current().id() && thread.join().is_err() {

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::advice::explain;
+use crate::descriptors;
 
 /// What went wrong on disk, and where.
 ///
@@ -73,10 +74,8 @@ impl Error {
             }
             io::ErrorKind::FileTooLarge => ErrorKind::TooLarge,
             io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => ErrorKind::Unsafe,
+            _ if descriptors::ran_out(error) => ErrorKind::NoDescriptors,
             _ => match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-                Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
-                    ErrorKind::NoDescriptors
-                }
                 Some(rustix::io::Errno::NAMETOOLONG) => ErrorKind::NameTooLong,
                 Some(rustix::io::Errno::LOOP | rustix::io::Errno::XDEV) => ErrorKind::Unsafe,
                 _ => ErrorKind::Io,

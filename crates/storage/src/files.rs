@@ -1,24 +1,19 @@
-//! The open files of torrents: one bounded cache of descriptors for all, so that a torrent of ten
-//! thousand files costs no more of them than any other.
+//! The files of one torrent, and what is known of one that is open.
 //! It never reads or writes a file's bytes.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use rustix::fs::fstat;
-use rustix::process::{Resource, getrlimit};
 
 use crate::error::{Error, ErrorKind};
+use crate::file_cache::{FileCache, InUse};
 use crate::paths::{Access, Root};
 use crate::spec::Spec;
 use crate::sys;
-
-/// The most descriptors kept open: enough for every file that the pieces of a busy session touch,
-/// few enough to leave room for connections. Never more than a quarter of `RLIMIT_NOFILE`.
-const MAX_OPEN_FILES: usize = 512;
 
 /// Which inode a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,7 +37,11 @@ pub(crate) struct OpenFile {
     /// On a local file system, where mappings are coherent with writes and only writing changes the
     /// time of the last write.
     pub(crate) local: bool,
-    writable: bool,
+    /// When it was found under its name.
+    pub(crate) opened: Instant,
+    pub(crate) writable: bool,
+    /// How many use it now.
+    pub(crate) users: AtomicUsize,
     /// Whose turn it is to write, see [`OpenFile::turn`].
     turn: Mutex<()>,
 }
@@ -88,71 +87,28 @@ impl OpenFile {
     }
 }
 
-/// One part in so many of the descriptors that the process may have, and no more than `most`.
-pub(crate) fn share_of_descriptors(parts: u64, most: usize) -> usize {
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(limit / parts).unwrap_or(most).min(most)
+/// Where a torrent's descriptors come from.
+#[derive(Debug, Clone)]
+pub(crate) struct Descriptors {
+    pub(crate) cache: Arc<FileCache>,
+    /// Whether waiting for one is of no use any more.
+    pub(crate) over: Arc<AtomicBool>,
 }
 
-/// Open files of any number of torrents, the least recently used closed first.
-#[derive(Debug)]
-pub(crate) struct FileCache {
-    capacity: usize,
-    inner: Mutex<Inner>,
-    owners: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    open: HashMap<(u64, usize), Entry>,
-    clock: u64,
-}
-
-#[derive(Debug)]
-struct Entry {
-    file: Arc<OpenFile>,
-    used: u64,
-}
-
-impl FileCache {
-    pub(crate) fn new() -> Arc<Self> {
-        Self::with_capacity(share_of_descriptors(4, MAX_OPEN_FILES).max(4))
+impl Descriptors {
+    /// Those of the process.
+    pub(crate) fn of_process() -> Self {
+        Self { cache: FileCache::of_process(), over: Arc::default() }
     }
 
-    pub(crate) fn with_capacity(capacity: usize) -> Arc<Self> {
-        Arc::new(Self { capacity, inner: Mutex::default(), owners: AtomicU64::new(0) })
+    #[cfg(test)]
+    pub(crate) fn of(capacity: usize) -> Self {
+        Self { cache: FileCache::with_capacity(capacity), over: Arc::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // The map is whole after every statement, so a panic elsewhere does not spoil it.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn find(&self, key: (u64, usize), access: Access) -> Option<Arc<OpenFile>> {
-        let mut inner = self.lock();
-        inner.clock += 1;
-        let now = inner.clock;
-        let entry = inner.open.get_mut(&key)?;
-        entry.used = now;
-        (access == Access::Read || entry.file.writable).then(|| Arc::clone(&entry.file))
-    }
-
-    fn keep(&self, key: (u64, usize), file: &Arc<OpenFile>) {
-        let mut inner = self.lock();
-        inner.clock += 1;
-        let used = inner.clock;
-        inner.open.insert(key, Entry { file: Arc::clone(file), used });
-        if inner.open.len() > self.capacity {
-            let oldest = inner.open.iter().min_by_key(|(_, entry)| entry.used);
-            if let Some(key) = oldest.map(|(key, _)| *key) {
-                inner.open.remove(&key);
-            }
-        }
-    }
-
-    /// Closes every file no one is using right now.
-    fn close_all(&self) {
-        self.lock().open.clear();
+    /// Does what takes a descriptor for a moment, as often as it takes. Not for who has a file in use.
+    pub(crate) fn patiently<T>(&self, act: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        self.cache.patiently(&self.over, act)
     }
 }
 
@@ -160,7 +116,7 @@ impl FileCache {
 #[derive(Debug)]
 pub(crate) struct Files {
     spec: Spec,
-    cache: Arc<FileCache>,
+    pub(crate) descriptors: Descriptors,
     /// This torrent's part of the cache's keys.
     owner: u64,
     /// Whether anything is ever to be written.
@@ -168,14 +124,14 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn new(spec: Spec, cache: Arc<FileCache>) -> Self {
-        let owner = cache.owners.fetch_add(1, Ordering::Relaxed);
-        Self { spec, cache, owner, read_only: false }
+    pub(crate) fn new(spec: Spec, descriptors: Descriptors) -> Self {
+        let owner = descriptors.cache.owner();
+        Self { spec, descriptors, owner, read_only: false }
     }
 
-    /// Files that nothing is going to be written to, with a cache of their own.
+    /// Files that nothing is going to be written to.
     pub(crate) fn read_only(spec: Spec) -> Self {
-        let mut files = Self::new(spec, FileCache::new());
+        let mut files = Self::new(spec, Descriptors::of_process());
         files.read_only = true;
         files
     }
@@ -191,42 +147,51 @@ impl Files {
 
     /// The file's full path, for messages.
     pub(crate) fn path(&self, index: usize) -> PathBuf {
-        match self.spec.files().get(index) {
-            Some(file) => self.spec.root().join(&file.path),
-            None => self.spec.root().to_owned(),
-        }
+        self.spec.path_of(index)
     }
 
-    /// The file, opened for at least `access`.
-    pub(crate) fn open(&self, index: usize, access: Access) -> Result<Arc<OpenFile>, Error> {
-        let key = (self.owner, index);
-        if let Some(file) = self.cache.find(key, access) {
-            return Ok(file);
-        }
-        let file = Arc::new(self.with_descriptors(|| self.open_anew(index, access))?);
-        self.cache.keep(key, &file);
-        Ok(file)
+    /// The file, opened for at least `access`. Waits for a descriptor, so not for who has another file
+    /// in use.
+    pub(crate) fn open(&self, index: usize, access: Access) -> Result<InUse, Error> {
+        self.open_unless(&self.descriptors.over, index, access)
     }
 
-    /// Does what takes a descriptor; once more, if there was none, after what is open and not in use
-    /// was closed.
-    pub(crate) fn with_descriptors<T>(
+    /// The same, until told to stop.
+    pub(crate) fn open_unless(
         &self,
-        act: impl Fn() -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        match act() {
-            Err(error) if error.kind() == ErrorKind::NoDescriptors => {
-                log::warn!("{error}; closing the files that are not in use");
-                self.cache.close_all();
-                act()
+        stop: &AtomicBool,
+        index: usize,
+        access: Access,
+    ) -> Result<InUse, Error> {
+        loop {
+            if let Some(open) = self.open_now(index, access)? {
+                return Ok(open);
             }
-            other => other,
+            if stop.load(Ordering::Relaxed) {
+                let message = "there is no file descriptor left for it (ulimit -n)";
+                return Err(Error::new(ErrorKind::NoDescriptors, &self.path(index), message));
+            }
+            self.descriptors.cache.wait_for_place();
+        }
+    }
+
+    /// The file, opened for at least `access`; `None` where there is no descriptor for it now.
+    pub(crate) fn open_now(&self, index: usize, access: Access) -> Result<Option<InUse>, Error> {
+        let (key, cache) = ((self.owner, index), &self.descriptors.cache);
+        if let Some(file) = cache.find(key, access) {
+            return Ok(Some(file));
+        }
+        let Some(place) = cache.place() else { return Ok(None) };
+        match cache.at_once(|| self.open_anew(index, access)) {
+            Ok(file) => Ok(Some(place.keep(key, file))),
+            Err(error) if error.kind() == ErrorKind::NoDescriptors => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     /// The file, if it is open already.
-    pub(crate) fn is_open(&self, index: usize) -> Option<Arc<OpenFile>> {
-        self.cache.find((self.owner, index), Access::Read)
+    pub(crate) fn is_open(&self, index: usize) -> Option<InUse> {
+        self.descriptors.cache.find((self.owner, index), Access::Read)
     }
 
     fn open_anew(&self, index: usize, access: Access) -> Result<OpenFile, Error> {
@@ -246,69 +211,23 @@ impl Files {
         let stat = fstat(&file)
             .map_err(|errno| Error::io("look at it", &self.path(index), &errno.into()))?;
         let local = sys::is_local(&file);
-        let (id, turn) = (FileId::of(&stat), Mutex::default());
-        Ok(OpenFile { file, id, local, writable, turn })
+        Ok(OpenFile {
+            file,
+            id: FileId::of(&stat),
+            local,
+            opened: Instant::now(),
+            writable,
+            users: AtomicUsize::new(0),
+            turn: Mutex::default(),
+        })
     }
 }
 
 impl Drop for Files {
     fn drop(&mut self) {
-        self.cache.lock().open.retain(|(owner, _), _| *owner != self.owner);
+        self.descriptors.cache.close_owner(self.owner);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use metainfo::Layout;
-
-    use super::*;
-    use crate::spec::FileSpec;
-
-    #[test]
-    fn a_few_descriptors_serve_many_files() {
-        let folder = tempfile::tempdir().unwrap();
-        let count = 40;
-        let layout = Layout::new(16, &vec![1; count]).unwrap();
-        let expected = vec![[0; 20]; layout.piece_count() as usize];
-        let paths: Vec<_> = (0..count).map(|n| format!("{n}")).collect();
-        for path in &paths {
-            fs::write(folder.path().join(path), b"x").unwrap();
-        }
-        let specs = paths.iter().map(|path| FileSpec { path: path.into(), on_disk: true });
-        let spec = Spec::from_parts(folder.path(), specs.collect(), layout, expected).unwrap();
-        let cache = FileCache::with_capacity(5);
-        let files = Files::new(spec.clone(), Arc::clone(&cache));
-        let others = Files::new(spec, Arc::clone(&cache));
-        for index in 0..count {
-            files.open(index, Access::Read).unwrap();
-            assert!(cache.lock().open.len() <= 5);
-        }
-        let again = files.open(count - 1, Access::Write).unwrap();
-        assert!(Arc::ptr_eq(&again, &files.open(count - 1, Access::Read).unwrap()));
-        let other = others.open(count - 1, Access::Read).unwrap();
-        assert!(!Arc::ptr_eq(&again, &other));
-        assert_eq!(again.id, other.id);
-        drop(files);
-        assert_eq!(cache.lock().open.len(), 1);
-    }
-
-    #[test]
-    fn without_a_descriptor_left_what_is_not_in_use_is_closed_and_it_goes_on() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("data"), b"x").unwrap();
-        let layout = Layout::new(16_384, &[1]).unwrap();
-        let file = FileSpec { path: "data".into(), on_disk: true };
-        let spec = Spec::from_parts(folder.path(), vec![file], layout, vec![[0; 20]]).unwrap();
-        let cache = FileCache::with_capacity(5);
-        let files = Files::new(spec, Arc::clone(&cache));
-        files.open(0, Access::Read).unwrap();
-        let is_full = || !cache.lock().open.is_empty();
-        let starved = rustix::io::Errno::MFILE.into();
-        let refused = || Err(Error::io("look at it", folder.path(), &starved));
-        let act = || if is_full() { refused() } else { Ok("looked") };
-        assert_eq!(files.with_descriptors(act).unwrap(), "looked");
-        assert!(!is_full());
-    }
-}
+mod tests;

@@ -8,9 +8,11 @@
 mod advice;
 mod backend;
 mod cached;
+mod descriptors;
 mod disk;
 mod disk_names;
 mod error;
+mod file_cache;
 mod files;
 mod fit;
 mod hash;
@@ -35,6 +37,7 @@ mod write;
 
 pub use advice::explain;
 pub use backend::Backend;
+pub use descriptors::with_descriptors;
 pub use disk::{Config, Disk, HOLD_BUDGET, Opened};
 pub use disk_names::{locate, new_file_name};
 pub use error::{Error, ErrorKind};

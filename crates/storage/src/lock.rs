@@ -5,25 +5,22 @@
 
 use std::cmp::Reverse;
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{FlockOperation, Stat, flock, fstat};
 use rustix::io::Errno;
 
+use crate::descriptors;
 use crate::error::{Error, ErrorKind};
-use crate::files::{FileId, share_of_descriptors};
+use crate::files::{Descriptors, FileId};
 use crate::paths::{Access, Root};
 use crate::spec::Spec;
 
 /// The most files of one torrent that are locked, since each lock costs a descriptor: nearly all
 /// torrents have fewer, and of the others these are the ones that hold their bytes.
 const MAX_LOCKED_FILES: usize = 64;
-
-/// The most locks over all torrents, the one that each torrent has not counted: with the open files
-/// they stay below what is set aside beside connections. Never more than an eighth of
-/// `RLIMIT_NOFILE`.
-const MAX_SPARE_LOCKS: usize = 256;
 
 /// How many locks there may be beyond one a torrent.
 #[derive(Debug)]
@@ -40,7 +37,7 @@ pub(crate) struct Locks {
 
 impl SpareLocks {
     pub(crate) fn new() -> Arc<Self> {
-        Self::of(share_of_descriptors(8, MAX_SPARE_LOCKS))
+        Self::of(descriptors::for_locks())
     }
 
     pub(crate) fn of(count: usize) -> Arc<Self> {
@@ -69,6 +66,7 @@ impl Locks {
         spec: &Spec,
         stats: &[Option<Stat>],
         spare: Arc<SpareLocks>,
+        descriptors: &Descriptors,
     ) -> Result<Self, Error> {
         let len = |index: usize| spec.layout().file_len(index);
         let on_disk = spec.files().iter().enumerate().filter(|(_, file)| file.on_disk);
@@ -79,40 +77,39 @@ impl Locks {
         let others = files.iter().skip(1).take_while(|&&index| len(index) > 0);
         locks.taken = others.take_while(|_| locks.spare.take()).count();
         files.truncate(1 + locks.taken);
+        let longest = files.first().copied();
         // Only what is there can be in use: nothing is made before that is known.
         files.sort_by_key(|&index| stats.get(index).is_none_or(Option::is_none));
         for index in files {
-            locks.lock(root, spec, index)?;
+            let open = || open(root, spec, index);
+            let opened = if Some(index) == longest {
+                descriptors.patiently(open)
+            } else {
+                descriptors.cache.at_once(open)
+            };
+            match opened {
+                Ok(file) => locks.lock(file, &spec.path_of(index))?,
+                // Locks beside the first one are for where there are descriptors for them.
+                Err(error) if error.kind() == ErrorKind::NoDescriptors => log::debug!("{error}"),
+                Err(error) => return Err(error),
+            }
         }
         Ok(locks)
     }
 
     /// Does without where the file system has no locks.
-    fn lock(&mut self, root: &Root, spec: &Spec, index: usize) -> Result<(), Error> {
-        let Some(file) = spec.files().get(index) else { return Ok(()) };
-        let path = spec.root().join(&file.path);
-        let open = match root.file(&file.path, Access::Create) {
-            // Files that may only be read can be seeded, and locked too. Where there is none, why it
-            // could not be made is what counts.
-            Err(error) if error.kind() == ErrorKind::Denied => {
-                root.file(&file.path, Access::Read).map_err(|other| match other.kind() {
-                    ErrorKind::NotFound => error,
-                    _ => other,
-                })
-            }
-            other => other,
-        }?;
-        let id = fstat(&open).map(|stat| FileId::of(&stat));
-        let id = id.map_err(|errno| Error::io("look at it", &path, &errno.into()))?;
+    fn lock(&mut self, file: File, path: &Path) -> Result<(), Error> {
+        let id = fstat(&file).map(|stat| FileId::of(&stat));
+        let id = id.map_err(|errno| Error::io("look at it", path, &errno.into()))?;
         if self.files.iter().any(|(locked, _)| *locked == id) {
             // Two names of one file, as programs make that save room.
             return Ok(());
         }
-        match flock(&open, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => self.files.push((id, open)),
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => self.files.push((id, file)),
             Err(Errno::WOULDBLOCK) => {
                 let message = "is in use: another download or seed has it open; end that one first";
-                return Err(Error::new(ErrorKind::Locked, &path, message));
+                return Err(Error::new(ErrorKind::Locked, path, message));
             }
             Err(errno) => {
                 log::warn!("{}: cannot be locked ({errno}); going on without", path.display());
@@ -122,10 +119,26 @@ impl Locks {
     }
 }
 
+/// The file to lock, made if it is not there.
+fn open(root: &Root, spec: &Spec, index: usize) -> Result<File, Error> {
+    let Some(file) = spec.files().get(index) else {
+        return Err(Error::plain(ErrorKind::Unsupported, "the torrent has no such file"));
+    };
+    match root.file(&file.path, Access::Create) {
+        // Files that may only be read can be seeded, and locked too. Where there is none, why it could
+        // not be made is what counts.
+        Err(error) if error.kind() == ErrorKind::Denied => {
+            root.file(&file.path, Access::Read).map_err(|other| match other.kind() {
+                ErrorKind::NotFound => error,
+                _ => other,
+            })
+        }
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use metainfo::Layout;
 
     use super::*;
@@ -141,7 +154,8 @@ mod tests {
         let files = files.iter().map(file).collect();
         let spec = Spec::from_parts(folder, files, layout, hashes).unwrap();
         let root = Root::create(folder).unwrap();
-        Locks::take(&root, &spec, &survey(&spec).unwrap(), Arc::clone(spare))
+        let descriptors = Descriptors::of(4);
+        Locks::take(&root, &spec, &survey(&spec).unwrap(), Arc::clone(spare), &descriptors)
     }
 
     #[test]

@@ -8,6 +8,7 @@ use metainfo::{PieceIndex, PieceSet};
 use rustix::fs::{FileType, Stat};
 
 use crate::error::{Error, ErrorKind};
+use crate::file_cache::FileCache;
 use crate::fit;
 use crate::paths::{IN_THE_WAY, Root};
 use crate::spec::{FileSpec, Spec};
@@ -103,7 +104,8 @@ pub(crate) fn survey(spec: &Spec) -> Result<Vec<Option<Stat>>, Error> {
 
 /// The same, until told to stop.
 pub(crate) fn survey_unless(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<Option<Stat>>, Error> {
-    let root = match Root::open(spec.root()) {
+    let cache = FileCache::of_process();
+    let root = match cache.patiently(cancel, || Root::open(spec.root())) {
         Ok(root) => root,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Ok(vec![None; spec.files().len()]);
@@ -114,7 +116,8 @@ pub(crate) fn survey_unless(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<Opti
         if cancel.load(Ordering::Relaxed) {
             return Err(Error::cancelled());
         }
-        let stat = if file.on_disk { root.look(&file.path)? } else { None };
+        let look = || cache.patiently(cancel, || root.look(&file.path));
+        let stat = if file.on_disk { look()? } else { None };
         match stat {
             Some(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
                 let path = spec.root().join(&file.path);

@@ -2,16 +2,17 @@
 //! through windows so small that memory does not grow with piece or torrent.
 //! It never judges a digest and never writes.
 
+use std::cell::Cell;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use metainfo::{Layout, MAX_REQUEST_LEN, PieceIndex};
 
 use crate::backend::{Backend, Reader, Source, View, Windows, look, reader};
-use crate::error::Error;
-use crate::files::{Files, OpenFile};
+use crate::error::{Error, ErrorKind};
+use crate::file_cache::InUse;
+use crate::files::Files;
 use crate::paths::Access;
 use crate::span::{ReadError, read_spans};
 use crate::sys;
@@ -150,6 +151,16 @@ struct Group {
     to_read: Vec<PieceIndex>,
 }
 
+/// Where the next bytes of a piece are.
+enum Filled {
+    /// In their file.
+    View(View, Length),
+    /// In the window they were read to.
+    Window,
+    /// Nowhere yet: there is no descriptor for their file now.
+    Later,
+}
+
 /// One thread of a scan.
 struct Worker<'a> {
     common: &'a Common<'a>,
@@ -157,7 +168,7 @@ struct Worker<'a> {
     /// One window for each piece of a group.
     windows: Vec<u8>,
     /// The file used last: nearly always the next one, too.
-    last: Option<(usize, Arc<OpenFile>)>,
+    last: Option<(usize, InUse)>,
     holes: Holes,
     reported: Instant,
 }
@@ -238,13 +249,15 @@ impl<'a> Worker<'a> {
             if stream.offset.is_multiple_of(READ_AHEAD) {
                 self.read_ahead(stream.piece, stream.offset.saturating_add(READ_AHEAD));
             }
-            match self.fill(stream, window) {
-                Ok(Some((view, length))) => {
+            let others = lengths.iter().any(Option::is_some);
+            match self.fill(stream, window, others) {
+                Ok(Filled::View(view, length)) => {
                     sources.push(Source::Mapped(view));
                     lengths.push(Some(length));
                     continue;
                 }
-                Ok(None) => {}
+                Ok(Filled::Window) => {}
+                Ok(Filled::Later) => stream.put_off(),
                 Err(failure) => stream.failed = Some(failure),
             }
             sources.push(Source::Copied(window.get(..stream.filled as usize).unwrap_or_default()));
@@ -280,35 +293,50 @@ impl<'a> Worker<'a> {
     }
 
     /// Finds the next bytes of the piece where they lie in a file, or else reads them into `window`.
+    /// Puts it off if the files that `others` have in use must be let go before.
     fn fill(
         &mut self,
         stream: &mut Stream,
         window: &mut [u8],
-    ) -> Result<Option<(View, Length)>, (usize, ReadError)> {
+        others: bool,
+    ) -> Result<Filled, (usize, ReadError)> {
         let layout = self.layout();
         let left = layout.piece_len(stream.piece).saturating_sub(stream.offset);
-        stream.filled = left.min(WINDOW);
+        stream.begin(left.min(WINDOW));
         let Some(range) = layout.range(stream.piece.get(), stream.offset, stream.filled) else {
-            return Ok(None);
+            return Ok(Filled::Window);
         };
         let into = window.get_mut(..stream.filled as usize).unwrap_or_default();
-        let files = self.common.scan.files;
+        let scan = self.common.scan;
         let last = &mut self.last;
+        let put_off = Cell::new(false);
+        let mut open = |index| match find(scan.files, last, index)? {
+            Some(open) => Ok(open),
+            None if others => {
+                put_off.set(true);
+                Err(Error::plain(ErrorKind::NoDescriptors, "later"))
+            }
+            None => scan.files.open_unless(scan.cancel, index, Access::Read),
+        };
         if let Some(span) = layout.spans(range).next()
             && span.len == u64::from(stream.filled)
-            && files.on_disk(span.file)
+            && scan.files.on_disk(span.file)
         {
             let failed = |error| (span.file, error);
-            let file = find(files, last, span.file).map_err(|e| failed(ReadError::Open(e)))?;
+            let file = match open(span.file) {
+                Err(_) if put_off.get() => return Ok(Filled::Later),
+                opened => opened.map_err(|e| failed(ReadError::Open(e)))?,
+            };
             let view = self.reader.view(&file, span.offset, into.len());
             if let Some(view) = view.map_err(|e| failed(ReadError::Read(e)))? {
                 let end = span.offset + span.len;
-                return Ok(Some((view, Length { file, index: span.file, end })));
+                return Ok(Filled::View(view, Length { file, index: span.file, end }));
             }
         }
-        let open = |index| find(files, last, index);
-        read_spans(files, &mut *self.reader, layout.spans(range), into, open)?;
-        Ok(None)
+        match read_spans(scan.files, &mut *self.reader, layout.spans(range), into, &mut open) {
+            Err(_) if put_off.get() => Ok(Filled::Later),
+            read => read.map(|()| Filled::Window),
+        }
     }
 
     fn layout(&self) -> &'a Layout {
@@ -343,7 +371,7 @@ impl<'a> Worker<'a> {
             wanted -= len;
             if len >= WORTH_READING_AHEAD && self.common.scan.files.on_disk(span.file) {
                 // What can't be opened fails when it is read.
-                if let Ok(open) = find(self.common.scan.files, &mut self.last, span.file) {
+                if let Ok(Some(open)) = find(self.common.scan.files, &mut self.last, span.file) {
                     sys::will_need(&open.file, span.offset + skipped, len);
                 }
             }
@@ -363,7 +391,7 @@ impl<'a> Worker<'a> {
         }
         spans().filter(|span| files.on_disk(span.file)).all(|span| {
             let open = find(files, &mut self.last, span.file);
-            open.is_ok_and(|open| self.holes.cover(&open, span))
+            matches!(open, Ok(Some(open)) if self.holes.cover(&open, span))
         })
     }
 }
@@ -374,15 +402,17 @@ fn content_before(layout: &Layout, piece: PieceIndex, offset: u32) -> u32 {
     layout.piece_content_len(piece).min(offset)
 }
 
+/// The file; `None` where there is no descriptor for it now. The one used before is let go.
 fn find(
     files: &Files,
-    last: &mut Option<(usize, Arc<OpenFile>)>,
+    last: &mut Option<(usize, InUse)>,
     index: usize,
-) -> Result<Arc<OpenFile>, Error> {
+) -> Result<Option<InUse>, Error> {
     if let Some((_, open)) = last.as_ref().filter(|(used, _)| *used == index) {
-        return Ok(Arc::clone(open));
+        return Ok(Some(open.clone()));
     }
-    let open = files.open(index, Access::Read)?;
-    *last = Some((index, Arc::clone(&open)));
+    *last = None;
+    let open = files.open_now(index, Access::Read)?;
+    *last = open.clone().map(|open| (index, open));
     Ok(open)
 }

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::files::FileCache;
+use crate::files::Descriptors;
 use crate::job::{Done, TorrentId};
 use crate::lock::SpareLocks;
 use crate::torrent::Torrent;
@@ -17,7 +17,7 @@ pub(crate) type Callback<B> = Box<dyn Fn(Vec<Done<B>>) + Send + Sync>;
 /// What all disk threads share.
 pub(crate) struct Shared<B> {
     torrents: RwLock<Torrents>,
-    pub(crate) cache: Arc<FileCache>,
+    pub(crate) descriptors: Descriptors,
     pub(crate) spare: Arc<SpareLocks>,
     /// Bytes of unfinished pieces in memory.
     pub(crate) held: Arc<AtomicUsize>,
@@ -47,7 +47,7 @@ impl<B> Shared<B> {
     pub(crate) fn new(hold_budget: usize, done: Callback<B>) -> Self {
         Self {
             torrents: RwLock::default(),
-            cache: FileCache::new(),
+            descriptors: Descriptors::of_process(),
             spare: SpareLocks::new(),
             held: Arc::new(AtomicUsize::new(0)),
             hold_budget,

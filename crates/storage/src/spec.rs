@@ -272,6 +272,13 @@ impl Spec {
         &self.shared.files
     }
 
+    /// A file's full path, for messages; the target folder for what is no file.
+    pub(crate) fn path_of(&self, file: usize) -> PathBuf {
+        self.files()
+            .get(file)
+            .map_or_else(|| self.root().to_owned(), |file| self.root().join(&file.path))
+    }
+
     /// How room is taken.
     pub fn allocation(&self) -> Allocation {
         self.allocation

@@ -1,6 +1,7 @@
 //! The thread that makes what was written durable, so that no other disk thread waits for that.
 //! It never writes torrent data.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
@@ -62,6 +63,8 @@ fn sync_all(torrent: &Torrent, dirty: &Dirty) -> Result<(), Error> {
     if dirty.folders.is_empty() {
         return Ok(());
     }
-    let root = Root::open(files.spec().root())?;
-    dirty.folders.iter().try_for_each(|folder| root.sync_folder(folder))
+    let descriptors = &files.descriptors;
+    let root = descriptors.patiently(|| Root::open(files.spec().root()))?;
+    let sync = |folder: &PathBuf| descriptors.patiently(|| root.sync_folder(folder));
+    dirty.folders.iter().try_for_each(sync)
 }

@@ -10,7 +10,7 @@ use rustix::fs::Stat;
 use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind};
-use crate::files::{FileCache, FileId, Files, Stamp};
+use crate::files::{Descriptors, FileId, Files, Stamp};
 use crate::fit;
 use crate::lock::{Locks, SpareLocks};
 use crate::paths::{Access, Root};
@@ -47,7 +47,7 @@ impl Torrent {
     /// A file that is long enough already is left as it is; one that is too long is never cut.
     pub(crate) fn open(
         spec: &Spec,
-        cache: Arc<FileCache>,
+        descriptors: &Descriptors,
         spare: Arc<SpareLocks>,
     ) -> Result<Self, Error> {
         if spec.is_merkle() {
@@ -56,8 +56,8 @@ impl Torrent {
         fit::check(spec)?;
         let stats = survey(spec)?;
         refuse_if_full(spec, &stats)?;
-        let root = Root::create(spec.root())?;
-        let locks = Locks::take(&root, spec, &stats, spare)?;
+        let root = descriptors.patiently(|| Root::create(spec.root()))?;
+        let locks = Locks::take(&root, spec, &stats, spare, descriptors)?;
         let watch = Watch::new(spec.files().len());
         let mut dirty = Dirty::default();
         for (index, (file, stat)) in spec.files().iter().zip(&stats).enumerate() {
@@ -78,7 +78,8 @@ impl Torrent {
                     watch.know(index, FileId::of(stat), stamp);
                 }
                 _ => {
-                    let (id, stamp) = make(spec, &root, index, len, stat.is_none())?;
+                    let make = || make(spec, &root, index, len, stat.is_none());
+                    let (id, stamp) = descriptors.patiently(make)?;
                     watch.know(index, id, stamp);
                 }
             }
@@ -91,7 +92,7 @@ impl Torrent {
             }
         }
         let fresh = dirty.files.is_empty();
-        let files = Files::new(spec.clone(), cache);
+        let files = Files::new(spec.clone(), descriptors.clone());
         Ok(Self { files, watch, dirty: Mutex::new(dirty), _locks: locks, fresh })
     }
 
@@ -198,7 +199,7 @@ mod tests {
         let file = FileSpec { path: "data".into(), on_disk: true };
         let hashes = vec![[0; 20]; layout.piece_count() as usize];
         let spec = Spec::from_parts(folder.path(), vec![file], layout, hashes).unwrap();
-        let torrent = Torrent::open(&spec, FileCache::with_capacity(4), SpareLocks::of(4)).unwrap();
+        let torrent = Torrent::open(&spec, &Descriptors::of(4), SpareLocks::of(4)).unwrap();
         let error = torrent.write_error(0, Errno::NOSPC, 4_096);
         assert_eq!(error.kind(), ErrorKind::Full { missing: 4_096 });
         let path = folder.path().join("data");
@@ -218,7 +219,7 @@ mod tests {
         let file = |path: &str| FileSpec { path: path.into(), on_disk: true };
         let files = vec![file("a/b/one"), file("two")];
         let spec = Spec::from_parts(folder.path(), files, layout, vec![[0; 20]]).unwrap();
-        let torrent = Torrent::open(&spec, FileCache::with_capacity(4), SpareLocks::of(4)).unwrap();
+        let torrent = Torrent::open(&spec, &Descriptors::of(4), SpareLocks::of(4)).unwrap();
         torrent.note_file(1);
         torrent.note_piece(PieceIndex::new(0));
         let dirty = torrent.take_dirty();

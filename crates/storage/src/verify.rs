@@ -9,6 +9,7 @@ use rustix::fs::{FileType, Stat};
 
 use crate::backend::Backend;
 use crate::error::{Error, ErrorKind};
+use crate::file_cache::FileCache;
 use crate::files::{Files, Stamp};
 use crate::paths::Root;
 use crate::scan::{Digest, Hashed, Progress, Scan, Wanted};
@@ -130,7 +131,8 @@ fn is_right(spec: &Spec, piece: PieceIndex, hashed: &Hashed) -> bool {
 }
 
 fn states(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<FileState>, Error> {
-    let root = match Root::open(spec.root()) {
+    let cache = FileCache::of_process();
+    let root = match cache.patiently(cancel, || Root::open(spec.root())) {
         Ok(root) => Some(root),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error),
@@ -143,7 +145,7 @@ fn states(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<FileState>, Error> {
         if cancel.load(Ordering::Relaxed) {
             return Err(Error::cancelled());
         }
-        Ok(match root.look(&file.path) {
+        Ok(match cache.patiently(cancel, || root.look(&file.path)) {
             Err(error) => FileState::Unreadable(error),
             Ok(None) => FileState::Missing,
             Ok(Some(stat)) => compare(spec, index, &stat),

@@ -80,7 +80,12 @@ impl Watch {
         if known.id.is_some_and(|id| id != open.id) {
             return Err(self.lost(files, index, "was replaced"));
         }
-        if !known.looked_lately() {
+        if open.opened.elapsed() < LOOK_EVERY {
+            self.with(index, |known| {
+                known.looked = known.looked.max(Some(open.opened));
+                known.id = Some(open.id);
+            });
+        } else if !known.looked_lately() {
             self.look(files, index, open)?;
         }
         let stamp = stamp(files, index, open)?;
@@ -163,11 +168,13 @@ impl Watch {
         if known.iter().any(|known| known.changed) {
             return true;
         }
-        let Ok(root) = Root::open(spec.root()) else { return true };
+        let descriptors = &files.descriptors;
+        let Ok(root) = descriptors.patiently(|| Root::open(spec.root())) else { return true };
         let local = root.is_local();
         let on_disk = spec.files().iter().zip(known).enumerate().filter(|(_, (f, _))| f.on_disk);
         for (index, (file, known)) in on_disk {
-            let Ok(Some(stat)) = root.look(&file.path) else { return true };
+            let look = || root.look(&file.path);
+            let Ok(Some(stat)) = descriptors.patiently(look) else { return true };
             let (id, now) = (FileId::of(&stat), Stamp::of(&stat));
             let other = known.id.is_some_and(|then| then != id);
             let short = now.len < spec.layout().file_len(index);
@@ -183,9 +190,11 @@ impl Watch {
         let spec = files.spec();
         let Some(file) = spec.files().get(index) else { return Ok(()) };
         let found = || Root::open(spec.root()).and_then(|root| root.look(&file.path));
-        let found = match files.with_descriptors(found) {
+        let found = match files.descriptors.cache.at_once(found) {
             Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::NotFound => None,
+            // The next time then: who looks has the file in use, and must not wait.
+            Err(error) if error.kind() == ErrorKind::NoDescriptors => return Ok(()),
             Err(error) => return Err(error),
         };
         match found {
@@ -236,7 +245,7 @@ mod tests {
     use metainfo::Layout;
 
     use super::*;
-    use crate::files::FileCache;
+    use crate::files::Descriptors;
     use crate::paths::Access;
     use crate::spec::{FileSpec, Spec};
 
@@ -247,7 +256,7 @@ mod tests {
         let layout = Layout::new(16_384, &[20_000]).unwrap();
         let file = FileSpec { path: "data".into(), on_disk: true };
         let spec = Spec::from_parts(folder.path(), vec![file], layout, vec![[0; 20]; 2]).unwrap();
-        let files = Files::new(spec, FileCache::with_capacity(4));
+        let files = Files::new(spec, Descriptors::of(4));
         let open = files.open(0, Access::Write).unwrap();
         let watch = Watch::new(1);
         let old = std::time::SystemTime::now() - Duration::from_mins(1);

@@ -49,7 +49,7 @@ impl Hook {
         let shown = text::path(program);
         let running = self.running.clone();
         thread::spawn(move || {
-            match command.status() {
+            match storage::with_descriptors(|| command.status()) {
                 Ok(status) if status.success() => {}
                 Ok(status) => progress::write_line(&format!("warning: {shown}: {status}")),
                 Err(error) => {

@@ -1,13 +1,11 @@
 //! A piece on its way through the hashes, and what the file it was seen in has to reach.
 //! It never reads a file's bytes and never decides what is hashed next.
 
-use std::sync::Arc;
-
 use metainfo::{BLOCK_LEN, Layout, PieceIndex};
 use piecehash::{Sha1, sha256_many};
 
 use super::Wanted;
-use crate::files::OpenFile;
+use crate::file_cache::InUse;
 use crate::span::ReadError;
 
 /// A piece being hashed.
@@ -21,23 +19,36 @@ pub(super) struct Stream {
     pub(super) offset: u32,
     /// What is in the window now.
     pub(super) filled: u32,
+    /// Nothing is in the window because it is filled later.
+    put_off: bool,
     pub(super) failed: Option<(usize, ReadError)>,
 }
 
 impl Stream {
     pub(super) fn new(piece: PieceIndex, content: u32) -> Self {
         let (hash, leaves) = (Sha1::new(), Vec::new());
-        Self { piece, hash, leaves, content, offset: 0, filled: 0, failed: None }
+        Self { piece, hash, leaves, content, offset: 0, filled: 0, put_off: false, failed: None }
+    }
+
+    /// The next `len` bytes are about to be in the window.
+    pub(super) fn begin(&mut self, len: u32) {
+        (self.filled, self.put_off) = (len, false);
+    }
+
+    /// They are not, and are to be asked for again.
+    pub(super) fn put_off(&mut self) {
+        (self.filled, self.put_off) = (0, true);
     }
 
     pub(super) fn ended(&self, layout: &Layout) -> bool {
-        self.failed.is_some() || self.offset >= layout.piece_len(self.piece) || self.filled == 0
+        let nothing_left = self.filled == 0 && !self.put_off;
+        self.failed.is_some() || self.offset >= layout.piece_len(self.piece) || nothing_left
     }
 }
 
 /// What a file that was looked at has to reach.
 pub(super) struct Length {
-    pub(super) file: Arc<OpenFile>,
+    pub(super) file: InUse,
     pub(super) index: usize,
     pub(super) end: u64,
 }

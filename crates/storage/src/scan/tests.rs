@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use super::*;
+use crate::files::Descriptors;
 use crate::spec::{FileSpec, Spec};
 
 const MIB: u64 = 1 << 20;
@@ -76,6 +77,43 @@ fn room_that_was_reserved_and_never_written_stays_unread() {
     scan(&files, &pieces, Wanted::SHA1, &go).run(&note).unwrap();
     // A page that was read, or read ahead, looks like data.
     assert_eq!(sys::next_data(&file, 0), None);
+}
+
+#[test]
+fn a_scan_of_more_files_than_there_are_descriptors_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    for (count, len, piece_length) in
+        [(40, 100_000, 32_768), (40, 100_000, 150_000), (900, 5, 1_000)]
+    {
+        let lens = vec![len; count];
+        let layout = Layout::new(piece_length, &lens).unwrap();
+        let mut bytes = Vec::new();
+        let file = |number: usize| {
+            let content: Vec<u8> =
+                (0..len).map(|at| (at * 7 + number as u64).to_le_bytes()[0]).collect();
+            std::fs::write(folder.path().join(number.to_string()), &content).unwrap();
+            bytes.extend(content);
+            FileSpec { path: number.to_string().into(), on_disk: true }
+        };
+        let specs: Vec<FileSpec> = (0..count).map(file).collect();
+        let digests: Vec<_> = bytes.chunks(piece_length as usize).map(hash).collect();
+        let pieces: Vec<_> = layout.pieces().collect();
+        let spec = Spec::from_parts(folder.path(), specs, layout, digests.clone()).unwrap();
+        for (places, backend) in
+            [(1, Backend::Mapped), (2, Backend::Mapped), (2, Backend::Positional)]
+        {
+            let files = Files::new(spec.clone(), Descriptors::of(places));
+            let go = AtomicBool::new(false);
+            let scan = Scan { backend, threads: 3, ..scan(&files, &pieces, Wanted::SHA1, &go) };
+            let count = AtomicUsize::new(0);
+            let note = |piece: PieceIndex, digest: Digest| {
+                assert_eq!(digest.unwrap().sha1, digests[piece.as_usize()], "{piece}");
+                count.fetch_add(1, Ordering::Relaxed);
+            };
+            scan.run(&note).unwrap();
+            assert_eq!(count.into_inner(), pieces.len());
+        }
+    }
 }
 
 #[test]
