@@ -18,12 +18,12 @@
 //! |---|---|
 //! | `border`, `close`, `stats` | the words exchanged with the driver |
 //! | `limits` | every number, with its reason |
-//! | `torrent` | who applies which rule when; its parts: connections, messages, extended and fast messages, peer exchange, metadata, download, end-game, verification, upload |
+//! | `torrent` | who applies which rule when; its parts: connections, messages, extended and fast messages, peer exchange, metadata, download, end-game, verification, upload, how pieces spread |
 //! | `peer`, `pieces`, `extended`, `fast`, `pex` | what is known of one connection |
 //! | `picker` | pieces nobody was asked for, by rarity |
 //! | `partial` | begun pieces, block by block |
 //! | `requests` | what one peer owes us, and how much to ask ahead |
-//! | `uploads` | what we owe one peer |
+//! | `uploads`, `upload_queue` | what we owe one peer, and which of it goes first |
 //! | `choker` | who gets a slot |
 //! | `bans` | evidence, convictions |
 //! | `metadata` | fetching the metadata of a magnet and giving it to others; what peers say before it is known |
@@ -63,6 +63,7 @@ mod rate;
 mod requests;
 mod stats;
 mod torrent;
+mod upload_queue;
 mod uploads;
 
 pub use border::{

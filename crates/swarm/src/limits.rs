@@ -108,6 +108,18 @@ pub const REJECT_REST_FIRST: Duration = Duration::from_secs(1);
 /// The longest such rest.
 pub const REJECT_REST_LAST: Duration = Duration::from_secs(64);
 
+/// Requests to a peer that are not moved to another that got the piece, the first asked: they are
+/// likely to be on their way.
+pub const MOVE_NOT_FIRST: usize = 2;
+
+/// Requests move only from a peer that needs this long for all it was asked for, in milliseconds: a
+/// faster one is done sooner than another can begin.
+pub const MOVE_FROM_SLOW: u64 = 1_000;
+
+/// Begun pieces with free blocks, for each connected peer, up to which a piece that only one peer has
+/// is begun with it before those are finished.
+pub const OPEN_PER_PEER: usize = 2;
+
 /// Pieces that a peer may allow us fast. BEP 6 speaks of ten.
 pub const MAX_ALLOWED_FAST: usize = 32;
 
@@ -137,6 +149,29 @@ pub const SLOT_TURN: Duration = Duration::from_secs(30);
 /// asks for what it expects to get in ten seconds (transmission, 602 requests in one burst), and
 /// BEP 3 has no word to refuse one, so dropping honest requests would leave both ends waiting.
 pub const MAX_QUEUE: usize = 2_000;
+
+/// A request that waited this long counts as one of a piece that no other peer has: by then the piece
+/// could have come from another peer instead.
+pub const DEFER_MOST: Duration = Duration::from_secs(4);
+
+/// A request that waited this long goes before everything that has not: far below the time after which
+/// we, and others, take a peer for silent ([`SNUB_AFTER`]).
+pub const DEFER_LAST: Duration = Duration::from_secs(12);
+
+/// Peers whose rates to us differ by less, in bytes a second, take turns when we serve them.
+pub const GIVES_ALIKE: u64 = 256 * 1024;
+
+/// How long the number of a piece's copies is taken to be right: at a home uplink, less than the time
+/// of a piece.
+pub const COPIES_HOLD: Duration = Duration::from_millis(100);
+
+/// Pieces among one peer's requests that the next one is chosen of, the first asked for. An honest
+/// peer asks for few at a time.
+pub const RANKED_PIECES: usize = 64;
+
+/// Pieces that a peer was sent something of and has not announced that are remembered: what it may
+/// have begun with us at one time.
+pub const GIVEN_KEPT: usize = 64;
 
 /// Payload bytes of one peer that are being read or wait in its socket's queue.
 pub const UPLOAD_BUFFER: u64 = 1024 * 1024;

@@ -2,10 +2,11 @@
 //! It neither chooses pieces nor talks to peers.
 //!
 //! The number of begun pieces is bounded because a piece is begun only for a peer that has none of
-//! the `open` ones: those that still have a block nobody was asked for. So at most one open piece a
-//! peer comes into being, and every other begun piece is full of requests and blocks, whose number
-//! the request windows bound. When requests are taken back, a piece that has no block yet is no
-//! longer begun.
+//! the `open` ones (those that still have a block nobody was asked for), or for one that alone has
+//! it while there are fewer than [`OPEN_PER_PEER`](crate::limits::OPEN_PER_PEER) open ones a peer. So
+//! a few open pieces a peer come into being, and every other begun piece is full of requests and
+//! blocks, whose number the request windows bound. When requests are taken back, a piece that has no
+//! block yet is no longer begun.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

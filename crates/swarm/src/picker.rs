@@ -225,6 +225,23 @@ impl Picker {
         }
     }
 
+    /// Like [`pick`](Self::pick), of the pieces that no other peer has. Nearly always known to be none
+    /// at a glance: where there are two seeds, or where every piece was seen twice.
+    pub(crate) fn pick_sole(
+        &mut self,
+        pieces: &Pieces,
+        cursor: &mut Cursor,
+        rng: &mut fastrand::Rng,
+    ) -> Option<PieceIndex> {
+        self.sort();
+        let others = 1_usize.checked_sub(self.seeds as usize)?;
+        let sole = self.bounds.get(others + 1)? - self.bounds.get(others)?;
+        if sole == 0 || self.sequential || (self.seeds == 1 && !matches!(pieces, Pieces::All)) {
+            return None;
+        }
+        self.pick(pieces, cursor, rng).filter(|piece| self.peers(*piece) == 1)
+    }
+
     /// Whether `piece` is one that nobody was asked for.
     pub(crate) fn is_listed(&self, piece: PieceIndex) -> bool {
         self.entries.get(piece.as_usize()).is_some_and(|entry| entry.place != UNLISTED)

@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use metainfo::{BLOCK_LEN, Block};
+use metainfo::{BLOCK_LEN, Block, PieceIndex};
 
 use crate::limits::{
-    LATE_KEPT, QUEUE_SECONDS, REJECT_REST_FIRST, REJECT_REST_LAST, SNUB_AFTER, STALE_AFTER,
-    WINDOW_FIRST, WINDOW_MAX, WINDOW_MIN,
+    LATE_KEPT, MOVE_NOT_FIRST, QUEUE_SECONDS, REJECT_REST_FIRST, REJECT_REST_LAST, SNUB_AFTER,
+    STALE_AFTER, WINDOW_FIRST, WINDOW_MAX, WINDOW_MIN,
 };
 
 /// How an arrived block relates to what was asked.
@@ -96,6 +96,12 @@ impl Pipeline {
     /// What is due, the last asked first.
     pub(crate) fn last_first(&self) -> impl Iterator<Item = Block> + '_ {
         self.due.iter().rev().map(|due| due.block)
+    }
+
+    /// Blocks of the piece that are due and likely not to be on their way yet.
+    pub(crate) fn waiting(&self, piece: PieceIndex) -> impl Iterator<Item = Block> + '_ {
+        let behind = self.due.iter().skip(MOVE_NOT_FIRST);
+        behind.map(|due| due.block).filter(move |block| block.piece() == piece)
     }
 
     /// What seems not to be on its way, the last asked first: all that is due of a peer that is

@@ -9,6 +9,7 @@ mod fast;
 mod messages;
 mod metadata;
 mod pex;
+mod spread;
 mod upload;
 mod verify;
 

@@ -2,15 +2,17 @@
 //! way. It bounds them, and leaves it to the torrent who is served when.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use metainfo::{Block, PieceIndex};
 
-use crate::limits::{MAX_QUEUE, UPLOAD_BUFFER};
+use crate::limits::UPLOAD_BUFFER;
+use crate::upload_queue::{UploadQueue, Urgency};
 
 /// Requests of one peer.
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
-    queue: VecDeque<Block>,
+    pub(crate) queue: UploadQueue,
     /// Given to the disk. `false`: the peer doesn't want it any more.
     reading: VecDeque<(Block, bool)>,
     /// Payload bytes in `reading` and in the socket's queue.
@@ -20,15 +22,6 @@ pub(crate) struct Uploads {
 }
 
 impl Uploads {
-    /// Keeps a request. False if the queue is full.
-    pub(crate) fn push(&mut self, block: Block) -> bool {
-        let room = self.queue.len() < MAX_QUEUE;
-        if room {
-            self.queue.push_back(block);
-        }
-        room
-    }
-
     /// Requests that wait or are being read.
     pub(crate) fn queued(&self) -> usize {
         self.queue.len() + self.reading.len()
@@ -39,18 +32,26 @@ impl Uploads {
         self.in_flight
     }
 
-    /// The next request to serve, if this peer's buffer has room for its answer.
-    pub(crate) fn next(&self) -> Option<Block> {
-        let block = *self.queue.front()?;
-        (self.in_flight + u64::from(block.len()) <= UPLOAD_BUFFER).then_some(block)
+    /// Whether a request waits and this peer's buffer has room for its answer.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.queue.front().is_some_and(|block| self.has_room(block))
     }
 
-    /// The request that `next` gave goes to the disk.
-    pub(crate) fn start(&mut self) {
-        if let Some(block) = self.queue.pop_front() {
-            self.in_flight += u64::from(block.len());
-            self.reading.push_back((block, true));
-        }
+    /// The next request to serve, if this peer's buffer has room for its answer.
+    pub(crate) fn next(&self, now: Instant) -> Option<(Urgency, Block)> {
+        self.queue.next(now).filter(|(_, block)| self.has_room(*block))
+    }
+
+    fn has_room(&self, block: Block) -> bool {
+        self.in_flight + u64::from(block.len()) <= UPLOAD_BUFFER
+    }
+
+    /// The request that `next` gave goes to the disk. True if it is the first of its piece, which is
+    /// of `piece_len` bytes.
+    pub(crate) fn start(&mut self, block: Block, piece_len: u64) -> bool {
+        self.in_flight += u64::from(block.len());
+        self.reading.push_back((block, true));
+        self.queue.start(block, piece_len)
     }
 
     /// The disk is done with `block`. True if the peer still wants it. `sent`: its bytes go to the
@@ -88,8 +89,8 @@ impl Uploads {
 
     /// Drops a request. False if there was none.
     pub(crate) fn cancel(&mut self, block: Block) -> bool {
-        if let Some(at) = self.queue.iter().position(|queued| *queued == block) {
-            return self.queue.remove(at).is_some();
+        if self.queue.cancel(block) {
+            return true;
         }
         let reading = self.reading.iter_mut().find(|entry| **entry == (block, true));
         reading.is_some_and(|entry| std::mem::take(&mut entry.1))
@@ -98,29 +99,20 @@ impl Uploads {
     /// Drops the waiting requests of a piece that is not here any more, and gives them; the disk finds
     /// out about those it has.
     pub(crate) fn forget(&mut self, piece: PieceIndex) -> Vec<Block> {
-        let (dropped, kept): (Vec<Block>, Vec<Block>) =
-            self.queue.drain(..).partition(|block| block.piece() == piece);
-        self.queue = kept.into();
-        dropped
+        self.queue.clear(|wanted| wanted != piece)
     }
 
-    /// Drops all requests but those that `keep` names: the peer is choked. Gives those dropped, the
-    /// oldest first.
-    pub(crate) fn clear(&mut self, keep: impl Fn(Block) -> bool) -> Vec<Block> {
+    /// Drops all requests but those of pieces that `keep` names: the peer is choked. Gives those
+    /// dropped, first what is being read.
+    pub(crate) fn clear(&mut self, keep: impl Fn(PieceIndex) -> bool) -> Vec<Block> {
         let mut dropped = Vec::new();
         for (block, wanted) in &mut self.reading {
-            if *wanted && !keep(*block) {
+            if *wanted && !keep(block.piece()) {
                 *wanted = false;
                 dropped.push(*block);
             }
         }
-        self.queue.retain(|block| {
-            let kept = keep(*block);
-            if !kept {
-                dropped.push(*block);
-            }
-            kept
-        });
+        dropped.extend(self.queue.clear(keep));
         dropped
     }
 }

@@ -75,7 +75,8 @@ impl Torrent {
             let block = if choking {
                 self.allowed_block(key)
             } else {
-                let block = self.next_open(key, &mut open_at).or_else(|| {
+                let block = self.sole_block(key).or_else(|| self.next_open(key, &mut open_at));
+                let block = block.or_else(|| {
                     self.begin_piece(key)?;
                     self.next_open(key, &mut open_at)
                 });
@@ -227,6 +228,6 @@ impl Torrent {
     }
 }
 
-fn request(block: Block) -> Request {
+pub(super) fn request(block: Block) -> Request {
     Request { piece: block.piece().get(), offset: block.offset(), len: block.len() }
 }

@@ -34,6 +34,10 @@ impl EndGame {
         self.on
     }
 
+    pub(super) fn is_asked_twice(&self, block: Block) -> bool {
+        self.extra.contains_key(&block)
+    }
+
     /// A block came that was here already.
     pub(super) fn wasted(&mut self) {
         self.wasted += u64::from(self.on);

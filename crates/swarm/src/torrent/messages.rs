@@ -118,6 +118,7 @@ impl Torrent {
         if !peer.pieces.insert(piece, self.layout.piece_count()) {
             return self.charge(now, key, cost::HAVE_AGAIN, CloseReason::HaveFlood);
         }
+        peer.uploads.queue.announced(piece);
         if let Some(picker) = &mut self.picker {
             picker.add(piece);
         }
@@ -125,6 +126,7 @@ impl Torrent {
             peer.wanted += 1;
             peer.cursor.wake(piece);
             self.update_interest(key);
+            self.move_requests(now, key, piece);
             self.want_refill(key);
         }
         self.not_two_seeds(key)

@@ -27,7 +27,10 @@ impl Torrent {
         let granted = |peer: &mut Peer| peer.fast.as_mut().is_some_and(|fast| fast.give(block));
         let begins = || peer.pieces.count(self.layout.piece_count()) as usize <= ALLOWED_FAST;
         let have = self.have.contains(block.piece());
-        if !have || (peer.am_choking && !(begins() && granted(peer))) || !peer.uploads.push(block) {
+        if !have
+            || (peer.am_choking && !(begins() && granted(peer)))
+            || !peer.uploads.queue.push(now, block)
+        {
             self.reject(key, block);
             return self.charge(now, key, cost::REQUEST_DROPPED, CloseReason::RequestFlood);
         }
@@ -43,32 +46,35 @@ impl Torrent {
 
     fn want_service(&mut self, key: PeerKey) {
         if let Some(peer) = self.peers.get_mut(&key)
-            && peer.uploads.next().is_some()
+            && peer.uploads.is_ready()
             && !std::mem::replace(&mut peer.wants_service, true)
         {
             self.services.push_back(key);
         }
     }
 
-    /// Reads blocks for all peers that wait for it, one each in turn, as far as the limit and the
-    /// buffers allow.
+    /// Reads blocks for all peers that wait for it, as far as the limit and the buffers allow. Peers
+    /// take turns; under a limit, who asks for what fewest others have goes first.
     pub(super) fn serve_round(&mut self, now: Instant) {
-        while let Some(key) = self.services.front().copied() {
+        while !self.services.is_empty() {
             let full = self.upload_buffered >= UPLOAD_BUFFER_ALL;
             if full || self.upload_limit.as_ref().is_some_and(|limit| !limit.is_open(now)) {
                 return;
             }
-            self.services.pop_front();
+            let Some(key) = self.next_service(now) else { return };
             let Some(peer) = self.peers.get_mut(&key) else { continue };
             peer.wants_service = false;
-            let Some(block) = peer.uploads.next() else { continue };
-            peer.uploads.start();
-            let len = u64::from(block.len());
+            let Some((_, block)) = peer.uploads.next(now) else { continue };
+            let (piece, len) = (block.piece(), u64::from(block.len()));
+            let begins = peer.uploads.start(block, u64::from(self.layout.piece_len(piece)));
             self.upload_buffered += len;
             if let Some(limit) = &self.upload_limit {
                 limit.spend(len);
             }
             self.actions.push_back(Action::Disk(DiskJob::Read { peer: key, block }));
+            if begins {
+                self.one_more_copy(piece);
+            }
             self.want_service(key);
         }
     }
@@ -197,7 +203,7 @@ impl Torrent {
         if !std::mem::replace(&mut peer.am_choking, true) {
             peer.turned = Some(now);
             let fast = peer.fast.as_deref();
-            let kept = |block: Block| fast.is_some_and(|fast| fast.grants(block.piece()));
+            let kept = |piece| fast.is_some_and(|fast| fast.grants(piece));
             let dropped = peer.uploads.clear(kept);
             self.send(key, Message::Choke);
             for block in dropped {

@@ -12,13 +12,14 @@ pub(crate) mod watch;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use disk::{Disk, Liar};
 use metainfo::{Layout, PieceSet};
 use swarm::{
-    Action, CloseReason, Config, Control, DiskDone, Event, Input, Origin, PeerKey, Phase, Source,
-    Torrent,
+    Action, CloseReason, Config, Control, DiskDone, Event, Input, Limit, Origin, PeerKey, Phase,
+    Source, Torrent,
 };
 use watch::Watch;
 use wire::{Message, PeerId, Request, Reserved};
@@ -31,6 +32,8 @@ pub(crate) struct Spec {
     pub(crate) have: PieceSet,
     /// Bytes a second it can send.
     pub(crate) up: u64,
+    /// Bytes a second it is told to send at most.
+    pub(crate) upload_limit: Option<u64>,
     pub(crate) lies: Option<Liar>,
     /// Sends no block at all, ever: its uplink swallows them.
     pub(crate) stalls: bool,
@@ -86,6 +89,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) rng: fastrand::Rng,
     pub(crate) now: Duration,
+    /// How long a message travels, in milliseconds; each connection draws its own.
+    pub(crate) latency: Range<u64>,
     /// Every action with its time, one a line; written if `SIM_TRACE` is set or asked for.
     pub(crate) trace: Option<String>,
     start: Instant,
@@ -103,6 +108,7 @@ impl World {
             nodes: Vec::new(),
             rng: fastrand::Rng::with_seed(seed),
             now: Duration::ZERO,
+            latency: 5..60,
             trace: std::env::var_os("SIM_TRACE").map(|_| String::new()),
             start: Instant::now(),
             queue: BTreeMap::new(),
@@ -139,6 +145,7 @@ impl World {
         Spec {
             have,
             up: 1_000_000,
+            upload_limit: None,
             lies: None,
             stalls: false,
             slots: 8,
@@ -161,6 +168,7 @@ impl World {
         config.unchoke_slots = spec.slots;
         config.max_peers = spec.max_peers;
         config.reserved = spec.reserved;
+        config.upload_limit = spec.upload_limit.map(Limit::new);
         config.listen_port = Some(addr.port());
         config.info_hash = Some([7; 20].into());
         let phase = Phase::Pieces(self.layout.clone(), spec.have.clone());
@@ -424,7 +432,7 @@ impl World {
         };
         let (key, to_key) = (PeerKey(self.keys), PeerKey(self.keys + 1));
         self.keys += 2;
-        let latency = Duration::from_millis(self.rng.u64(5..60));
+        let latency = Duration::from_millis(self.rng.u64(self.latency.clone()));
         let reserved = [from, to].map(|node| self.nodes[node].spec.reserved);
         let fast = reserved.iter().all(|reserved| reserved.has_fast());
         let link = |to, to_key| Link { to, to_key, latency, fast, blocks: VecDeque::new() };
