@@ -7,6 +7,7 @@ use testkit::cli::{self, Cli};
 use testkit::message::Message;
 use testkit::peer::{Handshake, Peer};
 use testkit::process::Process;
+use testkit::torrent::Builder;
 
 use crate::stage::Stage;
 
@@ -76,6 +77,66 @@ fn a_damaged_torrent_is_not_seeded() {
     let seed = Cli::seed(&stage.file, &dir).unwrap().start().unwrap();
     let status = seed.wait_exit(PATIENCE).unwrap();
     assert_eq!(status.code(), Some(32), "{}", seed.log());
-    assert!(seed.log().lines().any(|line| line.starts_with("error:")), "{}", seed.log());
+    let words = "only 30 of 31 pieces are whole on disk; --partial seeds what is there";
+    assert!(seed.log().contains(words), "{}", seed.log());
     assert!(stage.tracker.announces().is_empty());
+}
+
+/// The bitfield of what runs under a stage's tracker.
+fn bitfield(stage: &Stage) -> Vec<u8> {
+    let ours = Handshake::new(stage.torrent.info_hash(), "leech");
+    let (mut peer, _) = Peer::dial(stage.reachable(), &ours).unwrap();
+    let bits = peer.expect(|message| match message {
+        Message::Bitfield(bits) => Some(bits.clone()),
+        _ => None,
+    });
+    bits.unwrap()
+}
+
+#[test]
+fn a_part_is_seeded_as_it_is_found() {
+    // Pieces 0 to 2 are of the first file, 2 to 4 of the second.
+    let torrent = Builder::new("parts").file("a", 80_000).file("b", 60_000).file("c", 10_000);
+    let stage = Stage::with(torrent.build());
+    let dir = stage.full_dir("seed");
+    let short = fs::read(dir.join("parts/b")).unwrap()[..20_000].to_vec();
+    fs::write(dir.join("parts/b"), &short).unwrap();
+    fs::remove_file(dir.join("parts/c")).unwrap();
+    let seed = Cli::seed(&stage.file, &dir).unwrap().arg("--partial").start().unwrap();
+    seed.wait_line(PATIENCE, |line| {
+        line.contains("parts: seeding 3 of 5 pieces, 96.0 KiB").then_some(())
+    })
+    .unwrap();
+    assert_eq!(bitfield(&stage), [0b1110_0000]);
+    let started = stage.tracker.wait_event("started").unwrap();
+    assert_eq!(started.left, stage.torrent.len() - 3 * (32 << 10), "it is no seed to a tracker");
+    seed.terminate();
+    seed.wait_success(PATIENCE).unwrap();
+    assert_eq!(fs::read(dir.join("parts/b")).unwrap(), short, "nothing is touched");
+    assert!(!dir.join("parts/c").exists());
+}
+
+#[test]
+fn chosen_files_are_seeded_when_they_are_whole() {
+    let torrent = Builder::new("parts").file("a", 80_000).file("b", 60_000).file("c", 10_000);
+    let stage = Stage::with(torrent.build());
+    let dir = stage.full_dir("seed");
+    fs::write(dir.join("parts/c"), "something else").unwrap();
+    let seed = Cli::seed(&stage.file, &dir).unwrap().args(["--select", "a"]).start().unwrap();
+    assert_eq!(bitfield(&stage), [0b1110_0000]);
+    seed.terminate();
+    seed.wait_success(PATIENCE).unwrap();
+    let seed = Cli::seed(&stage.file, &dir).unwrap().args(["--select", "c"]).start().unwrap();
+    assert_eq!(seed.wait_exit(PATIENCE).unwrap().code(), Some(32), "{}", seed.log());
+    assert!(seed.log().contains("parts: only 0 of 1 pieces are whole"), "{}", seed.log());
+}
+
+#[test]
+fn where_nothing_is_there_no_part_is_seeded_and_nothing_is_made() {
+    let stage = Stage::new();
+    let dir = stage.dir("empty");
+    let seed = Cli::seed(&stage.file, &dir).unwrap().arg("--partial").start().unwrap();
+    assert_eq!(seed.wait_exit(PATIENCE).unwrap().code(), Some(32), "{}", seed.log());
+    assert!(seed.log().contains("-d names the folder that holds them"), "{}", seed.log());
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
 }

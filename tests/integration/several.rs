@@ -176,7 +176,7 @@ fn a_seed_takes_several_and_a_damaged_one_does_not_stop_the_others() {
     let files: [&PathBuf; 2] = [&damaged.file, &second.file];
     let seed = Cli::seed(&first.file, &dir).unwrap().args(files).start().unwrap();
     let addr = cli::listening(&seed).unwrap();
-    hear(&seed, "error: damaged: only 0 of 1 pieces");
+    hear(&seed, "error: damaged: only 0 of 1 pieces are whole on disk; -d names the folder");
     hear(&seed, "a torrent: complete, seeding 977 KiB");
     hear(&seed, "album: complete, seeding 127 KiB");
     fetch_block(&first.torrent, addr);

@@ -172,6 +172,12 @@ pub(crate) struct Seed {
     pub(crate) torrents: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) target: Target,
+    /// Seed only these files; as with download
+    #[arg(long = "select", value_name = "FILES")]
+    pub(crate) selections: Vec<String>,
+    /// Seed the pieces that are there, also where others are missing
+    #[arg(long)]
+    pub(crate) partial: bool,
     #[command(flatten)]
     pub(crate) network: Network,
     #[command(flatten)]

@@ -174,6 +174,12 @@ fn failure(error: &session::Error) -> Failure {
     let told = error.to_string();
     let message = match error.kind() {
         ErrorKind::Listen(..) => format!("{told} (see --port and --bind)"),
+        ErrorKind::Incomplete { have: 0, .. } => {
+            format!("{told}; -d names the folder that holds them, download fetches them")
+        }
+        ErrorKind::Incomplete { .. } => {
+            format!("{told}; --partial seeds what is there, download fetches the others")
+        }
         _ => text::escape(&told).into_owned(),
     };
     Failure::new(code, message)

@@ -105,8 +105,17 @@ pub struct AddOptions {
     pub sequential: bool,
     /// Hash everything that is on disk, whatever the resume state claims.
     pub verify: bool,
-    /// Refuse to start, and touch nothing on disk, unless every piece is there already.
-    pub require_complete: bool,
+    /// Serve what is there, fetch nothing and touch nothing on disk.
+    pub serve: Option<Serve>,
     /// How the room for the files is taken.
     pub allocation: storage::Allocation,
+}
+
+/// How much has to be there of a torrent that is only served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serve {
+    /// Every piece that is wanted.
+    Whole,
+    /// Any of them.
+    Parts,
 }

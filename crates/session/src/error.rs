@@ -81,10 +81,9 @@ impl fmt::Display for Error {
             ErrorKind::Metadata(error) => error.fmt(f),
             ErrorKind::NotWaiting => f.write_str("no torrent waits for this"),
             ErrorKind::Duplicate(hash) => write!(f, "torrent {hash} is being handled already"),
-            ErrorKind::Incomplete { have, total } => write!(
-                f,
-                "only {have} of {total} pieces are whole on disk; `download` fetches the others"
-            ),
+            ErrorKind::Incomplete { have, total } => {
+                write!(f, "only {have} of {total} pieces are whole on disk")
+            }
             ErrorKind::Storage(error) => error.fmt(f),
         }
     }

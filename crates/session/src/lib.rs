@@ -29,7 +29,7 @@ mod stall;
 mod start;
 mod udp;
 
-pub use config::{AddOptions, Config, DEFAULT_PORTS, DhtConfig};
+pub use config::{AddOptions, Config, DEFAULT_PORTS, DhtConfig, Serve};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, PeerChange, Snapshot, State, TrackerSnapshot};
 #[doc(hidden)]

@@ -9,6 +9,7 @@ use storage::{Allocation, Progress, Spec};
 use tokio::runtime;
 use tokio::sync::mpsc;
 
+use crate::config::Serve;
 use crate::durable::Durable;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, State};
@@ -17,7 +18,6 @@ use crate::resume::Place;
 use crate::start::{Opened, Start};
 
 /// A torrent that is being opened.
-#[allow(clippy::struct_excessive_bools, reason = "orders and facts, each on its own")]
 pub(crate) struct Opening {
     pub(crate) start: Start,
     pub(crate) layout: Layout,
@@ -27,7 +27,7 @@ pub(crate) struct Opening {
     pub(crate) place: Option<Place>,
     pub(crate) sequential: bool,
     pub(crate) verify: bool,
-    pub(crate) require_complete: bool,
+    pub(crate) serve: Option<Serve>,
     pub(crate) runtime: runtime::Handle,
     /// Raised when the session stops.
     pub(crate) cancel: AtomicBool,
@@ -99,15 +99,8 @@ impl Opening {
         if let Some(place) = &self.place {
             place.withdraw(&trusted, &self.layout);
         }
-        if self.require_complete {
-            let have = self.check(spec, &trusted)?;
-            let lacks = |piece: PieceIndex| self.layout.piece_content_len(piece) > 0;
-            if have.iter_missing().any(lacks) {
-                let (have, total) = (have.count(), have.len());
-                return Err(ErrorKind::Incomplete { have, total }.into());
-            }
-            self.start.shared.disk.open(self.start.id, spec)?;
-            return Ok(Found { trusted, have });
+        if let Some(serve) = self.serve {
+            return self.find_to_serve(serve, spec, trusted);
         }
         let fresh = self.start.shared.disk.open(self.start.id, spec)?.fresh;
         let have =
@@ -115,6 +108,23 @@ impl Opening {
         if spec.allocation() == Allocation::Sparse {
             storage::check_room(spec, &have)?;
         }
+        Ok(Found { trusted, have })
+    }
+
+    /// The same where nothing is fetched: nothing is made, and enough has to be there.
+    fn find_to_serve(&self, serve: Serve, spec: &Spec, trusted: PieceSet) -> Result<Found, Error> {
+        let have = self.check(spec, &trusted)?;
+        let wanted = spec.wanted_pieces().cloned();
+        let wanted = wanted.unwrap_or_else(|| PieceSet::new_full(have.len()));
+        let has_bytes = |piece: &PieceIndex| self.layout.piece_content_len(*piece) > 0;
+        let total = wanted.iter().filter(has_bytes).count();
+        let whole = wanted.iter().filter(has_bytes).filter(|piece| have.contains(*piece)).count();
+        // A torrent without bytes is whole in any case.
+        if whole < total && (serve == Serve::Whole || whole == 0) {
+            let count = |n| u32::try_from(n).unwrap_or(u32::MAX);
+            return Err(ErrorKind::Incomplete { have: count(whole), total: count(total) }.into());
+        }
+        self.start.shared.disk.open(self.start.id, spec)?;
         Ok(Found { trusted, have })
     }
 
@@ -168,6 +178,13 @@ impl Opening {
     fn opened(&self, spec: &Spec, Found { trusted, have }: Found) -> Opened {
         let all = || PieceSet::new_full(have.len());
         let mut wanted = spec.wanted_pieces().cloned().unwrap_or_else(all);
+        if self.serve.is_some() {
+            // Nothing is fetched, so what is missing is not waited for.
+            let missing: Vec<_> = wanted.iter().filter(|piece| !have.contains(*piece)).collect();
+            for piece in missing {
+                wanted.remove(piece);
+            }
+        }
         // No peer can give what is said to be zeros and is not; it holds nothing of any file.
         let impossible = self.layout.padding_pieces().filter(|piece| !have.contains(*piece));
         let impossible = impossible.filter(|piece| wanted.remove(*piece)).count();

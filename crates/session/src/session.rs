@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use metainfo::{InfoHash, Layout, Magnet, Metainfo};
-use storage::{Disk, TorrentId};
+use storage::{Allocation, Disk, TorrentId};
 use swarm::Limit;
 use tokio::runtime;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -229,8 +229,11 @@ impl Session {
         layout: Layout,
         options: AddOptions,
     ) -> Result<Arc<Opening>, Error> {
-        let AddOptions { dir, files, sequential, verify, require_complete, allocation, .. } =
-            options;
+        let AddOptions { dir, files, sequential, verify, serve, .. } = options;
+        let allocation = match options.allocation {
+            _ if serve.is_some() => Allocation::AsFound,
+            allocation => allocation,
+        };
         let mut spec = storage::Spec::new(&dir, torrent)?.with_allocation(allocation);
         if let Some(files) = &files {
             spec = spec.with_selection(|file| files.contains(&file));
@@ -250,7 +253,7 @@ impl Session {
             place,
             sequential,
             verify,
-            require_complete,
+            serve,
             runtime: self.runtime.clone(),
             cancel: false.into(),
         });

@@ -16,7 +16,7 @@ use crate::descriptors;
 use crate::error::{Error, ErrorKind};
 use crate::files::{Descriptors, FileId};
 use crate::paths::{Access, Root};
-use crate::spec::Spec;
+use crate::spec::{Allocation, Spec};
 
 /// The most files of one torrent that are locked, since each lock costs a descriptor: nearly all
 /// torrents have fewer, and of the others these are the ones that hold their bytes.
@@ -70,6 +70,9 @@ impl Locks {
     ) -> Result<Self, Error> {
         let len = |index: usize| spec.layout().file_len(index);
         let on_disk = spec.files().iter().enumerate().filter(|(_, file)| file.on_disk);
+        let is_there = |index: usize| stats.get(index).is_some_and(Option::is_some);
+        let makes = spec.allocation() != Allocation::AsFound;
+        let on_disk = on_disk.filter(|(index, _)| makes || is_there(*index));
         let mut files: Vec<usize> = on_disk.map(|(index, _)| index).collect();
         files.sort_by_key(|&index| (Reverse(len(index)), index));
         files.truncate(MAX_LOCKED_FILES);

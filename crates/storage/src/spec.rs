@@ -81,6 +81,8 @@ pub enum Allocation {
     Full,
     /// As pieces arrive: files get their length but no blocks on disk.
     Sparse,
+    /// None: files are served as they are found. Nothing is made, and nothing gets its length.
+    AsFound,
 }
 
 impl Spec {

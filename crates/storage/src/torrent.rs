@@ -55,8 +55,13 @@ impl Torrent {
         }
         fit::check(spec)?;
         let stats = survey(spec)?;
-        refuse_if_full(spec, &stats)?;
-        let root = descriptors.patiently(|| Root::create(spec.root()))?;
+        let as_found = spec.allocation() == Allocation::AsFound;
+        let root = if as_found {
+            descriptors.patiently(|| Root::open(spec.root()))?
+        } else {
+            refuse_if_full(spec, &stats)?;
+            descriptors.patiently(|| Root::create(spec.root()))?
+        };
         let locks = Locks::take(&root, spec, &stats, spare, descriptors)?;
         let watch = Watch::new(spec.files().len());
         let mut dirty = Dirty::default();
@@ -77,6 +82,10 @@ impl Torrent {
                     }
                     watch.know(index, FileId::of(stat), stamp);
                 }
+                (Some(stat), Some(stamp)) if as_found => {
+                    watch.know(index, FileId::of(stat), stamp);
+                }
+                _ if as_found => {}
                 _ => {
                     let make = || make(spec, &root, index, len, stat.is_none());
                     let (id, stamp) = descriptors.patiently(make)?;
@@ -86,7 +95,7 @@ impl Torrent {
             if before.is_some_and(|stamp| stamp.len > 0) {
                 dirty.files.insert(index);
             }
-            if before.is_none() {
+            if before.is_none() && !as_found {
                 let folders = file.path.ancestors().skip(1);
                 dirty.folders.extend(folders.map(Path::to_owned));
             }

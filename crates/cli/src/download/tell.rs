@@ -46,6 +46,7 @@ impl Run {
                         .note(&format!("{name}: {have} of {total} pieces are here already"));
                 }
                 transfer.ready(have_bytes, total_bytes);
+                transfer.part = self.orders.wish.takes_parts().then_some(have);
                 if have == total {
                     self.completed(at);
                 }

@@ -39,6 +39,10 @@ pub(super) struct Transfer {
     pub(super) path: PathBuf,
     /// What it is called, and how it stands.
     pub(super) row: Row,
+    /// Pieces of the whole torrent.
+    pieces: u32,
+    /// How many of them are seeded, where that is not all.
+    pub(super) part: Option<u32>,
     started: Instant,
     /// Bytes that were there already.
     at_start: u64,
@@ -63,6 +67,7 @@ impl Transfer {
         Self {
             argument: argument.to_owned(),
             path: dir.join(OsStr::from_bytes(torrent.name_bytes())),
+            pieces: torrent.piece_count(),
             ..Self::unknown(id, row, info_hash, dir)
         }
     }
@@ -86,6 +91,8 @@ impl Transfer {
             path: dir.clone(),
             dir,
             row,
+            pieces: 0,
+            part: None,
             started: Instant::now(),
             at_start: 0,
             complete: None,
@@ -102,6 +109,7 @@ impl Transfer {
         torrent.name().clone_into(&mut self.row.name);
         self.path = self.dir.join(OsStr::from_bytes(torrent.name_bytes()));
         self.row.total = torrent.total_len();
+        self.pieces = torrent.piece_count();
     }
 
     /// What it is called, safe to print.
@@ -181,6 +189,9 @@ impl Transfer {
         let fetched = self.row.total.saturating_sub(self.at_start);
         let took = self.downloading_for();
         let took = || format!("in {}{}", text::duration(took), mean(fetched, took));
+        if let Some(part) = self.part.filter(|part| *part < self.pieces) {
+            return format!("{name}: seeding {part} of {} pieces, {size}", self.pieces);
+        }
         match (fetched > 0, seeding) {
             (false, false) => format!("{name}: complete, {size}"),
             (false, true) => format!("{name}: complete, seeding {size}"),
@@ -244,6 +255,8 @@ mod tests {
         transfer.completed();
         assert_eq!(transfer.completion(false), "a: complete, 2.00 KiB");
         assert_eq!(transfer.completion(true), "a: complete, seeding 2.00 KiB");
+        let part = Transfer { pieces: 3, part: Some(2), ..self::transfer() };
+        assert_eq!(part.completion(true), "a: seeding 2 of 3 pieces, 2.00 KiB");
         transfer.ready(1024, 2048);
         transfer.complete = transfer.started.checked_add(Duration::from_secs(2));
         assert_eq!(transfer.completion(false), "a: complete, 2.00 KiB in 2s (512 B/s)");

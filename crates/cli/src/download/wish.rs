@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use metainfo::{Magnet, Metainfo};
-use session::{AddOptions, Allocation};
+use session::{AddOptions, Allocation, Serve};
 
 use crate::args::{Download, Seed};
 use crate::exit::{Code, Failure};
@@ -44,11 +44,11 @@ impl Wish {
         Ok(Self { options, selections, save })
     }
 
-    /// To seed what is there, all of it.
+    /// To seed what is there: all that is wanted, or as much as there is.
     pub(super) fn to_seed(args: &Seed) -> Self {
         let mut options = super::options(&args.target, &args.network);
-        options.require_complete = true;
-        Self { options, selections: Vec::new(), save: None }
+        options.serve = Some(if args.partial { Serve::Parts } else { Serve::Whole });
+        Self { options, selections: args.selections.clone(), save: None }
     }
 
     /// What the session is told of a torrent, perhaps one that a magnet led to. What the command line
@@ -73,6 +73,11 @@ impl Wish {
             options.files = Some(files);
         }
         Ok(options)
+    }
+
+    /// Whether it is enough that a part is there.
+    pub(super) fn takes_parts(&self) -> bool {
+        self.options.serve == Some(Serve::Parts)
     }
 
     /// Peers the user named.
