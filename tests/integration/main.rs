@@ -11,6 +11,7 @@ mod hostile;
 mod interrupt;
 mod kit;
 mod magnet;
+mod names;
 mod options;
 mod padding;
 mod preflight;

@@ -203,6 +203,12 @@ fn known_rules(folder: &Path) -> Option<Rules> {
         0x2011_bab0 => windows("exFAT"),
         0x7366_746e | 0x5346_544e => windows("NTFS"),
         0xff53_4d42 | 0xfe53_4d42 => windows("the Windows share"),
+        // In user space it may be any; NTFS is known by an attribute that no other has.
+        0x6573_5546
+            if rustix::fs::getxattr(folder, "system.ntfs_attrib", &mut [0_u8; 4]).is_ok() =>
+        {
+            windows("NTFS")
+        }
         // ext4, F2FS and tmpfs, where single folders can be set to ignore case.
         0xef53 | 0xf2f5_2010 | 0x0102_1994 => {
             let names = NameRules { ignores_case: is_case_folded(folder), ..NameRules::UNIX };

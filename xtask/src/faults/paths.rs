@@ -33,6 +33,8 @@ const LINKS: [&[u8]; 2] = [b"link", b"linked file"];
 
 /// The longest path that programs can open, in bytes.
 const LONGEST_PATH: usize = 4095;
+/// The longest name, in bytes.
+const LONGEST_NAME: usize = 255;
 
 pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
     let seed = Host::start(2, |peer| drop(serve(peer)))?;
@@ -149,7 +151,9 @@ fn serve(mut peer: Peer) -> Result<()> {
 impl Nasty {
     /// What no name can be made safe from: the user's own links, and the system's longest path.
     fn is_refused(&self) -> bool {
-        let len = |path: &Vec<Vec<u8>>| path.iter().map(|part| part.len() + 1).sum::<usize>();
+        // A name that is too long is shortened.
+        let len = |part: &Vec<u8>| part.len().min(LONGEST_NAME) + 1;
+        let len = |path: &Vec<Vec<u8>>| path.iter().map(len).sum::<usize>();
         LINKS.contains(&self.name.as_slice())
             || self.files.iter().any(|path| len(path) > LONGEST_PATH)
     }

@@ -9,6 +9,7 @@ mod edit;
 mod fetch;
 mod kit;
 mod magnet;
+mod names;
 mod show;
 mod source;
 mod trackers;

@@ -6,5 +6,6 @@
 mod disk;
 mod faults;
 mod hash;
+mod names;
 mod support;
 mod verify;
