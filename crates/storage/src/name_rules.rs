@@ -132,14 +132,18 @@ fn is_device(name: &[u8]) -> bool {
 }
 
 /// What paths become for files that are made anew: each of those that have to change, by its index.
-/// One that fits as it is keeps its name before another takes it.
+/// A file whose own name can stay keeps it before another takes it.
 pub(crate) fn new_paths(paths: &[&[u8]], rules: &NameRules) -> Vec<Option<Vec<u8>>> {
     let fit: Vec<Option<Vec<u8>>> = paths.iter().map(|path| rules.fit_path(path)).collect();
     if !rules.ignores_case && fit.iter().all(Option::is_none) {
         return fit;
     }
+    let stays = |path: &[u8]| {
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+        matches!(rules.fit(name), Cow::Borrowed(_))
+    };
     let (stay, change): (Vec<usize>, Vec<usize>) =
-        (0..fit.len()).partition(|index| fit.get(*index).is_some_and(Option::is_none));
+        (0..fit.len()).partition(|index| paths.get(*index).is_some_and(|path| stays(path)));
     separated(paths, fit, &[stay, change].concat(), rules.same())
 }
 

@@ -94,7 +94,7 @@ fn a_name_that_can_stay_goes_before_one_that_becomes_it() {
     assert_eq!(new(&["t/a\tb", "t/a_b"], NameRules::UNIX), [Some("t/a_b.1".into()), None]);
     assert_eq!(new(&["t/A", "t/a"], NameRules::UNIX), [None, None]);
     let windows = |paths: &[&str]| new(paths, NameRules::WINDOWS);
-    assert_eq!(windows(&["t./A?", "t./a_"]), [Some("t_/A_".into()), Some("t_/a_.1".into())]);
+    assert_eq!(windows(&["t./A?", "t./a_"]), [Some("t_/A_.1".into()), Some("t_/a_".into())]);
     assert_eq!(windows(&["t/A", "t/a", "t/B"]), [None, Some("t/a.1".into()), None]);
     assert_eq!(windows(&["t/a", "t/A/b"]), [Some("t/a.1".into()), None]);
 }
