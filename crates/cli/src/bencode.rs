@@ -29,10 +29,14 @@ fn check(file: &Path) -> Result<(), Failure> {
 
 fn show(file: &Path, as_json: bool) -> Result<(), Failure> {
     let bytes = read(file)?;
-    let document =
-        Decoder::new().lenient().decode(&bytes).map_err(|error| refused(file, &error))?;
+    let decoder = Decoder::new().lenient();
+    let document = decoder.decode_prefix(&bytes).map_err(|error| refused(file, &error))?;
     for oddity in document.oddities() {
         log::warn!("{}: {oddity}", dash::input(file));
+    }
+    if !document.rest().is_empty() {
+        let rest = text::count(document.rest().len(), "byte");
+        log::warn!("{}: {rest} after the value, not shown", dash::input(file));
     }
     if as_json {
         output::json(&json::Document::new(document.root()))

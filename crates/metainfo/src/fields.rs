@@ -6,6 +6,7 @@ use std::fmt;
 use bencode::{List, Value};
 
 use crate::error::{Error, ErrorKind};
+use crate::warnings::Warnings;
 
 /// A dictionary of a torrent and where it stands, for the wording of errors.
 #[derive(Clone, Copy)]
@@ -75,16 +76,41 @@ impl<'t> Fields<'t> {
         found.ok_or_else(|| self.error(ErrorKind::Missing, key, "missing"))
     }
 
-    /// An error that names this dictionary and the key.
-    pub(crate) fn error(self, kind: ErrorKind, key: &str, what: impl fmt::Display) -> Error {
-        let message = match self.place {
-            Place::Torrent => format!("{key}: {what}"),
-            place => format!("{place}.{key}: {what}"),
-        };
-        Error::new(kind, message)
+    /// What `read` makes of a key that nothing depends on. A value it can't make anything of is left out
+    /// with a warning that says it is not `name`.
+    pub(crate) fn optional<T>(
+        self,
+        key: &str,
+        name: &str,
+        warnings: &mut Warnings,
+        read: impl FnOnce(Value<'t>) -> Option<T>,
+    ) -> Option<T> {
+        let found = read(self.get(key)?);
+        if found.is_none() {
+            self.ignored(key, format_args!("not {name}"), warnings);
+        }
+        found
     }
 
-    fn typed<T>(
+    /// Warns that a key is left out.
+    pub(crate) fn ignored(self, key: &str, why: impl fmt::Display, warnings: &mut Warnings) {
+        warnings.add(|| self.line(key, format_args!("ignored, {why}")));
+    }
+
+    /// An error that names this dictionary and the key.
+    pub(crate) fn error(self, kind: ErrorKind, key: &str, what: impl fmt::Display) -> Error {
+        Error::new(kind, self.line(key, what))
+    }
+
+    fn line(self, key: &str, what: impl fmt::Display) -> String {
+        match self.place {
+            Place::Torrent => format!("{key}: {what}"),
+            place => format!("{place}.{key}: {what}"),
+        }
+    }
+
+    /// What `read` makes of the key; an error when that is nothing, which says it is not `name`.
+    pub(crate) fn typed<T>(
         self,
         key: &str,
         name: &str,

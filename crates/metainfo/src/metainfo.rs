@@ -92,7 +92,8 @@ pub enum Version {
 }
 
 impl Metainfo {
-    /// Reads a torrent file. One newline after it is accepted, other trailing bytes are not.
+    /// Reads a torrent file. What makes no sense and is not needed is left out with a
+    /// [warning](Self::warnings); what follows the torrent in the file is not looked at.
     ///
     /// # Errors
     /// When it is not a torrent this crate can vouch for; the message names the key at fault.

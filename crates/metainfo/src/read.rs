@@ -23,7 +23,7 @@ use crate::warnings::Warnings;
 #[cfg(test)]
 mod tests;
 
-/// The values of a torrent file.
+/// The values of a torrent file. Servers and editors leave bytes behind it, which are not looked at.
 pub(crate) fn document(bytes: &[u8]) -> Result<Document<'_>, Error> {
     if bytes.len() > MAX_TORRENT_LEN {
         return Err(Error::new(
@@ -32,7 +32,7 @@ pub(crate) fn document(bytes: &[u8]) -> Result<Document<'_>, Error> {
         ));
     }
     let decoder = Decoder::new().lenient().max_tokens(MAX_VALUES);
-    decoder.decode(bytes).map_err(|error| Error::new(ErrorKind::Bencode, error.to_string()))
+    decoder.decode_prefix(bytes).map_err(|error| Error::new(ErrorKind::Bencode, error.to_string()))
 }
 
 /// Reads a whole torrent file.
@@ -44,12 +44,20 @@ pub(crate) fn torrent(bytes: &[u8]) -> Result<Metainfo, Error> {
         warnings.add(|| format!("not canonical bencode: {oddity}"));
     }
 
+    match document.rest() {
+        [] => {}
+        [_] => warnings.add(|| "ignored: 1 byte after the torrent".into()),
+        rest => warnings.add(|| format!("ignored: {} bytes after the torrent", rest.len())),
+    }
+
     let info_value = top.required("info", top.get("info"))?;
     let info = Fields::new(info_value, Place::Info)?;
     // First of all: of a format from the future nothing else can be understood.
-    let version = version(info)?;
+    let version = version(info, &mut warnings)?;
     let piece_length = piece_length(info)?;
-    let name = name(info, &mut warnings)?;
+    let info_hash = (version != Version::V2).then(|| InfoHash::of(info_value.raw()));
+    let info_hash_v2 = (version != Version::V1).then(|| info_hash_v2(info_value));
+    let name = name(info, (info_hash, info_hash_v2), &mut warnings);
     let content = content(top, info, version, (&name, piece_length), &mut warnings)?;
     let files = files::finish(content.files, &mut warnings);
     let outer = outer::read(top, &mut warnings);
@@ -58,16 +66,18 @@ pub(crate) fn torrent(bytes: &[u8]) -> Result<Metainfo, Error> {
         info: info_value.raw().into(),
         text: String::from_utf8_lossy(&name).into_owned(),
         name,
-        info_hash: (version != Version::V2).then(|| InfoHash::of(info_value.raw())),
-        info_hash_v2: (version != Version::V1).then(|| info_hash_v2(info_value)),
+        info_hash,
+        info_hash_v2,
         piece_length,
         piece_count: content.piece_count,
         layout: content.layout,
         files,
         multi_file: content.multi_file,
         hashes: content.hashes,
-        private: info.int("private")?.is_some_and(|private| private != 0),
-        source: info.bytes("source")?.map(outer::text),
+        private: is_private(info, &mut warnings),
+        source: info
+            .optional("source", "a string", &mut warnings, Value::as_bytes)
+            .map(outer::text),
         tiers: outer.tiers,
         web_seeds: outer.web_seeds,
         comment: outer.comment,
@@ -99,8 +109,8 @@ fn content(
     warnings: &mut Warnings,
 ) -> Result<Content, Error> {
     if version == Version::V2 {
-        let v2 = v2::read(info, name, piece_length, false)?;
-        let pieces = layers::read(top, &v2, piece_length)?;
+        let v2 = v2::read(info, name, piece_length, false, warnings)?;
+        let pieces = layers::read(top, &v2, piece_length, warnings)?;
         return Ok(Content {
             multi_file: v2.multi_file,
             piece_count: v2.piece_count,
@@ -109,16 +119,14 @@ fn content(
             hashes: Hashes::Merkle(pieces.into()),
         });
     }
-    let v1 = v1::read(info, name, piece_length)?;
+    let v1 = v1::read(info, name, piece_length, warnings)?;
     if version == Version::Hybrid {
-        let v2 = v2::read(info, name, piece_length, v1.multi_file)?;
+        let v2 = v2::read(info, name, piece_length, v1.multi_file, warnings)?;
         hybrid::check(info, &v1, &v2)?;
-        if layers::are_left_out(top, &v2) {
-            // As after a magnet URI: peers give `info` alone, and its version 1 half is complete.
-            warnings.add(|| "no piece layers: only its version 1 half can be used".into());
-        } else {
-            // They are checked all the same: a torrent that lies in one half is not trusted.
-            layers::read(top, &v2, piece_length)?;
+        // Without them it is what a magnet URI leads to: peers give `info` alone, and its version 1 half
+        // is complete.
+        if let Err(error) = layers::read(top, &v2, piece_length, warnings) {
+            warnings.add(|| format!("{error}: only its version 1 half can be used"));
         }
     }
     Ok(Content {
@@ -130,22 +138,36 @@ fn content(
     })
 }
 
-fn version(info: Fields<'_>) -> Result<Version, Error> {
+/// `meta version`. What is no such number is version 1, which does without the key.
+fn version(info: Fields<'_>, warnings: &mut Warnings) -> Result<Version, Error> {
     const KEY: &str = "meta version";
-    match info.int(KEY)? {
-        None if info.get("file tree").is_some() => {
+    let number = |value: Value<'_>| value.as_int().filter(|number| *number >= 1);
+    match info.optional(KEY, "a number from 1 up", warnings, number) {
+        None if info.get("file tree").is_some_and(|tree| tree.dict().is_some()) => {
             Err(info.error(ErrorKind::Missing, KEY, "missing"))
         }
         None | Some(1) => Ok(Version::V1),
-        Some(2) if ["files", "length", "pieces"].iter().any(|key| info.get(key).is_some()) => {
-            Ok(Version::Hybrid)
-        }
+        Some(2) if info.get("pieces").is_some() => Ok(Version::Hybrid),
         Some(2) => Ok(Version::V2),
         Some(other) => {
             let what = format!("{other} is not a version this program knows (1 and 2)");
             Err(info.error(ErrorKind::BadValue, KEY, what))
         }
     }
+}
+
+/// `private` (BEP 27): any number but 0. Others don't take text for it, but whoever wrote `1` as text
+/// meant it, and a private torrent that is made public cannot be taken back.
+fn is_private(info: Fields<'_>, warnings: &mut Warnings) -> bool {
+    const KEY: &str = "private";
+    let Some(value) = info.get(KEY) else { return false };
+    if let Some(text) = value.as_bytes() {
+        let is_private = text.iter().any(|byte| *byte != b'0');
+        let taken = if is_private { "private" } else { "public" };
+        warnings.add(|| format!("info.{KEY}: text instead of a number, so the torrent is {taken}"));
+        return is_private;
+    }
+    info.optional(KEY, "an integer", warnings, Value::as_int).is_some_and(|number| number != 0)
 }
 
 fn piece_length(info: Fields<'_>) -> Result<u32, Error> {
@@ -157,10 +179,25 @@ fn piece_length(info: Fields<'_>) -> Result<u32, Error> {
     })
 }
 
-/// The torrent's name as a path component.
-fn name(info: Fields<'_>, warnings: &mut Warnings) -> Result<Vec<u8>, Error> {
-    let utf8 = info.bytes("name.utf-8")?;
-    let raw = info.required("name", utf8.or(info.bytes("name")?))?;
+/// The torrent's name as a path component; without one it goes by its info-hash.
+fn name<'t>(
+    info: Fields<'t>,
+    hashes: (Option<InfoHash>, Option<InfoHashV2>),
+    warnings: &mut Warnings,
+) -> Vec<u8> {
+    let mut usable = |key| {
+        let some = |value: Value<'t>| value.as_bytes().filter(|name| !name.is_empty());
+        info.optional(key, "a name", warnings, some)
+    };
+    let (utf8, plain) = (usable("name.utf-8"), usable("name"));
+    let Some(raw) = utf8.or(plain) else {
+        let name = match hashes {
+            (Some(hash), _) => hash.to_string(),
+            (None, hash) => hash.map(|hash| hash.to_string()).unwrap_or_default(),
+        };
+        warnings.add(|| format!("the torrent has no name, and is called {name}"));
+        return name.into_bytes();
+    };
     let name = path::component(raw);
     if name != raw {
         warnings.add(|| {
@@ -168,10 +205,5 @@ fn name(info: Fields<'_>, warnings: &mut Warnings) -> Result<Vec<u8>, Error> {
             format!("the torrent's name was changed from \"{before}\" to \"{now}\"")
         });
     }
-    Ok(name.into_owned())
-}
-
-/// A length that is not negative.
-fn natural(fields: Fields<'_>, length: i64) -> Result<u64, Error> {
-    u64::try_from(length).map_err(|_| fields.error(ErrorKind::BadValue, "length", "negative"))
+    name.into_owned()
 }

@@ -27,6 +27,11 @@ pub fn run(data: &[u8]) {
         assert!(!warning.contains(char::is_control), "{warning}");
     }
 
+    let followed =
+        Metainfo::from_bytes(&[data, b"\0\0more"].concat()).expect("what follows is ignored");
+    assert_eq!(followed.info_bytes(), torrent.info_bytes());
+    assert_eq!(followed.files(), torrent.files());
+
     let magnet = Magnet::of(&torrent).to_string();
     if magnet.len() <= metainfo::MAX_MAGNET_LEN {
         let magnet: Magnet = magnet.parse().expect("ours");

@@ -1,16 +1,19 @@
 //! What both formats have in common about files: attributes, and paths below the torrent's name.
 //! It never decides what a safe name is; that is for `path` and `paths`.
 
+use bencode::Value;
+
 use crate::error::{Error, ErrorKind};
 use crate::fields::Fields;
 use crate::file::{File, FileKind};
+use crate::metainfo::MAX_TORRENT_LEN;
 use crate::path;
 use crate::paths::{SameName, separate_paths};
 use crate::warnings::Warnings;
 
-/// The most bytes that all paths may take together: 128 MiB, twice the largest torrent. A version
+/// The most bytes that all paths may take together: 256 MiB, as many as the largest torrent. A version
 /// 2 tree names each folder once, so a small torrent could otherwise unfold to any size.
-const MAX_PATHS_LEN: usize = 128 * 1024 * 1024;
+const MAX_PATHS_LEN: usize = MAX_TORRENT_LEN;
 
 /// The letters of `attr` (BEP 47).
 pub(super) struct Attributes {
@@ -19,8 +22,9 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    pub(super) fn read(fields: Fields<'_>) -> Result<Self, Error> {
-        let letters = fields.bytes("attr")?.unwrap_or_default();
+    pub(super) fn read(fields: Fields<'_>, warnings: &mut Warnings) -> Self {
+        let letters = fields.optional("attr", "a string", warnings, Value::as_bytes);
+        let letters = letters.unwrap_or_default();
         let kind = if letters.contains(&b'p') {
             FileKind::Padding
         } else if letters.contains(&b'l') {
@@ -28,7 +32,19 @@ impl Attributes {
         } else {
             FileKind::Regular
         };
-        Ok(Self { kind, executable: letters.contains(&b'x') })
+        Self { kind, executable: letters.contains(&b'x') }
+    }
+
+    /// The file's length. A link has none, whatever stands there; BEP 47 means to let it out.
+    pub(super) fn length(&self, fields: Fields<'_>, warnings: &mut Warnings) -> Result<u64, Error> {
+        const KEY: &str = "length";
+        if self.kind == FileKind::Symlink {
+            let zero = |length: Value<'_>| length.as_int().filter(|length| *length == 0);
+            fields.optional(KEY, "that of a link, which is 0", warnings, zero);
+            return Ok(0);
+        }
+        let length = fields.required(KEY, fields.int(KEY)?)?;
+        u64::try_from(length).map_err(|_| fields.error(ErrorKind::BadValue, KEY, "negative"))
     }
 }
 
@@ -76,7 +92,7 @@ impl<'n> Paths<'n> {
         }
         self.total = self.total.saturating_add(joined.len());
         if self.total > MAX_PATHS_LEN {
-            return Err((ErrorKind::TooLarge, "all paths together take over 128 MiB"));
+            return Err((ErrorKind::TooLarge, "all paths together take over 256 MiB"));
         }
         Ok((joined, changed.then(|| path::original(components.iter().copied()))))
     }

@@ -3,18 +3,27 @@
 
 use std::collections::BTreeMap;
 
+use bencode::Value;
+
 use super::v2::{TreeFile, V2};
 use crate::error::{Error, ErrorKind};
 use crate::fields::Fields;
 use crate::layout::BLOCK_LEN;
 use crate::merkle::{Digest, root_of_layer};
 use crate::metainfo::PieceRoot;
+use crate::warnings::Warnings;
 
 const LAYERS: &str = "piece layers";
 
 /// The hash of every piece of every file, in order.
-pub(super) fn read(top: Fields<'_>, v2: &V2, piece_length: u32) -> Result<Vec<PieceRoot>, Error> {
-    let mut layers = Layers { top, leaves_each: piece_length / BLOCK_LEN, by_root: by_root(top)? };
+pub(super) fn read(
+    top: Fields<'_>,
+    v2: &V2,
+    piece_length: u32,
+    warnings: &mut Warnings,
+) -> Result<Vec<PieceRoot>, Error> {
+    let by_root = by_root(top, warnings);
+    let mut layers = Layers { top, leaves_each: piece_length / BLOCK_LEN, by_root };
     let mut pieces = Vec::new();
     for (index, file) in v2.files.iter().enumerate() {
         let Some(root) = file.root else { continue };
@@ -32,24 +41,15 @@ pub(super) fn read(top: Fields<'_>, v2: &V2, piece_length: u32) -> Result<Vec<Pi
     Ok(pieces)
 }
 
-/// Whether there are no layers at all, though files have some.
-pub(super) fn are_left_out(top: Fields<'_>, v2: &V2) -> bool {
-    top.get(LAYERS).is_none() && v2.files.iter().any(|file| file.pieces > 1)
-}
-
 /// All layers by the root they claim to have. (A lookup in the dictionary itself would go through
 /// all of it for each file.)
-fn by_root(top: Fields<'_>) -> Result<BTreeMap<&[u8], Layer<'_>>, Error> {
-    let Some(value) = top.get(LAYERS) else { return Ok(BTreeMap::new()) };
-    let Some(dict) = value.dict() else {
-        return Err(top.error(ErrorKind::WrongType, LAYERS, "not a dictionary"));
-    };
-    dict.map(|(root, layer)| {
-        let bytes = layer.as_bytes();
-        let bytes = bytes.ok_or_else(|| top.error(ErrorKind::WrongType, LAYERS, "not strings"))?;
-        Ok((root, Layer { bytes, checked: false }))
-    })
-    .collect()
+fn by_root<'t>(top: Fields<'t>, warnings: &mut Warnings) -> BTreeMap<&'t [u8], Layer<'t>> {
+    let dict = top.optional(LAYERS, "a dictionary", warnings, Value::dict);
+    // What is no string is missed only where a file needs it.
+    let strings = dict.into_iter().flatten().filter_map(|(root, layer)| {
+        Some((root, Layer { bytes: layer.as_bytes()?, checked: false }))
+    });
+    strings.collect()
 }
 
 struct Layer<'t> {

@@ -49,12 +49,7 @@ impl<'t> Reader<'t, '_> {
         name: &str,
         read: impl FnOnce(Value<'t>) -> Option<T>,
     ) -> Option<T> {
-        let value = self.top.get(key)?;
-        let found = read(value);
-        if found.is_none() {
-            self.warnings.add(|| format!("{key}: ignored, not {name}"));
-        }
-        found
+        self.top.optional(key, name, self.warnings, read)
     }
 
     fn string(&mut self, key: &str) -> Option<String> {

@@ -1,15 +1,15 @@
 //! The version 1 keys of `info`: files and SHA-1 piece hashes (BEP 3, BEP 47).
 //! It never looks outside `info`.
 
-use bencode::Value;
+use bencode::{List, Value};
 
 use super::files::{Attributes, Paths};
-use super::natural;
 use crate::error::{Error, ErrorKind};
 use crate::fields::{Fields, Place};
 use crate::file::{File, FileKind};
 use crate::layout::Layout;
 use crate::metainfo::Hashes;
+use crate::warnings::Warnings;
 
 /// The version 1 half of a torrent.
 pub(super) struct V1 {
@@ -20,24 +20,22 @@ pub(super) struct V1 {
 }
 
 /// Reads `length` or `files`, and `pieces`.
-pub(super) fn read(info: Fields<'_>, name: &[u8], piece_length: u32) -> Result<V1, Error> {
-    let listed = info.list("files")?;
+pub(super) fn read(
+    info: Fields<'_>,
+    name: &[u8],
+    piece_length: u32,
+    warnings: &mut Warnings,
+) -> Result<V1, Error> {
+    let listed = listed(info, warnings)?;
     let multi_file = listed.is_some();
-    if multi_file && info.get("length").is_some() {
-        return Err(info.error(
-            ErrorKind::Inconsistent,
-            "length",
-            "a torrent has either this key or \"files\", not both",
-        ));
-    }
     let files = match listed {
         Some(list) => {
             let mut paths = Paths::new(name);
             list.enumerate()
-                .map(|(index, entry)| file(&mut paths, entry, index))
+                .map(|(index, entry)| file(&mut paths, entry, index, warnings))
                 .collect::<Result<Vec<_>, _>>()?
         }
-        None => vec![single(info, name)?],
+        None => vec![single(info, name, warnings)?],
     };
     if files.is_empty() {
         return Err(info.error(ErrorKind::BadValue, "files", "an empty list"));
@@ -50,40 +48,54 @@ pub(super) fn read(info: Fields<'_>, name: &[u8], piece_length: u32) -> Result<V
     Ok(V1 { files, multi_file, layout, hashes })
 }
 
-fn single(info: Fields<'_>, name: &[u8]) -> Result<File, Error> {
-    let attributes = Attributes::read(info)?;
-    let length = info.required("length", info.int("length")?)?;
+/// `files`, if the torrent has a list of them. It counts more than a `length` beside it, and less than
+/// one when it is no list, as with others.
+fn listed<'t>(info: Fields<'t>, warnings: &mut Warnings) -> Result<Option<List<'t>>, Error> {
+    let length = info.get("length");
+    if length.and_then(Value::as_int).is_some() {
+        let listed = info.optional("files", "a list", warnings, Value::list);
+        if listed.is_none() {
+            return Ok(None);
+        }
+    }
+    let listed = info.list("files")?;
+    if listed.is_some() && length.is_some() {
+        info.ignored("length", "there is a list of files", warnings);
+    }
+    Ok(listed)
+}
+
+fn single(info: Fields<'_>, name: &[u8], warnings: &mut Warnings) -> Result<File, Error> {
+    // A torrent of nothing but a link or padding has nothing to say; it is read as a file.
+    let attributes = Attributes { kind: FileKind::Regular, ..Attributes::read(info, warnings) };
     Ok(File {
         path: name.to_owned(),
         renamed_from: None,
-        length: natural(info, length)?,
-        // A torrent of nothing but a link or padding has nothing to say; it is read as a file.
-        kind: FileKind::Regular,
+        length: attributes.length(info, warnings)?,
+        kind: attributes.kind,
         executable: attributes.executable,
     })
 }
 
-fn file(paths: &mut Paths<'_>, entry: Value<'_>, index: usize) -> Result<File, Error> {
+fn file(
+    paths: &mut Paths<'_>,
+    entry: Value<'_>,
+    index: usize,
+    warnings: &mut Warnings,
+) -> Result<File, Error> {
     let entry = Fields::new(entry, Place::File(index))?;
-    let Attributes { mut kind, executable } = Attributes::read(entry)?;
-    let length = match (kind, entry.int("length")?) {
-        // BEP 47 means to let links leave it out.
-        (FileKind::Symlink, None | Some(0)) => 0,
-        (FileKind::Symlink, Some(_)) => {
-            return Err(entry.error(ErrorKind::Inconsistent, "length", "a link has no length"));
-        }
-        (_, length) => natural(entry, entry.required("length", length)?)?,
-    };
+    let attributes = Attributes::read(entry, warnings);
+    let length = attributes.length(entry, warnings)?;
+    let Attributes { mut kind, executable } = attributes;
     // Never written, so whatever path padding has does not matter.
     let components = if kind == FileKind::Padding {
         Vec::new()
     } else {
-        let utf8 = entry.list("path.utf-8")?;
-        let components = entry.required("path", utf8.or(entry.list("path")?))?;
-        components
-            .map(Value::as_bytes)
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| entry.error(ErrorKind::WrongType, "path", "not a list of strings"))?
+        let some = |value| strings(value).filter(|components| !components.is_empty());
+        match entry.optional("path.utf-8", STRINGS, warnings, some) {
+            Some(components) => components,
+            None => entry.required("path", entry.typed("path", STRINGS, strings)?)?,
+        }
     };
     if kind == FileKind::Regular && components.last().is_some_and(|name| is_padding_name(name)) {
         kind = FileKind::Padding;
@@ -99,6 +111,12 @@ fn file(paths: &mut Paths<'_>, entry: Value<'_>, index: usize) -> Result<File, E
 /// `.pad` is none by its name alone: other clients don't take it for padding either.
 fn is_padding_name(name: &[u8]) -> bool {
     name.starts_with(b"_____padding_file_")
+}
+
+const STRINGS: &str = "a list of strings";
+
+fn strings(value: Value<'_>) -> Option<Vec<&[u8]>> {
+    value.list()?.map(Value::as_bytes).collect()
 }
 
 fn hashes(info: Fields<'_>, pieces: u32) -> Result<Hashes, Error> {

@@ -4,12 +4,12 @@
 use bencode::{Dict, Value};
 
 use super::files::{Attributes, Paths};
-use super::natural;
 use crate::error::{Error, ErrorKind};
 use crate::fields::{Fields, Place};
 use crate::file::{File, FileKind};
 use crate::layout::{BLOCK_LEN, MAX_PIECES};
 use crate::merkle::Digest;
+use crate::warnings::Warnings;
 
 const TREE: &str = "file tree";
 
@@ -36,6 +36,7 @@ pub(super) fn read(
     name: &[u8],
     piece_length: u32,
     listed: bool,
+    warnings: &mut Warnings,
 ) -> Result<V2, Error> {
     if !piece_length.is_power_of_two() || piece_length < BLOCK_LEN {
         let what = format!("{piece_length} is not a power of two of at least {BLOCK_LEN}");
@@ -56,6 +57,7 @@ pub(super) fn read(
         files: Vec::new(),
         piece_length,
         piece_count: 0,
+        warnings,
     };
     walk.run()?;
     if walk.files.is_empty() {
@@ -73,7 +75,7 @@ fn is_single(mut root: Dict<'_>) -> bool {
 }
 
 /// A walk through the tree, depth first.
-struct Walk<'t, 'n> {
+struct Walk<'t, 'n, 'w> {
     info: Fields<'t>,
     paths: Paths<'n>,
     /// What is left of each folder on the way to the current one.
@@ -83,9 +85,10 @@ struct Walk<'t, 'n> {
     files: Vec<TreeFile>,
     piece_length: u32,
     piece_count: u32,
+    warnings: &'w mut Warnings,
 }
 
-impl<'t> Walk<'t, '_> {
+impl<'t> Walk<'t, '_, '_> {
     fn run(&mut self) -> Result<(), Error> {
         while let Some(folder) = self.open.last_mut() {
             if let Some((name, node)) = folder.next() {
@@ -124,21 +127,11 @@ impl<'t> Walk<'t, '_> {
 
     fn file(&mut self, value: Value<'t>) -> Result<TreeFile, Error> {
         let fields = Fields::new(value, Place::TreeFile(self.files.len()))?;
-        let attributes = Attributes::read(fields)?;
-        let length = match (attributes.kind, fields.int("length")?) {
-            (FileKind::Padding, _) => {
-                return Err(fields.error(ErrorKind::BadValue, "attr", "padding has no place here"));
-            }
-            (FileKind::Symlink, None | Some(0)) => 0,
-            (FileKind::Symlink, Some(_)) => {
-                return Err(fields.error(
-                    ErrorKind::Inconsistent,
-                    "length",
-                    "a link has no length",
-                ));
-            }
-            (_, length) => natural(fields, fields.required("length", length)?)?,
-        };
+        let attributes = Attributes::read(fields, self.warnings);
+        if attributes.kind == FileKind::Padding {
+            return Err(fields.error(ErrorKind::BadValue, "attr", "padding has no place here"));
+        }
+        let length = attributes.length(fields, self.warnings)?;
         let root = match length {
             0 => None,
             _ => Some(fields.required("pieces root", fields.hash("pieces root")?)?),

@@ -183,6 +183,14 @@ fn torrents(seeds: &mut Seeds) -> Result<()> {
         1:p6:lengthi3e4:pathl1:3eed4:attr2:lx6:lengthi0e4:pathl1:leee4:name1:n12:piece lengthi9e\
         6:pieces20:ssssssssssssssssssssee";
     seeds.put("metainfo", "nasty", nasty);
+    let ignored: &[u8] = b"d8:announcei1e13:announce-listd1:ai1ee7:commentle13:creation date3:now\
+        4:infod4:attri1e5:filesld4:attri1e6:lengthi5e4:pathl1:ae10:path.utf-8li1eeee6:length1:x\
+        12:meta versioni0e10:name.utf-80:12:piece lengthi16384e6:pieces20:ssssssssssssssssssss\
+        7:private1:16:sourcei1ee5:nodesi1e8:url-listde\0\0\0 and more";
+    seeds.put("metainfo", "ignored", ignored);
+    let files: &[u8] = b"d4:infod5:filesi1e6:lengthi5e4:namei1e12:piece lengthi16384e6:pieces20:\
+        ssssssssssssssssssss7:privatelee12:piece layersi1ee";
+    seeds.put("metainfo", "no-files", files);
     Ok(())
 }
 
