@@ -3,6 +3,7 @@
 
 mod connect;
 mod download;
+mod duplicates;
 mod end_game;
 mod extended;
 mod fast;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metainfo::{Layout, PieceIndex, PieceSet};
-use wire::{Message, PeerId};
+use wire::Message;
 
 use crate::bans::Bans;
 use crate::border::{
@@ -76,7 +77,6 @@ pub struct Torrent {
     bans: Bans,
 
     peers: BTreeMap<PeerKey, Peer>,
-    by_id: BTreeMap<PeerId, PeerKey>,
     candidates: Candidates,
     us: Ourselves,
     choker: Choker,
@@ -130,7 +130,6 @@ impl Torrent {
             end_game: EndGame::default(),
             bans: Bans::default(),
             peers: BTreeMap::new(),
-            by_id: BTreeMap::new(),
             candidates: Candidates::new(&config.own_addrs),
             us: Ourselves::new(&config.own_addrs, config.listen_port),
             choker: Choker::default(),

@@ -234,6 +234,28 @@ fn liars_on_a_shared_address_are_banned_one_by_one() {
 }
 
 #[test]
+fn two_peers_with_one_peer_id_and_half_of_the_pieces_each_are_both_used() {
+    let loopback = Some(std::net::IpAddr::from([127, 0, 0, 1]));
+    // Hosts of their own, and ports of one host.
+    for ip in [None, loopback] {
+        let mut world = World::new(11, 64, 2 * BLOCK);
+        for half in 0..2 {
+            let mut have = PieceSet::new_empty(64);
+            world.layout.pieces().filter(|p| p.get() % 2 == half).for_each(|piece| {
+                have.insert(piece);
+            });
+            let peer_id = Some(wire::PeerId([9; 20]));
+            let spec = sim::Spec { have, ip, peer_id, ..world.leecher() };
+            world.add(spec);
+        }
+        let leecher = world.leecher();
+        let leecher = world.add(leecher);
+        world.introduce(leecher, &[0, 1]);
+        assert!(world.run(MINUTE, |w| w.is_complete(leecher)), "{}", world.laggards());
+    }
+}
+
+#[test]
 fn churn_of_a_hundred_peers_over_a_thousand_pieces_completes() {
     let mut world = World::new(10, 1_000, 1_024);
     let seed = sim::Spec { up: 200_000, ..world.seed() };

@@ -1,4 +1,4 @@
-//! Peers that come and go: one connection a peer id, never ourselves, nobody who is banned, and
+//! Peers that come and go: one connection a peer, never ourselves, nobody who is banned, and
 //! room for those who are useful. It neither asks nor serves.
 
 use std::net::SocketAddr;
@@ -8,16 +8,17 @@ use metainfo::PieceSet;
 use wire::Message;
 
 use super::Torrent;
+use super::duplicates::Twin;
 use crate::border::{Action, Event, Origin, PeerKey};
 use crate::close::CloseReason;
-use crate::limits::{CROSSING, IDLE_ROOM};
+use crate::limits::IDLE_ROOM;
 use crate::partial::Identity;
 use crate::peer::Peer;
 use crate::pieces::Pieces;
 
 impl Torrent {
     pub(super) fn connected(&mut self, now: Instant, key: PeerKey, peer: Peer) {
-        let Peer { addr, origin, peer_id, .. } = peer;
+        let Peer { addr, origin, .. } = peer;
         if origin == Origin::Dialed {
             self.candidates.connected(addr);
         }
@@ -33,7 +34,6 @@ impl Torrent {
             self.actions.push_back(Action::Close { peer: key, reason });
             return;
         }
-        self.by_id.insert(peer_id, key);
         self.peers.insert(key, peer);
         self.wind_up(now);
         self.tell_have(key);
@@ -67,29 +67,16 @@ impl Torrent {
         if self.bans.is_banned(peer.identity()) {
             return Some(CloseReason::Banned);
         }
-        if let Some(older) = self.by_id.get(&peer.peer_id).copied() {
-            if !self.replaces(now, peer, older) {
-                return Some(CloseReason::Duplicate);
-            }
-            self.close(now, older, CloseReason::Duplicate);
+        match self.twin(now, peer) {
+            Twin::None => {}
+            Twin::Older => return Some(CloseReason::Duplicate),
+            Twin::Newer(older) => self.close(now, older, CloseReason::Duplicate),
         }
         if self.peers.len() >= self.config.max_peers {
             let Some(idle) = self.idlest(now) else { return Some(CloseReason::TooManyPeers) };
             self.close(now, idle, CloseReason::Idle);
         }
         None
-    }
-
-    /// Two connections to one peer id: the older one is kept, except when both ends dialed each
-    /// other at once. Then each end may have seen the other connection first, so both keep the one
-    /// that was dialed by the end with the greater peer id.
-    fn replaces(&self, now: Instant, new: &Peer, older: PeerKey) -> bool {
-        let Some(older) = self.peers.get(&older) else { return true };
-        let crossing = older.origin != new.origin
-            && older.addr.ip().to_canonical() == new.addr.ip().to_canonical()
-            && now.saturating_duration_since(older.since) < CROSSING;
-        let ours_wins = self.config.peer_id > new.peer_id;
-        crossing && ours_wins == (new.origin == Origin::Dialed)
     }
 
     /// The peer whose room a newcomer may have: silent for long, and rather one that nobody wants
@@ -130,7 +117,6 @@ impl Torrent {
     pub(super) fn forget(&mut self, now: Instant, key: PeerKey) {
         self.give_up_requests(key);
         let Some(peer) = self.peers.remove(&key) else { return };
-        self.by_id.remove(&peer.peer_id);
         self.metadata_wanted.remove(&key);
         if let Some(fetch) = &mut self.fetch {
             fetch.gone(key);

@@ -40,6 +40,8 @@ pub(crate) struct Spec {
     pub(crate) slots: usize,
     pub(crate) max_peers: usize,
     pub(crate) ip: Option<IpAddr>,
+    /// Instead of one of its own.
+    pub(crate) peer_id: Option<PeerId>,
     /// One write in so many fails.
     pub(crate) disk_fails: Option<u32>,
     /// What its handshakes say.
@@ -151,6 +153,7 @@ impl World {
             slots: 8,
             max_peers: 200,
             ip: None,
+            peer_id: None,
             disk_fails: None,
             reserved: Reserved::NONE.with_extended().with_fast(),
         }
@@ -164,7 +167,8 @@ impl World {
         let mut peer_id = *b"-SM0000-0000........";
         peer_id[8..10].copy_from_slice(&self.rng.u16(..).to_be_bytes());
         peer_id[10..12].copy_from_slice(&number.to_be_bytes());
-        let mut config = Config::new(PeerId(peer_id));
+        let peer_id = spec.peer_id.unwrap_or(PeerId(peer_id));
+        let mut config = Config::new(peer_id);
         config.unchoke_slots = spec.slots;
         config.max_peers = spec.max_peers;
         config.reserved = spec.reserved;
@@ -176,7 +180,7 @@ impl World {
         self.nodes.push(Node {
             torrent,
             addr,
-            peer_id: PeerId(peer_id),
+            peer_id,
             alive: true,
             events: Vec::new(),
             closes: Vec::new(),
