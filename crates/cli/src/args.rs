@@ -125,12 +125,13 @@ pub(crate) struct Download {
     pub(crate) network: Network,
     #[command(flatten)]
     pub(crate) limits: Limits,
-    /// Fetch only these files: numbers as in 1-3,7 (show lists the files; the first is 1), or a glob
-    /// (repeatable)
+    /// Fetch only these files: numbers as in 1-3,7 (show lists the files; the first is 1), a name, a
+    /// folder, or a glob (repeatable)
     ///
-    /// A glob without a slash is held against each file's name, one with a slash against its path in
-    /// the torrent. A file that shares a piece with a chosen one is created with holes, and gets the
-    /// bytes of that piece alone.
+    /// A folder is all that is below it. What is called exactly like that counts more than what a glob
+    /// matches, and what matches in upper and lower case more than what does not. Without a slash names
+    /// are compared, with one paths in the torrent; ./7 is the file called 7. A file that shares a piece
+    /// with a chosen one is created with holes, and gets the bytes of that piece alone.
     #[arg(long = "select", value_name = "FILES")]
     pub(crate) selections: Vec<String>,
     /// Fetch pieces from the first to the last

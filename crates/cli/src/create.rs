@@ -58,7 +58,7 @@ struct Content {
 impl Content {
     fn find(args: &Create, place: &Path, name: Vec<u8>, output: &Path) -> Result<Self, Failure> {
         let kind = place.metadata().map_err(|error| Failure::io("read it", &args.path, &error))?;
-        let excludes = Excludes::new(&args.excludes)?;
+        let excludes = Excludes::new(&args.excludes, place)?;
         let (files, root) = if kind.is_dir() {
             let output = save::place(output);
             let found = walk::files(place, &excludes, output.as_deref())?;

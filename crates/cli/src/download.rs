@@ -4,6 +4,7 @@
 mod events;
 mod hook;
 mod load;
+mod near;
 mod resolve;
 mod run;
 mod select;

@@ -30,14 +30,18 @@ pub(crate) struct Excludes {
 
 impl Excludes {
     /// From the patterns the user gave: those without a slash are for names.
-    pub(crate) fn new(patterns: &[String]) -> Result<Self, Failure> {
+    ///
+    /// What `folder` has exactly under that name is meant as it stands, not as a pattern.
+    pub(crate) fn new(patterns: &[String], folder: &Path) -> Result<Self, Failure> {
         let (mut names, mut paths) = (GlobSetBuilder::new(), GlobSetBuilder::new());
         for pattern in patterns {
             let (set, pattern) = match pattern.trim_end_matches('/') {
                 path if path.contains('/') => (&mut paths, path.trim_start_matches('/')),
                 name => (&mut names, name),
             };
-            let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+            let is_there = folder.join(pattern).symlink_metadata().is_ok();
+            let pattern = if is_there { globset::escape(pattern) } else { pattern.to_owned() };
+            let glob = GlobBuilder::new(&pattern).literal_separator(true).build();
             set.add(glob.map_err(|error| refused(&error))?);
         }
         let build = |set: GlobSetBuilder| set.build().map_err(|error| refused(&error));
@@ -100,7 +104,7 @@ mod tests {
     #[test]
     fn patterns_match_names_or_paths() {
         let patterns = ["*.tmp", ".git", "a/*.o", "deep/**", "cache/"].map(str::to_owned);
-        let excludes = Excludes::new(&patterns).unwrap();
+        let excludes = Excludes::new(&patterns, Path::new("nowhere")).unwrap();
         let out =
             |path: &str| excludes.leave_out(&path.split('/').map(Into::into).collect::<Vec<_>>());
         for path in ["x.tmp", "b/x.tmp", "b/.git", "a/x.o", "deep/er/file", "b/cache"] {
@@ -109,6 +113,6 @@ mod tests {
         for path in ["x.tmp2", "a/b/x.o", "b/a/x.o", "x.o", "deep"] {
             assert!(!out(path), "{path}");
         }
-        assert!(Excludes::new(&["[".to_owned()]).is_err());
+        assert!(Excludes::new(&["[".to_owned()], Path::new("nowhere")).is_err());
     }
 }

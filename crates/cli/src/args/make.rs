@@ -49,7 +49,8 @@ pub(crate) struct Create {
     /// Leave out what this matches, as in '*.tmp' or 'cache/**' (repeatable)
     ///
     /// A pattern without a slash is held against each file's and folder's name, one with a slash
-    /// against its path below PATH. A folder that matches is left out with all that is in it.
+    /// against its path below PATH. A folder that matches is left out with all that is in it. What
+    /// PATH has exactly under that name is meant as it stands; upper and lower case count.
     #[arg(short = 'x', long = "exclude", value_name = "GLOB")]
     pub(crate) excludes: Vec<String>,
     /// Make a version 2 torrent (BEP 52)

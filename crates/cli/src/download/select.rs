@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use globset::{GlobBuilder, GlobMatcher};
 use metainfo::{FileKind, Metainfo};
 
+use super::near;
 use crate::exit::{Code, Failure};
 use crate::text;
 
@@ -33,11 +34,10 @@ pub(super) fn files(torrent: &Metainfo, selections: &[String]) -> Result<BTreeSe
                 chosen.extend(numbers.map(|(index, _)| *index));
             }
         } else {
-            let glob = glob(selection).map_err(|error| refused(&error.kind().to_string()))?;
-            let meant = listed.iter().filter(|(_, path)| means(&glob, selection, path, torrent));
-            let mut meant = meant.map(|(index, _)| *index).peekable();
-            if meant.peek().is_none() {
-                return Err(refused("no file of the torrent is called like that"));
+            let meant = named(torrent, &listed, selection);
+            if meant.is_empty() {
+                let names = listed.iter().flat_map(|(_, path)| path.split('/'));
+                return Err(refused(&near::unknown(selection, names)));
             }
             chosen.extend(meant);
         }
@@ -52,18 +52,94 @@ fn range(text: &str) -> Option<RangeInclusive<usize>> {
     (1 <= first && first <= last).then_some(first..=last)
 }
 
-fn glob(pattern: &str) -> Result<GlobMatcher, globset::Error> {
-    Ok(GlobBuilder::new(pattern).literal_separator(true).build()?.compile_matcher())
+/// The files that a name, a folder or a pattern means. What is called exactly like that counts more
+/// than what a pattern matches, and both count more where upper and lower case are right.
+fn named(torrent: &Metainfo, listed: &[(usize, Cow<'_, str>)], selection: &str) -> Vec<usize> {
+    let folder = text::escape(torrent.name());
+    for ignore_case in [false, true] {
+        let meaning = Meaning::of(selection, ignore_case);
+        for exact in [true, false] {
+            let means = |path: &str| {
+                let shown = text::escape(path);
+                let all = [path, shown.as_ref()];
+                // Names are accepted as they are and as `show` prints them.
+                let torrents = [torrent.name(), folder.as_ref()];
+                all.into_iter().zip(torrents).any(|(path, torrent)| {
+                    let below = path.strip_prefix(torrent).and_then(|path| path.strip_prefix('/'));
+                    let below = below.unwrap_or(path);
+                    [path, below].iter().any(|path| meaning.means(path, exact))
+                })
+            };
+            let found = listed.iter().filter(|(_, path)| means(path));
+            let found: Vec<usize> = found.map(|(index, _)| *index).collect();
+            if !found.is_empty() {
+                if ignore_case {
+                    let selection = text::escape(selection);
+                    log::warn!(
+                        "--select {selection}: taken without regard to upper and lower case"
+                    );
+                }
+                return found;
+            }
+        }
+    }
+    Vec::new()
 }
 
-/// Without a slash a pattern is held against the file's name, with one against its path below the
-/// torrent's own folder.
-fn means(glob: &GlobMatcher, pattern: &str, path: &str, torrent: &Metainfo) -> bool {
-    if pattern.contains('/') {
-        let below = path.strip_prefix(torrent.name()).and_then(|path| path.strip_prefix('/'));
-        glob.is_match(below.unwrap_or(path))
-    } else {
-        glob.is_match(path.rsplit('/').next().unwrap_or(path))
+/// What the user wrote, ready to be held against paths.
+struct Meaning {
+    /// Without what says that a name or a folder is meant.
+    name: String,
+    /// It ends with a slash.
+    is_folder: bool,
+    /// It has a slash within, so it is held against whole paths.
+    is_path: bool,
+    /// `None` if it is no pattern.
+    glob: Option<GlobMatcher>,
+    ignore_case: bool,
+}
+
+impl Meaning {
+    fn of(selection: &str, ignore_case: bool) -> Self {
+        // As for a shell, what begins like this is a name, whatever it looks like.
+        let named = selection.strip_prefix("./").unwrap_or(selection);
+        let name = named.trim_end_matches('/');
+        let glob = GlobBuilder::new(name)
+            .literal_separator(true)
+            .case_insensitive(ignore_case)
+            .build()
+            .map(|glob| glob.compile_matcher());
+        Self {
+            name: if ignore_case { name.to_lowercase() } else { name.to_owned() },
+            is_folder: named.ends_with('/'),
+            is_path: name.contains('/'),
+            glob: glob.ok(),
+            ignore_case,
+        }
+    }
+
+    /// Whether the file at `path`, or a folder it is in, is meant: by its exact name or by the pattern.
+    /// Without a slash names are compared, with one paths.
+    fn means(&self, path: &str, exact: bool) -> bool {
+        let candidates = path.match_indices('/').map(|(end, _)| (end, true));
+        let mut candidates = candidates.chain([(path.len(), false)]);
+        candidates.any(|(end, is_folder)| {
+            // A pattern is for files, unless it says that it is for folders.
+            let counts =
+                if exact { is_folder || !self.is_folder } else { is_folder == self.is_folder };
+            let (whole, _) = path.split_at(end);
+            let last = whole.rsplit('/').next().unwrap_or(whole);
+            counts && self.is_called(if self.is_path { whole } else { last }, exact)
+        })
+    }
+
+    fn is_called(&self, name: &str, exact: bool) -> bool {
+        match (&self.glob, exact) {
+            (_, true) if self.ignore_case => name.to_lowercase() == self.name,
+            (_, true) => name == self.name,
+            (Some(glob), false) => glob.is_match(name),
+            (None, false) => false,
+        }
     }
 }
 
@@ -112,5 +188,93 @@ mod tests {
         assert_eq!(chosen(&["1", "a.*"]), Some(vec![0]));
         assert_eq!(chosen(&["*.zip"]), None);
         assert_eq!(chosen(&["["]), None);
+    }
+
+    /// A torrent `t` of such files, in which `selection` means those.
+    fn means(files: &[&str], selection: &str) -> Vec<String> {
+        let entries: Vec<String> = (files.iter())
+            .map(|file| {
+                let parts = file.split('/').map(|part| format!("{}:{part}", part.len()));
+                format!("d6:lengthi8e4:pathl{}ee", parts.collect::<String>())
+            })
+            .collect();
+        let hash = "x".repeat(20);
+        let info = format!(
+            "d5:filesl{}e4:name1:t12:piece lengthi16384e6:pieces20:{hash}e",
+            entries.concat()
+        );
+        let torrent = Metainfo::from_bytes(format!("d4:info{info}e").as_bytes()).unwrap();
+        let chosen = super::files(&torrent, &[selection.to_owned()]).unwrap_or_default();
+        chosen.into_iter().map(|index| files[index].to_owned()).collect()
+    }
+
+    #[test]
+    fn an_exact_name_counts_more_than_a_pattern() {
+        let files = ["song [1].mp3", "song 1.mp3", "what?", "whats", "*", "b/song 1.mp3", "{a,b}"];
+        for (selection, wanted) in [
+            ("song [1].mp3", &["song [1].mp3"][..]),
+            ("t/song [1].mp3", &["song [1].mp3"]),
+            ("song [12].mp3", &["song 1.mp3", "b/song 1.mp3"]),
+            ("song 1.mp3", &["song 1.mp3", "b/song 1.mp3"]),
+            ("b/song 1.mp3", &["b/song 1.mp3"]),
+            ("t/b/song 1.mp3", &["b/song 1.mp3"]),
+            ("what?", &["what?"]),
+            ("wha*", &["what?", "whats"]),
+            ("*", &["*"]),
+            ("{a,b}", &["{a,b}"]),
+        ] {
+            assert_eq!(means(&files, selection), wanted, "{selection}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_all_that_is_below_it() {
+        let files = ["a/x", "a/b/y", "a/b/z", "c", "b", "[d]/1", "d/2"];
+        for (selection, wanted) in [
+            ("a", &["a/x", "a/b/y", "a/b/z"][..]),
+            ("a/", &["a/x", "a/b/y", "a/b/z"]),
+            ("t", &files),
+            ("t/", &files),
+            ("a/b", &["a/b/y", "a/b/z"]),
+            ("t/a/b/", &["a/b/y", "a/b/z"]),
+            // The file is called like the folder.
+            ("b", &["a/b/y", "a/b/z", "b"]),
+            ("b/", &["a/b/y", "a/b/z"]),
+            ("[d]", &["[d]/1"]),
+            ("[ad]/", &["a/x", "a/b/y", "a/b/z", "d/2"]),
+            ("c/", &[]),
+        ] {
+            assert_eq!(means(&files, selection), wanted, "{selection}");
+        }
+    }
+
+    #[test]
+    fn case_counts_unless_nothing_is_called_like_that() {
+        let files = ["A.txt", "a.txt", "Cover.JPG", "Extras/Making.mkv"];
+        for (selection, wanted) in [
+            ("a.txt", &["a.txt"][..]),
+            ("cover.jpg", &["Cover.JPG"]),
+            ("*.jpg", &["Cover.JPG"]),
+            ("EXTRAS", &["Extras/Making.mkv"]),
+            ("*.TXT", &["A.txt", "a.txt"]),
+        ] {
+            assert_eq!(means(&files, selection), wanted, "{selection}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_looks_like_a_number_is_given_with_its_folder() {
+        assert_eq!(means(&["b", "1"], "1"), ["b"]);
+        assert_eq!(means(&["b", "1"], "./1"), ["1"]);
+        assert_eq!(means(&["b", "1"], "t/1"), ["1"]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_with_what_is_near() {
+        let refused = files(&torrent(), &["A.tx".to_owned()]).unwrap_err();
+        assert_eq!(refused.code(), Code::BadOption);
+        assert!(refused.to_string().contains("did you mean \"a.txt\"?"), "{refused}");
+        let refused = files(&torrent(), &["zzzzzz".to_owned()]).unwrap_err();
+        assert!(refused.to_string().ends_with("show lists them"), "{refused}");
     }
 }

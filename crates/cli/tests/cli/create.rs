@@ -206,3 +206,19 @@ fn a_torrent_can_go_through_a_pipe() {
     let shown = run_with(["show", "-", "--json"], &made.raw, &[]);
     assert_eq!(shown.json()["name"], "f");
 }
+
+#[test]
+fn an_exact_name_is_left_out_and_not_what_it_would_match_as_a_pattern() {
+    let stage = Stage::new();
+    for name in ["f/song [1].mp3", "f/song 1.mp3", "f/[d]/x", "f/d/y", "f/[", "f/deep/[a]/z"] {
+        stage.write(name, b"bytes");
+    }
+    let torrent = stage.path("t");
+    let exclude = ["-x", "song [1].mp3", "-x", "[d]", "-x", "[", "-x", "deep/[a]/"];
+    let create = ["create", &stage.path("f"), "-o", &torrent];
+    run(create.iter().chain(&exclude)).success();
+    let shown = run(["show", &torrent, "--json"]).json();
+    let files: Vec<&str> =
+        shown["files"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
+    assert_eq!(files, ["f/d/y", "f/song 1.mp3"]);
+}
