@@ -17,8 +17,9 @@ use crate::source::{self, Source};
 use crate::{output, text};
 use report::{Answer, Outcome, Report};
 
-/// A UDP tracker has time to answer a first and a second packet (BEP 15).
-const UDP_TIMEOUT: Duration = Duration::from_secs(25);
+/// A UDP tracker is sent four packets until then, the last of which it has 7 s to answer. A fifth
+/// would be due at the end.
+const UDP_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long trackers that answered may take over our farewell.
 const FAREWELL: Duration = Duration::from_secs(5);
 

@@ -11,8 +11,13 @@ use crate::error::{Error, ErrorKind};
 use crate::message::{Announce, Reply, ScrapeReply};
 use crate::reply;
 
-/// BEP 15: the n-th retransmission follows after `15 * 2^n` seconds...
-const FIRST_WAIT: Duration = Duration::from_secs(15);
+/// Seconds between the packets that are sent before BEP 15's schedule begins. BEP 15 waits 15 s for
+/// the first answer, which is far longer than a round trip: one lost packet would leave a torrent
+/// without peers for that long. These end when BEP 15 would repeat for the first time, at 15 s.
+const EARLY_WAITS: [u64; 4] = [1, 2, 4, 8];
+/// BEP 15: the n-th retransmission follows after `15 * 2^n` seconds, so that a tracker that is down
+/// or busy gets few packets...
+const BEP_WAIT: Duration = Duration::from_secs(15);
 /// ...with n up to 8.
 const MAX_RETRANSMISSION: u32 = 8;
 /// How long a client may use a connection id (BEP 15).
@@ -116,7 +121,8 @@ impl<T> Exchanges<T> {
             log::debug!("a udp tracker's answer came from {from}, where nobody was asked");
             return;
         }
-        let Some(exchange) = self.open.remove(&transaction) else { return };
+        let Some(mut exchange) = self.open.remove(&transaction) else { return };
+        exchange.retransmissions = 0;
         match (exchange.stage, packet) {
             (Stage::Connecting, Packet::Connect { connection }) => {
                 let until = now + CONNECTION_LIFETIME;
@@ -171,14 +177,12 @@ impl<T> Exchanges<T> {
                 self.finish(exchange.done, Err(Error::new(ErrorKind::Timeout, what)));
                 continue;
             }
+            exchange.retransmissions = exchange.retransmissions.saturating_add(1);
             match exchange.stage {
                 Stage::Asking { connection, .. } if connection.until <= now => {
                     self.enter(now, exchange, Stage::Connecting);
                 }
-                _ => {
-                    exchange.retransmissions += 1;
-                    self.send(now, transaction, exchange);
-                }
+                _ => self.send(now, transaction, exchange),
             }
         }
     }
@@ -196,7 +200,6 @@ impl<T> Exchanges<T> {
     /// Begins a stage, under a transaction id of its own.
     fn enter(&mut self, now: Instant, mut exchange: Exchange<T>, stage: Stage) {
         exchange.stage = stage;
-        exchange.retransmissions = 0;
         let mut transaction = (self.random)();
         while self.open.contains_key(&transaction) {
             transaction = transaction.wrapping_add((self.random)() | 1);
@@ -205,7 +208,7 @@ impl<T> Exchanges<T> {
     }
 
     fn send(&mut self, now: Instant, transaction: u32, mut exchange: Exchange<T>) {
-        exchange.next = now + FIRST_WAIT * (1 << exchange.retransmissions.min(MAX_RETRANSMISSION));
+        exchange.next = now + wait(exchange.retransmissions);
         match exchange.stage {
             Stage::Connecting => {
                 let send = |addr| Output::Send(addr, packet::connect(transaction));
@@ -227,6 +230,21 @@ impl<T> Exchanges<T> {
     fn finish(&mut self, done: T, answer: Result<Answer, Error>) {
         self.output.push_back(Output::Done(done, answer));
     }
+}
+
+/// How long the packet after so many retransmissions is waited for: packets leave after 0, 1, 3 and
+/// 7 s, and then when BEP 15 says, after 15, 45, 105 s and so on.
+fn wait(retransmissions: u32) -> Duration {
+    let early = usize::try_from(retransmissions).ok().and_then(|n| EARLY_WAITS.get(n));
+    early.map_or_else(
+        || {
+            let skipped = u32::try_from(EARLY_WAITS.len()).unwrap_or(u32::MAX);
+            // The first of BEP 15's waits, n = 0, is the early ones together.
+            let n = retransmissions.saturating_sub(skipped).saturating_add(1);
+            BEP_WAIT * (1 << n.min(MAX_RETRANSMISSION))
+        },
+        |seconds| Duration::from_secs(*seconds),
+    )
 }
 
 /// Reads the answer to a question. The peers' size follows from the family of the tracker's

@@ -104,11 +104,61 @@ fn silence_is_met_with_the_schedule_and_an_end() {
     let mut rig = Rig::new();
     rig.start(&[addr(1)]);
     let sent = rig.run(119);
-    assert_eq!(sent.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 15, 45, 105]);
+    assert_eq!(sent.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 1, 3, 7, 15, 45, 105]);
     assert!(sent.iter().all(|(_, sent)| sent.action == 0 && sent.transaction == 0x1001));
     rig.exchanges.handle_timeout(rig.start + Duration::from_mins(2));
     assert_eq!(rig.done().unwrap_err().kind(), ErrorKind::Timeout);
     assert_eq!(rig.exchanges.poll_timeout(), None);
+}
+
+#[test]
+fn a_lost_first_packet_costs_a_second_and_not_fifteen() {
+    let mut rig = Rig::new();
+    rig.start(&[addr(1)]);
+    let sent = rig.run(1);
+    let [(0, _lost), (1, again)] = &sent[..] else { panic!("{sent:?}") };
+    rig.receive(addr(1), &[0, again.transaction, 0, 42]);
+    // So does the announce's.
+    let sent = rig.run(2);
+    let [(1, _lost), (2, again)] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!((again.action, again.connection), (1, 42));
+    rig.receive(addr(1), &[1, again.transaction, 1800, 2, 3]);
+    assert!(rig.done().is_ok());
+}
+
+#[test]
+fn an_answer_that_is_slower_than_our_patience_counts_once() {
+    let mut rig = Rig::new();
+    rig.start(&[addr(1)]);
+    let sent = rig.run(2);
+    assert_eq!(sent.len(), 2);
+    // The tracker answers both packets.
+    rig.receive(addr(1), &[0, sent[0].1.transaction, 0, 42]);
+    rig.receive(addr(1), &[0, sent[1].1.transaction, 0, 43]);
+    let announce = rig.sent();
+    assert_eq!((announce.action, announce.connection), (1, 42));
+    assert!(rig.exchanges.poll().is_none());
+}
+
+#[test]
+fn a_silent_tracker_gets_three_packets_more_than_bep_15_has() {
+    let waits: Vec<u64> = (0..13).map(|n| wait(n).as_secs()).collect();
+    assert_eq!(waits, [1, 2, 4, 8, 30, 60, 120, 240, 480, 960, 1920, 3840, 3840]);
+    assert_eq!(wait(u32::MAX), Duration::from_secs(3840));
+}
+
+#[test]
+fn an_address_that_is_silent_does_not_delay_the_others() {
+    let mut rig = Rig::new();
+    let v6: SocketAddr = "[2001:db8::1]:80".parse().unwrap();
+    rig.start(&[addr(1), v6]);
+    let sent = rig.run(0);
+    assert_eq!(sent.iter().map(|(at, sent)| (*at, sent.to)).collect::<Vec<_>>(), [
+        (0, addr(1)),
+        (0, v6)
+    ]);
+    rig.receive(v6, &[0, sent[1].1.transaction, 0, 42]);
+    assert_eq!((rig.sent().to, rig.now), (v6, rig.start));
 }
 
 #[test]
@@ -194,9 +244,10 @@ fn a_connection_is_used_again_for_a_minute() {
 fn a_connection_that_grows_old_is_made_anew() {
     let mut rig = Rig::new();
     rig.connect(addr(1));
+    // A new connection is no reason to ask a silent tracker more often again.
     let sent = rig.run(119);
     let actions: Vec<_> = sent.iter().map(|(at, sent)| (*at, sent.action)).collect();
-    assert_eq!(actions, [(15, 1), (45, 1), (105, 0)]);
+    assert_eq!(actions, [(1, 1), (3, 1), (7, 1), (15, 1), (45, 1), (105, 0)]);
 }
 
 #[test]
