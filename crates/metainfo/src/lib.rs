@@ -14,6 +14,7 @@ mod fields;
 mod file;
 mod hash;
 mod layout;
+mod login;
 mod magnet;
 mod merkle;
 mod metainfo;
@@ -31,6 +32,7 @@ pub use hash::{InfoHash, InfoHashV2};
 pub use layout::{
     BLOCK_LEN, Block, FileSpan, Layout, MAX_PIECE_LENGTH, MAX_PIECES, MAX_REQUEST_LEN, PieceIndex,
 };
+pub use login::{hide_login, without_login};
 pub use magnet::{MAX_MAGNET_LEN, Magnet};
 pub use merkle::merkle_root;
 pub use metainfo::{Expected, MAX_TORRENT_LEN, Metainfo, Version};

@@ -241,6 +241,7 @@ impl Driver {
         result: Result<tracker::Reply, tracker::Error>,
     ) {
         self.announcer.tiers().answered(now, tracker, &result);
+        let url = metainfo::hide_login(&url).into_owned();
         match result {
             Ok(reply) => {
                 self.tell(Event::Announced {

@@ -87,7 +87,7 @@ pub enum Event {
     Announced {
         /// Which torrent.
         torrent: TorrentId,
-        /// The tracker's announce URL.
+        /// The tracker's announce URL, its user and password hidden.
         url: String,
         /// How many peers it named.
         peers: usize,
@@ -98,7 +98,7 @@ pub enum Event {
     TrackerFailed {
         /// Which torrent.
         torrent: TorrentId,
-        /// The tracker's announce URL.
+        /// The tracker's announce URL, its user and password hidden.
         url: String,
         /// What went wrong, perhaps in the tracker's own words.
         error: String,
@@ -204,7 +204,7 @@ pub enum State {
 /// One tracker.
 #[derive(Clone, Debug)]
 pub struct TrackerSnapshot {
-    /// Its announce URL.
+    /// Its announce URL, its user and password hidden.
     pub url: String,
     /// Peers in its last answer; `None` if it never gave one.
     pub peers: Option<usize>,
@@ -215,7 +215,7 @@ pub struct TrackerSnapshot {
 impl From<tracker::Status<'_>> for TrackerSnapshot {
     fn from(status: tracker::Status<'_>) -> Self {
         Self {
-            url: status.url.to_owned(),
+            url: metainfo::hide_login(status.url).into_owned(),
             peers: status.reply.map(|reply| reply.peers.len()),
             error: status.error.map(ToString::to_string),
         }

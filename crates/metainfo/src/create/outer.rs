@@ -5,6 +5,7 @@ use bencode::DictEncoder;
 
 use super::Extras;
 use crate::error::{Error, ErrorKind};
+use crate::login::hide_login;
 use crate::path::sanitise_for_terminal;
 
 /// `announce`, and `announce-list` when there is more than one URL.
@@ -62,7 +63,8 @@ fn check_url(what: &str, url: &str, schemes: &[&str]) -> Result<(), Error> {
     if fits {
         return Ok(());
     }
-    let shown = sanitise_for_terminal(url);
+    let url = hide_login(url);
+    let shown = sanitise_for_terminal(&url);
     let schemes = schemes.join(", ");
     Err(Error::new(ErrorKind::BadValue, format!("{what} \"{shown}\" is not a URL of {schemes}")))
 }

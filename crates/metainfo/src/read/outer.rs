@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use bencode::Value;
 
 use crate::fields::Fields;
+use crate::login::hide_login;
 use crate::path::sanitise_for_terminal;
 use crate::warnings::Warnings;
 
@@ -99,7 +100,8 @@ impl<'t> Reader<'t, '_> {
             return None;
         };
         if url.contains(char::is_control) {
-            let shown = sanitise_for_terminal(url);
+            let url = hide_login(url);
+            let shown = sanitise_for_terminal(&url);
             self.warnings.add(|| format!("{key}: ignored, control characters in \"{shown}\""));
             return None;
         }
