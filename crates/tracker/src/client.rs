@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind};
 use crate::gate::Gate;
-use crate::http::{self, Http, Patience, strip_user};
+use crate::http::{self, Http, Patience};
 use crate::lookup::Lookup;
 use crate::message::{Announce, Reply, Scrape, ScrapeReply};
 use crate::pool::{self, Crowd, Health, Job};
@@ -153,9 +153,7 @@ impl Client {
             Err(_) => String::new(),
         };
         let run = Box::new(move |crowd| match parsed {
-            Ok((scheme, url)) => {
-                work(&shared, scheme, &strip_user(url), shared.patience(crowd), done)
-            }
+            Ok((scheme, url)) => work(&shared, scheme, &url, shared.patience(crowd), done),
             Err(error) => done.call(|| Err(error)),
         });
         // The queue's thread lives as long as this sender.
@@ -212,7 +210,7 @@ impl Shared {
             Ok(ips) => ips,
             Err(error) => return done.call(|| Err(error)),
         };
-        let port = url.port().unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or_default();
         let addrs = ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
         let now = Instant::now();
         let deadline = now.checked_add(self.config.udp_timeout).unwrap_or(now);

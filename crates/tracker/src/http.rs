@@ -1,5 +1,5 @@
 //! One HTTP(S) request to a tracker and the redirects it leads to, each checked anew. Gives the
-//! body; never reads what it means.
+//! body; what it means is read only to tell whether a broken answer is whole.
 
 mod families;
 mod socket;
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use ureq::Agent;
-use ureq::http::header::LOCATION;
+use ureq::http::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderValue, LOCATION};
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::Connector as _;
@@ -21,7 +21,7 @@ use self::socket::{From, Pinned, SharedTls};
 use crate::error::{Error, ErrorKind};
 use crate::gate::Gate;
 use crate::limits::{MAX_BODY, MAX_HEADER, MAX_REDIRECTS, MAX_URL};
-use crate::{reply, text};
+use crate::{content_coding, reply, request_url, text};
 
 /// Requests without memory of each other: no cookies, no proxy, no connection kept (the next
 /// announce is half an hour away).
@@ -71,13 +71,18 @@ impl Http {
     ) -> Result<Vec<u8>, Error> {
         let mut url = url.clone();
         let mut addrs = at.to_vec();
+        let mut asked = Vec::new();
         for _ in 0..=MAX_REDIRECTS {
             match self.hop(&url, &addrs, patience)? {
                 Hop::Body(body) => return Ok(body),
                 Hop::Redirect(to) => {
                     addrs = gate.redirected(&to, origin, patience.deadline)?;
                     log::debug!("tracker {} redirects to {}", host(&url), host(&to));
-                    url = to;
+                    asked.push(std::mem::replace(&mut url, to));
+                    if asked.contains(&url) {
+                        let what = format!("{}: its redirects lead in a circle", host(&url));
+                        return Err(Error::new(ErrorKind::Status, what));
+                    }
                 }
             }
         }
@@ -106,7 +111,14 @@ impl Http {
         let connector = From(self.bind).chain(self.tls.clone());
         let agent = Agent::with_parts(config.build(), connector, Pinned(addrs));
         let explain = |e: ureq::Error| explain(url, &e);
-        let mut response = agent.get(url.as_str()).call().map_err(explain)?;
+        let mut plain = url.clone();
+        let login = request_url::take_login(&mut plain);
+        let mut request = agent.get(plain.as_str());
+        if let Some(mut login) = login.and_then(|login| HeaderValue::try_from(login).ok()) {
+            login.set_sensitive(true);
+            request = request.header(AUTHORIZATION, login);
+        }
+        let mut response = request.call().map_err(explain)?;
         if let Some(to) = redirect(url, &response)? {
             return Ok(Hop::Redirect(to));
         }
@@ -122,51 +134,47 @@ impl Http {
             };
         }
         let refusal = body.as_deref().and_then(reply::failure);
-        Err(refusal
-            .unwrap_or_else(|| Error::new(ErrorKind::Status, format!("HTTP status {status}"))))
+        let hint = match status {
+            StatusCode::UNAUTHORIZED if request_url::has_login(url) => {
+                ": the user or password in its URL is wrong"
+            }
+            StatusCode::UNAUTHORIZED => {
+                ": it wants a user and password, as in http://user:password@host/"
+            }
+            _ => "",
+        };
+        let refused = || Error::new(ErrorKind::Status, format!("HTTP status {status}{hint}"));
+        Err(refusal.unwrap_or_else(refused))
     }
 }
 
 /// Where the response sends us, if it does.
 fn redirect(from: &Url, response: &Response<ureq::Body>) -> Result<Option<Url>, Error> {
-    let followed = [
-        StatusCode::MOVED_PERMANENTLY,
-        StatusCode::FOUND,
-        StatusCode::SEE_OTHER,
-        StatusCode::TEMPORARY_REDIRECT,
-        StatusCode::PERMANENT_REDIRECT,
-    ];
-    if !followed.contains(&response.status()) {
-        return Ok(None);
-    }
     let bad = |why: &str| Error::new(ErrorKind::Status, format!("a redirect that {why}"));
-    let to = response.headers().get(LOCATION).ok_or_else(|| bad("says not where to"))?;
-    let to = to.to_str().map_err(|_| bad("leads to no URL"))?;
-    if to.len() > MAX_URL {
+    let location = response.headers().get(LOCATION).map(HeaderValue::as_bytes);
+    if location.is_some_and(|location| location.len() > MAX_URL) {
         return Err(bad("leads to a URL that is too long"));
     }
-    let mut to = from.join(to).map_err(|_| bad("leads to no URL"))?;
-    if !matches!(to.scheme(), "http" | "https") {
+    let to = request_url::redirect(from, response.status().as_u16(), location).map_err(bad)?;
+    if to.as_ref().is_some_and(|to| !matches!(to.scheme(), "http" | "https")) {
         return Err(bad("leads to something else than http and https"));
     }
-    to.set_fragment(None);
-    Ok(Some(strip_user(to)))
+    Ok(to)
 }
 
-/// ureq sends no user or password from a URL, and they must not get into its `Host` header.
-pub(crate) fn strip_user(mut url: Url) -> Url {
-    // Both fail only for URLs that cannot have them.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url
-}
-
-/// The body after decompression; `None` if it is larger than [`MAX_BODY`].
+/// The body after decompression; `None` if it is larger than [`MAX_BODY`]. Where it breaks off or
+/// the server does not end it, what is here counts if it is a whole reply: some servers announce
+/// more bytes than they send.
 fn read(response: &mut Response<ureq::Body>) -> Result<Option<Vec<u8>>, ureq::Error> {
     let mut body = Vec::new();
     let most = MAX_BODY as u64 + 1;
-    response.body_mut().as_reader().take(most).read_to_end(&mut body)?;
-    Ok((body.len() <= MAX_BODY).then_some(body))
+    let end = response.body_mut().as_reader().take(most).read_to_end(&mut body);
+    let coding = response.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    let body = content_coding::decode(body, coding.unwrap_or_default());
+    match end {
+        Err(error) if !reply::is_whole(&body) => Err(error.into()),
+        _ => Ok((body.len() <= MAX_BODY).then_some(body)),
+    }
 }
 
 /// The certificates that sign trackers': the platform's, or those that `SSL_CERT_FILE` and

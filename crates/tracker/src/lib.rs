@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails"))]
 
 mod client;
+mod content_coding;
 mod error;
 mod gate;
 mod http;
@@ -19,6 +20,7 @@ mod policy;
 mod pool;
 mod query;
 mod reply;
+pub mod request_url;
 #[cfg(test)]
 mod testkit;
 mod text;

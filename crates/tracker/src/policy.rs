@@ -6,8 +6,11 @@
 //! listens on loopback. So:
 //!
 //! - the URL itself may lead to public and private addresses (trackers in local networks are
-//!   real), but to loopback and link-local ones only with a path that starts with `/announce` or
-//!   `/scrape`;
+//!   real), but over HTTP to loopback and link-local ones only with a tracker's path: one that
+//!   starts with `/announce` or `/scrape`, or has one plain name before it, a passkey;
+//! - user and password are sent to private addresses only with such a path too: a stranger who
+//!   knows a router's factory settings must not get in by them;
+//! - UDP needs no path: what is sent there before an answer fits BEP 15 is a fixed number;
 //! - a redirect may lead to a public address, or to an address that the original URL had itself;
 //! - a name that is looked up again may have new public addresses, but no new other ones (DNS
 //!   rebinding);
@@ -22,6 +25,7 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind};
 use crate::limits::MAX_HOSTS;
+use crate::request_url::has_login;
 
 /// Who can be reached at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,20 +88,33 @@ impl Policy {
 fn filter(url: &Url, found: &[IpAddr], known: &[IpAddr]) -> Vec<IpAddr> {
     let allowed = |ip: IpAddr| match reach(ip) {
         Reach::Global => true,
-        Reach::Private => known.contains(&ip),
+        Reach::Private => known.contains(&ip) && (!has_login(url) || is_tracker_path(url)),
         Reach::Local => known.contains(&ip) && is_tracker_path(url),
         Reach::Nobody => false,
     };
     found.iter().copied().filter(|ip| allowed(*ip)).collect()
 }
 
-/// Whether the path is one that trackers use and other local services do not. An escape could
-/// mean something else to the server than to us, so there must be none.
+/// Whether the path is one that trackers use and other local services do not: `/announce`,
+/// `/announce.php`, `/announce/PASSKEY`, `/PASSKEY/announce`. An escape could mean something else
+/// to the server than to us, so there must be none. What comes before `/announce` has no dot,
+/// and is one name only: `/admin.php/announce` and `/cgi-bin/admin/announce` would run `admin`.
 fn is_tracker_path(url: &Url) -> bool {
+    if url.scheme() == "udp" {
+        return true;
+    }
     let path = url.path();
-    (path.starts_with("/announce") || path.starts_with("/scrape"))
-        && !path.contains('%')
-        && !path.split('/').any(|segment| segment == "..")
+    let is_tracker = |path: &str| path.starts_with("announce") || path.starts_with("scrape");
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    let fits = path.strip_prefix('/').is_some_and(|path| {
+        is_tracker(path)
+            || path.split_once('/').is_some_and(|(name, rest)| {
+                is_name(name) && is_tracker(rest) && !rest.contains('/')
+            })
+    });
+    fits && !path.contains('%') && !path.split('/').any(|segment| segment == "..")
 }
 
 fn refused(url: &Url, found: &[IpAddr], how: &str) -> Error {
@@ -105,9 +122,14 @@ fn refused(url: &Url, found: &[IpAddr], how: &str) -> Error {
     let why = match found.first().map(|ip| (ip, reach(*ip))) {
         Some((ip, Reach::Local)) if !is_tracker_path(url) => {
             format!(
-                "{ip} is this machine or its link, where only /announce and /scrape may be asked"
+                "{ip} is this machine or its link, where only /announce, /scrape and \
+                 /PASSKEY/announce may be asked"
             )
         }
+        Some((ip, Reach::Private)) if has_login(url) && !is_tracker_path(url) => format!(
+            "{ip} is a private address, to which user and password are sent only for \
+             /announce, /scrape and /PASSKEY/announce"
+        ),
         Some((ip, Reach::Nobody)) => format!("{ip} is no host's address"),
         Some((ip, _)) => format!("{ip} is not a public address, nor one that the tracker had"),
         None => "there is no address".to_owned(),

@@ -9,6 +9,7 @@ use url::Url;
 use crate::error::{Error, ErrorKind};
 use crate::limits::{MAX_SCRAPE, MAX_URL};
 use crate::message::{Announce, Event, Scrape};
+use crate::request_url;
 
 /// Everything but RFC 3986's unreserved characters is escaped: trackers compare info-hashes after
 /// decoding, and no server reads these differently.
@@ -25,30 +26,43 @@ pub(crate) enum Scheme {
 
 /// Parses a tracker's URL: an absolute `http`, `https` or `udp` URL with a host.
 pub(crate) fn parse(text: &str) -> Result<(Scheme, Url), Error> {
-    let bad = |why: &str| {
-        let text = crate::text::clean(text.as_bytes());
-        Error::new(ErrorKind::Url, format!("not a tracker's URL: {text}: {why}"))
-    };
+    // Without the text: its caller names the tracker, and it may hold a password.
+    let bad = |why: &str| Error::new(ErrorKind::Url, format!("not a tracker's URL: {why}"));
     if text.len() > MAX_URL {
         return Err(bad("too long"));
     }
-    let mut url = Url::parse(text.trim()).map_err(|e| bad(&e.to_string()))?;
+    let mut url = request_url::read(text).map_err(|e| bad(&e.to_string()))?;
     let scheme = match url.scheme() {
         "http" | "https" => Scheme::Http,
         "udp" => Scheme::Udp,
         _ => return Err(bad("only http, https and udp trackers are supported")),
     };
+    if scheme == Scheme::Udp {
+        url = udp(text.trim()).map_err(|e| bad(&e.to_string()))?;
+    }
     if url.host_str().is_none_or(str::is_empty) {
         return Err(bad("it has no host"));
-    }
-    if scheme == Scheme::Udp && url.port().is_none() {
-        return Err(bad("a udp tracker needs a port"));
     }
     if url.port() == Some(0) {
         return Err(bad("port 0"));
     }
     url.set_fragment(None);
     Ok((scheme, url))
+}
+
+/// Reads a `udp` URL by the rules for `http`, which know international names, blanks and
+/// backslashes; the standard leaves the names of other schemes as they are. User and password are
+/// dropped, as nothing in BEP 15 takes them, and a port that is missing is 80, as for `http`.
+fn udp(text: &str) -> Result<Url, url::ParseError> {
+    let after = text.split_once(':').map_or(text, |(_, after)| after);
+    let http = Url::parse(&format!("http:{after}"))?;
+    let host = http.host_str().unwrap_or_default();
+    let port = http.port_or_known_default().unwrap_or(80);
+    let path = match path_and_query(&http) {
+        path if path == "/" => String::new(),
+        path => path,
+    };
+    Url::parse(&format!("udp://{host}:{port}{path}"))
 }
 
 /// The URL to request for an announce: the tracker's own query stays as it is, ours follows.
@@ -84,13 +98,13 @@ pub(crate) fn num_want(ask: &Announce) -> Option<u32> {
     if ask.event == Event::Stopped { Some(0) } else { ask.num_want }
 }
 
-/// The URL to request for a scrape. BEP 48: possible only if the last part of the announce URL's
-/// path starts with `announce`, which `scrape` then replaces.
+/// The URL to request for a scrape. BEP 48: possible only if a part of the announce URL's path
+/// starts with `announce`, which `scrape` then replaces. BEP 48 wants that to be the last part;
+/// in `/announce/PASSKEY`, which is as common, it is not.
 pub(crate) fn scrape(url: &Url, ask: &Scrape) -> Result<Url, Error> {
     let unsupported = |why: &str| Error::new(ErrorKind::Unsupported, why);
-    let (folder, last) = url.path().rsplit_once('/').unwrap_or(("", url.path()));
-    let Some(rest) = last.strip_prefix("announce") else {
-        return Err(unsupported("this tracker has no scrape: its URL does not end in /announce"));
+    let Some((folder, rest)) = url.path().rsplit_once("/announce") else {
+        return Err(unsupported("this tracker has no scrape: its URL's path has no /announce"));
     };
     check_scrape(ask)?;
     let mut url = url.clone();

@@ -31,16 +31,29 @@ pub fn parse_announce(body: &[u8]) -> Result<Reply, Error> {
     };
     reply.interval = interval(seconds(root, "interval"), reply.min_interval);
     if let Some(peers) = root.get("peers") {
-        if let Some(compact) = peers.as_bytes() {
-            compact_v4(compact, &mut reply.peers);
-        } else if let Some(list) = peers.list() {
-            reply.peers.extend(list.filter_map(dictionary_peer).filter(is_peer).take(MAX_PEERS));
-        }
+        read_peers(peers, compact_v4, &mut reply.peers);
     }
-    if let Some(compact) = root.get("peers6").and_then(Value::as_bytes) {
-        compact_v6(compact, &mut reply.peers);
+    if let Some(peers) = root.get("peers6") {
+        read_peers(peers, compact_v6, &mut reply.peers);
     }
     Ok(reply)
+}
+
+/// Peers in any of their forms: compact, a list of dictionaries, or what some web frameworks make
+/// of such a list, a dictionary of them with numbers as keys.
+fn read_peers(
+    peers: Value<'_>,
+    compact: impl Fn(&[u8], &mut Vec<SocketAddr>),
+    to: &mut Vec<SocketAddr>,
+) {
+    if let Some(bytes) = peers.as_bytes() {
+        compact(bytes, to);
+    } else if let Some(list) = peers.list() {
+        to.extend(list.filter_map(dictionary_peer).filter(is_peer).take(MAX_PEERS));
+    } else if let Some(dict) = peers.dict() {
+        let values = dict.map(|(_, peer)| peer);
+        to.extend(values.filter_map(dictionary_peer).filter(is_peer).take(MAX_PEERS));
+    }
 }
 
 /// Reads the body of a reply to a scrape; `asked` decides which torrents are kept, and in which
@@ -70,6 +83,11 @@ pub(crate) fn failure(body: &[u8]) -> Option<Error> {
     check_failure(decode(body).ok()?.root()).err()
 }
 
+/// Whether a body is a reply from its beginning to its end.
+pub(crate) fn is_whole(body: &[u8]) -> bool {
+    decode(body).is_ok()
+}
+
 /// The interval to keep: within the limits, and never below the tracker's own minimum.
 pub(crate) fn interval(said: Option<Duration>, min: Option<Duration>) -> Duration {
     said.unwrap_or(DEFAULT_INTERVAL).max(min.unwrap_or_default()).clamp(MIN_INTERVAL, MAX_INTERVAL)
@@ -96,11 +114,19 @@ pub(crate) fn compact_v6(bytes: &[u8], peers: &mut Vec<SocketAddr>) {
 }
 
 fn decode(body: &[u8]) -> Result<bencode::Document<'_>, Error> {
-    // What follows the value is ignored: trackers are web pages, and some end in blank lines.
+    // What is around the value is ignored: trackers are web pages, and some begin with a byte
+    // order mark or end in blank lines.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    if body.is_empty() {
+        return Err(malformed("the reply is empty"));
+    }
     let document = Decoder::new().lenient().decode_prefix(body).map_err(|error| {
-        let start = body.get(..40).unwrap_or(body);
-        let start = text::clean(start);
-        malformed(&format!("the reply is not bencoded ({error}); it begins with: {start}"))
+        let start = text::clean(body.get(..40).unwrap_or(body));
+        malformed(&if body.starts_with(b"<") {
+            format!("the reply is a web page and not a tracker's; it begins with: {start}")
+        } else {
+            format!("the reply is not bencoded ({error}); it begins with: {start}")
+        })
     })?;
     if document.root().dict().is_none() {
         return Err(malformed("the reply is bencoded, but not a dictionary"));
@@ -113,8 +139,7 @@ fn check_failure(root: Value<'_>) -> Result<(), Error> {
     // BEP 31: minutes, or the word "never".
     let retry_in = root.get("retry in").and_then(|value| match value.as_bytes() {
         Some(b"never") => Some(Duration::MAX),
-        Some(digits) => std::str::from_utf8(digits).ok()?.parse().ok().map(minutes),
-        None => value.as_int()?.try_into().ok().map(minutes),
+        _ => number(value)?.try_into().ok().map(minutes),
     });
     Err(Error::failure(reason, retry_in))
 }
@@ -124,12 +149,17 @@ fn minutes(n: u64) -> Duration {
 }
 
 fn seconds(root: Value<'_>, key: &str) -> Option<Duration> {
-    let n = u64::try_from(root.get(key)?.as_int()?).ok()?;
+    let n = u64::try_from(number(root.get(key)?)?).ok()?;
     Some(Duration::from_secs(n))
 }
 
+/// An integer, or a string of its digits, as some languages make no difference.
+fn number(value: Value<'_>) -> Option<i64> {
+    value.as_int().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
 fn count(root: Value<'_>, key: &str) -> Option<u32> {
-    let n = root.get(key)?.as_int()?;
+    let n = number(root.get(key)?)?;
     // A count beyond u32 is nonsense, but a large one all the same; a negative one is unknown.
     (n >= 0).then(|| u32::try_from(n).unwrap_or(u32::MAX))
 }
@@ -137,8 +167,10 @@ fn count(root: Value<'_>, key: &str) -> Option<u32> {
 /// BEP 3's first form: a dictionary with `ip` as text and `port`. An `ip` that is a host's name is
 /// dropped; a tracker must not make us look up names.
 fn dictionary_peer(peer: Value<'_>) -> Option<SocketAddr> {
-    let ip: IpAddr = peer.get("ip")?.as_str()?.parse().ok()?;
-    let port = peer.get("port")?.as_int()?.try_into().ok()?;
+    let ip = peer.get("ip")?.as_str()?.trim();
+    let bare = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
+    let ip: IpAddr = bare.parse().ok()?;
+    let port = number(peer.get("port")?)?.try_into().ok()?;
     Some(SocketAddr::new(ip.to_canonical(), port))
 }
 

@@ -1,9 +1,9 @@
-//! What HTTP trackers answer, announces and scrapes: within the limits, or an error that may be
-//! shown.
+//! What HTTP trackers answer, announces, scrapes and redirects: within the limits, or an error that may
+//! be shown, and no password for another server.
 
-use tracker::{Error, limits};
+use tracker::{Error, limits, request_url};
 
-/// Reads the bytes as either kind of reply.
+/// Reads the bytes as either kind of reply, and as a redirect's `Location`.
 pub fn run(data: &[u8]) {
     match tracker::parse_announce(data) {
         Ok(reply) => {
@@ -27,6 +27,23 @@ pub fn run(data: &[u8]) {
         }
         Err(error) => harmless(&error),
     }
+    for from in
+        ["http://user:pass%21@tracker.example/announce", "https://user:pass%21@tracker.example/x"]
+    {
+        redirected(from, data);
+    }
+}
+
+fn redirected(from: &str, location: &[u8]) {
+    let Ok(from) = request_url::read(from) else { return };
+    let Ok(Some(mut to)) = request_url::redirect(&from, 302, Some(location)) else { return };
+    assert!(to.fragment().is_none());
+    let same = from.host_str() == to.host_str();
+    let login = request_url::take_login(&mut to);
+    assert!(to.username().is_empty() && to.password().is_none());
+    let said = location.windows(4).any(|four| four == b"user");
+    let ours = request_url::take_login(&mut from.clone());
+    assert!(same || said || login != ours, "our password for {to}");
 }
 
 fn harmless(error: &Error) {

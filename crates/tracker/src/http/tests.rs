@@ -1,5 +1,7 @@
 //! HTTP trackers that are well, ill and hostile.
 
+mod odd;
+
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -180,8 +182,16 @@ fn a_redirect_is_followed() {
 }
 
 #[test]
+fn a_circle_of_redirects_is_named_at_once() {
+    let server = redirect(|path| path.to_owned());
+    let error = announce(&client(), &server.url("/announce")).unwrap_err();
+    assert_eq!(error.to_string(), "127.0.0.1: its redirects lead in a circle");
+    assert_eq!(server.requests.len(), 1);
+}
+
+#[test]
 fn a_redirect_loop_ends() {
-    let server = redirect(|path| format!("/announce{}", path.len()));
+    let server = redirect(|path| format!("/announce{}", "e".repeat(path.len())));
     let error = announce(&client(), &server.url("/announce")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Status, "{error}");
     assert_eq!(server.requests.len(), crate::limits::MAX_REDIRECTS + 1);

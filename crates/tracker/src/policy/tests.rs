@@ -58,6 +58,12 @@ fn loopback_needs_a_trackers_path() {
         "http://localhost:6969/announce.php?passkey=1",
         "udp://127.0.0.1:6969/announce",
         "http://127.0.0.1/scrape",
+        "http://127.0.0.1/announce/abc123",
+        "http://127.0.0.1:8080/abc123/announce",
+        "http://u:p@127.0.0.1:8080/0a-B_c/announce.php?x=1",
+        "https://127.0.0.1/abc123/scrape",
+        "udp://127.0.0.1:6969",
+        "udp://127.0.0.1:6969/any/path",
     ] {
         assert_eq!(admit(good).unwrap(), me, "{good}");
     }
@@ -68,10 +74,35 @@ fn loopback_needs_a_trackers_path() {
         "http://127.0.0.1/announce/%2e%2e/admin",
         "http://127.0.0.1/announce/..%2fadmin",
         "http://127.0.0.1\\announce/../admin",
-        "udp://127.0.0.1:6969",
+        "http://127.0.0.1/admin.php/announce",
+        "http://127.0.0.1/cgi-bin/admin/announce",
+        "http://127.0.0.1//announce",
+        "http://127.0.0.1/abc123/announce/admin",
+        "http://127.0.0.1/abc%31/announce",
+        "http://127.0.0.1/abc123/admin?/announce",
     ] {
         assert_eq!(admit(bad).unwrap_err().kind(), ErrorKind::Refused, "{bad}");
     }
+}
+
+#[test]
+fn logins_are_sent_to_private_addresses_for_tracker_paths_only() {
+    let lan = ips(&["192.168.1.1"]);
+    let admit = |text: &str| Policy::new().admit(&url(text), &lan);
+    for good in [
+        "http://192.168.1.1/reboot.cgi",
+        "http://user:pass@192.168.1.1/announce",
+        "http://user:pass@192.168.1.1/abc123/announce",
+    ] {
+        assert_eq!(admit(good).unwrap(), lan, "{good}");
+    }
+    for bad in ["http://admin:admin@192.168.1.1/reboot.cgi", "http://admin@192.168.1.1/"] {
+        let error = admit(bad).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{bad}");
+        assert!(!error.to_string().contains("admin"), "{error}");
+    }
+    let outside = ips(&["93.184.216.34"]);
+    assert!(Policy::new().admit(&url("http://u:p@example.org/any"), &outside).is_ok());
 }
 
 #[test]

@@ -69,7 +69,15 @@ fn where_a_tracker_scrapes() {
         of("http://t/x/announce.php?k=1").unwrap(),
         format!("http://t/x/scrape.php?k=1&info_hash={a}&info_hash={zero}")
     );
-    for none in ["http://t/a", "http://t/", "http://t/announce/x", "http://t/x?announce"] {
+    for (url, scrapes) in [
+        ("http://t/announce/x?k=1", "http://t/scrape/x?k=1&info_hash="),
+        ("http://t/announce/announce", "http://t/announce/scrape?info_hash="),
+        ("http://t/x/announce", "http://t/x/scrape?info_hash="),
+        ("http://u:p@t/announce", "http://u:p@t/scrape?info_hash="),
+    ] {
+        assert!(of(url).unwrap().starts_with(scrapes), "{url} {:?}", of(url));
+    }
+    for none in ["http://t/a", "http://t/", "http://t/xannounce", "http://t/x?/announce"] {
         assert_eq!(of(none).unwrap_err().kind(), ErrorKind::Unsupported, "{none}");
     }
     let empty = Scrape { url: String::new(), info_hashes: Vec::new() };
@@ -83,18 +91,40 @@ fn urls_that_are_no_trackers() {
         "x",
         "wss://t/announce",
         "http:///",
-        "udp://t/announce",
         "http://t:0/",
         "http://t:99999/",
         "file:///etc/passwd",
         "udp://:80/",
+        "udp://t:0/",
+        "http://[fe80::1%25eth0]/announce",
+        "http://user:secret@host:port/",
+        "foo://user:secret@host/",
     ] {
         let Err(error) = parse(bad) else { panic!("{bad} was accepted") };
         assert_eq!(error.kind(), ErrorKind::Url, "{bad}");
+        assert!(!error.to_string().contains("secret"), "{error}");
     }
     assert!(parse(&format!("http://t/{}", "x".repeat(MAX_URL))).is_err());
     assert_eq!(parse("UDP://t:80/announce").unwrap().0, Scheme::Udp);
     assert_eq!(parse(" https://t/announce\n").unwrap().0, Scheme::Http);
+}
+
+#[test]
+fn a_udp_url_is_read_as_leniently_as_any() {
+    for (text, expected, data) in [
+        ("udp://t:80/announce", "udp://t:80/announce", "/announce"),
+        ("UDP://T:6969/Announce?k=ü", "udp://t:6969/Announce?k=%C3%BC", "/Announce?k=%C3%BC"),
+        (" udp://bücher.example:1/a b\n", "udp://xn--bcher-kva.example:1/a%20b", "/a%20b"),
+        ("udp:\\\\t:1\\a#b", "udp://t:1/a", "/a"),
+        ("udp://user:pass@t:1", "udp://t:1", ""),
+        ("udp://t:1/", "udp://t:1", ""),
+        ("udp://t/announce", "udp://t:80/announce", "/announce"),
+        ("udp://[2001:DB8::1]:1/a", "udp://[2001:db8::1]:1/a", "/a"),
+    ] {
+        let (scheme, url) = parse(text).unwrap();
+        assert_eq!((scheme, url.as_str()), (Scheme::Udp, expected), "{text}");
+        assert_eq!(path_and_query(&url), data, "{text}");
+    }
 }
 
 proptest! {

@@ -45,6 +45,54 @@ fn dictionary_peers() {
 }
 
 #[test]
+fn peers_are_read_in_every_form_that_servers_make_of_them() {
+    for (body, expected) in [
+        // Numbers as text, brackets, blanks.
+        ("d5:peersld2:ip7:1.2.3.44:port4:6881eee", &["1.2.3.4:6881"][..]),
+        ("d5:peersld2:ip8: [::1:2]4:porti6881eeee", &["[::1:2]:6881"]),
+        ("d5:peersld2:ip14:::ffff:1.2.3.44:porti6881eeee", &["1.2.3.4:6881"]),
+        // `peers6` as a list, `peers6` alone.
+        ("d6:peers6ld2:ip11:2001:db8::14:porti6881eeee", &["[2001:db8::1]:6881"]),
+        // A list that became a dictionary.
+        (
+            "d5:peersd1:0d2:ip7:1.2.3.44:porti1ee1:2d2:ip7:1.2.3.54:porti2eeee",
+            &["1.2.3.4:1", "1.2.3.5:2"],
+        ),
+        // Types that nothing can be made of cost nothing else.
+        ("d8:completei1e5:peersi7ee", &[]),
+        ("d5:peerslleli1eed2:ipi1e4:portleed2:ip0:4:porti0eeee", &[]),
+        ("d5:peers0:6:peers60:e", &[]),
+    ] {
+        assert_eq!(parse_announce(body.as_bytes()).unwrap().peers, peers(expected), "{body}");
+    }
+}
+
+#[test]
+fn numbers_may_be_text() {
+    let reply = parse_announce(
+        b"d8:complete1:510:incomplete2:-18:interval4:180012:min interval3:9005:peers0:e",
+    );
+    let reply = reply.unwrap();
+    assert_eq!((reply.complete, reply.incomplete), (Some(5), None));
+    assert_eq!(reply.interval, Duration::from_mins(30));
+    assert_eq!(reply.min_interval, Some(Duration::from_mins(15)));
+    let odd = b"d8:completele10:incompletede8:interval3:abc12:min intervalle5:peers0:e";
+    let reply = parse_announce(odd).unwrap();
+    assert_eq!((reply.complete, reply.incomplete, reply.min_interval), (None, None, None));
+    assert_eq!(reply.interval, DEFAULT_INTERVAL);
+}
+
+#[test]
+fn addresses_of_ours_have_four_or_sixteen_bytes() {
+    let of = |body: &[u8]| parse_announce(body).unwrap().external_ip;
+    let v6 = b"d11:external ip16:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01e";
+    assert_eq!(of(v6), Some("2001:db8::1".parse().unwrap()));
+    assert_eq!(of(b"d11:external ip4:\x01\x02\x03\x04e"), Some("1.2.3.4".parse().unwrap()));
+    assert_eq!(of(b"d11:external ip7:1.2.3.4e"), None);
+    assert_eq!(of(b"d11:external ipi5ee"), None);
+}
+
+#[test]
 fn addresses_without_a_host_are_dropped() {
     let body = b"d5:peers31:\x00\x00\x00\x00\x00\x50\x01\x02\x03\x04\x00\x00\
         \xe0\x00\x00\x01\x00\x50\xff\xff\xff\xff\x00\x50\x01\x02\x03\x04\x00\x50\x01e";
@@ -87,6 +135,8 @@ fn a_failure_is_an_error_with_the_trackers_words() {
     assert_eq!(later.retry_in(), Some(Duration::from_mins(5)));
     let later = parse_announce(b"d14:failure reason1:x8:retry ini5ee").unwrap_err();
     assert_eq!(later.retry_in(), Some(Duration::from_mins(5)));
+    let odd = parse_announce(b"d14:failure reason4:\xfcber8:retry in4:soone").unwrap_err();
+    assert_eq!((odd.failure_reason(), odd.retry_in()), (Some("\u{FFFD}ber"), None));
 }
 
 #[test]
@@ -96,12 +146,20 @@ fn what_is_no_reply_says_so() {
         assert_eq!(error.kind(), ErrorKind::Malformed);
         assert!(!error.to_string().contains('\x1b'));
     }
+    let said = |body| parse_announce(body).unwrap_err().to_string();
+    assert!(said(b"\n<!DOCTYPE html>").contains("is a web page"));
+    assert_eq!(said(b" \r\n"), "the reply is empty");
 }
 
 #[test]
 fn sloppy_encoding_is_read() {
-    let reply = parse_announce(b"d5:peers0:8:intervali90ee\n\n").unwrap();
-    assert_eq!(reply.interval, Duration::from_secs(90));
+    for body in [
+        &b"d5:peers0:8:intervali90ee\n\n"[..],
+        b"\r\n d8:intervali90e5:peers0:e<!-- 0.1 s -->",
+        b"\xef\xbb\xbfd8:intervali90ee\0",
+    ] {
+        assert_eq!(parse_announce(body).unwrap().interval, Duration::from_secs(90));
+    }
 }
 
 #[test]

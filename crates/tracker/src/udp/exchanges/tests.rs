@@ -153,10 +153,10 @@ fn an_address_that_is_silent_does_not_delay_the_others() {
     let v6: SocketAddr = "[2001:db8::1]:80".parse().unwrap();
     rig.start(&[addr(1), v6]);
     let sent = rig.run(0);
-    assert_eq!(sent.iter().map(|(at, sent)| (*at, sent.to)).collect::<Vec<_>>(), [
-        (0, addr(1)),
-        (0, v6)
-    ]);
+    assert_eq!(
+        sent.iter().map(|(at, sent)| (*at, sent.to)).collect::<Vec<_>>(),
+        [(0, addr(1)), (0, v6)]
+    );
     rig.receive(v6, &[0, sent[1].1.transaction, 0, 42]);
     assert_eq!((rig.sent().to, rig.now), (v6, rig.start));
 }
