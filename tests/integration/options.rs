@@ -15,6 +15,7 @@ use testkit::peer::{Handshake, Peer};
 use testkit::process::Stream;
 use testkit::seed::Seed;
 use testkit::torrent::Builder;
+use testkit::tracker::Answer;
 
 use crate::stage::Stage;
 
@@ -236,6 +237,25 @@ fn events_are_lines_of_json() {
 fn script(path: &Path, body: &str) {
     fs::write(path, format!("#!/bin/sh\n{body}\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn no_event_and_no_stall_shows_a_trackers_password() {
+    let stage = Stage::new();
+    stage.tracker.set_answer(Answer::Failure("not today".into()));
+    let url = stage.tracker.url().replace("http://", "http://me:s3cret@");
+    let file = stage.torrent.save(&stage.dir("named"), &[&url]).unwrap();
+    let dir = stage.dir("target");
+    let download = Cli::download(&file, &dir).unwrap().args(["--json", "-vvv"]).start().unwrap();
+    // The event, and what a stalled download tells after a while.
+    let told = |line: &str| (line.contains("stall") && line.contains("not today")).then_some(());
+    download.wait_line(PATIENCE, told).unwrap();
+    download.terminate();
+    download.wait_exit(PATIENCE).unwrap();
+    let said = download.log();
+    let shown = stage.tracker.url().replace("http://", "http://***@");
+    assert!(said.matches(&shown).count() > 1, "{said}");
+    assert!(!said.contains("s3cret"), "{said}");
 }
 
 #[test]

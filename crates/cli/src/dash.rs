@@ -2,16 +2,20 @@
 
 use std::path::Path;
 
-use crate::text;
+use crate::{fetch, text};
 
 /// Whether the path is `-`.
 pub(crate) fn is(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// What is read, for messages.
+/// What is read, for messages: a file, or a URL without its password.
 pub(crate) fn input(path: &Path) -> String {
-    if is(path) { "stdin".into() } else { text::path(path) }
+    match path.to_str().filter(|text| fetch::is_url(text)) {
+        Some(url) => text::url(url),
+        None if is(path) => "stdin".into(),
+        None => text::path(path),
+    }
 }
 
 /// What is written, for messages.

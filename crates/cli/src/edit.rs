@@ -11,7 +11,7 @@ use crate::{dash, fetch, output, save, source, text};
 pub(crate) fn run(args: &args::Edit, quiet: bool) -> Result<(), Failure> {
     let from_url = args.torrent.to_str().is_some_and(fetch::is_url);
     if from_url && args.output.is_none() {
-        let url = text::path(&args.torrent);
+        let url = dash::input(&args.torrent);
         let message = format!(
             "{url}: what is fetched cannot be changed in its place; say with -o FILE where the changed torrent goes"
         );

@@ -1,5 +1,6 @@
 //! `pieces-cli magnet`: the magnet URI of a torrent, and what one says (docs/json.md).
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use metainfo::Magnet;
@@ -20,7 +21,11 @@ pub(crate) fn run(args: &args::Magnet, quiet: bool) -> Result<(), Failure> {
                 Source::Torrent(torrent) => Magnet::of(&torrent),
                 Source::Magnet(magnet) => *magnet,
             };
-            output::text(|out| writeln!(out, "{magnet}"))
+            let shown = with_urls(&magnet, metainfo::without_login);
+            if shown != magnet {
+                log::warn!("the magnet URI leaves out the user and password of its trackers");
+            }
+            output::text(|out| writeln!(out, "{shown}"))
         }
         // The command line's definition demands one of the two.
         (None, None) => Ok(()),
@@ -41,10 +46,21 @@ struct Description<'a> {
     warnings: &'a [String],
 }
 
+/// The magnet with its URLs changed.
+fn with_urls(magnet: &Magnet, change: fn(&str) -> Cow<'_, str>) -> Magnet {
+    let changed = |urls: &[String]| urls.iter().map(|url| change(url).into_owned()).collect();
+    Magnet {
+        trackers: changed(&magnet.trackers),
+        web_seeds: changed(&magnet.web_seeds),
+        ..magnet.clone()
+    }
+}
+
 fn show(magnet: &Magnet, json: bool) -> Result<(), Failure> {
     if !json {
         return output::text(|out| describe(magnet, out));
     }
+    let magnet = &with_urls(magnet, metainfo::hide_login);
     output::json(&Description {
         format: output::JSON_FORMAT,
         info_hash: magnet.info_hash.map(|hash| hash.to_string()),
@@ -60,6 +76,7 @@ fn show(magnet: &Magnet, json: bool) -> Result<(), Failure> {
 
 /// The form for people, which `show` uses too.
 pub(crate) fn describe(magnet: &Magnet, out: &mut dyn Write) -> io::Result<()> {
+    let magnet = with_urls(magnet, metainfo::hide_login);
     let mut line = |heading: &str, value: &str| writeln!(out, "{heading:<13} {value}");
     if let Some(name) = &magnet.name {
         line("name", &text::escape(name))?;

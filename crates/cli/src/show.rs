@@ -35,8 +35,8 @@ struct Description<'a> {
     private: Option<bool>,
     source: Option<&'a str>,
     files: Option<Vec<FileDescription<'a>>>,
-    trackers: Vec<Vec<&'a str>>,
-    web_seeds: &'a [String],
+    trackers: Vec<Vec<Cow<'a, str>>>,
+    web_seeds: Vec<Cow<'a, str>>,
     comment: Option<&'a str>,
     created_by: Option<&'a str>,
     creation_date: Option<i64>,
@@ -73,9 +73,9 @@ impl<'a> Description<'a> {
             trackers: torrent
                 .tiers()
                 .iter()
-                .map(|tier| tier.iter().map(String::as_str).collect())
+                .map(|tier| tier.iter().map(|url| metainfo::hide_login(url)).collect())
                 .collect(),
-            web_seeds: torrent.web_seeds(),
+            web_seeds: urls(torrent.web_seeds()),
             comment: torrent.comment(),
             created_by: torrent.created_by(),
             creation_date: torrent.creation_date(),
@@ -97,8 +97,8 @@ impl<'a> Description<'a> {
             info_hash: magnet.info_hash.map(|hash| hash.to_string()),
             info_hash_v2: magnet.info_hash_v2.map(|hash| hash.to_string()),
             version: version(named),
-            trackers: magnet.trackers.iter().map(|url| vec![url.as_str()]).collect(),
-            web_seeds: &magnet.web_seeds,
+            trackers: magnet.trackers.iter().map(|url| vec![metainfo::hide_login(url)]).collect(),
+            web_seeds: urls(&magnet.web_seeds),
             warnings: &magnet.warnings,
             ..Self::default()
         }
@@ -115,6 +115,11 @@ impl<'a> FileDescription<'a> {
             renamed_from: file.renamed_from(),
         }
     }
+}
+
+/// URLs without their users and passwords.
+fn urls(urls: &[String]) -> Vec<Cow<'_, str>> {
+    urls.iter().map(|url| metainfo::hide_login(url)).collect()
 }
 
 fn version(version: Version) -> &'static str {
@@ -143,11 +148,11 @@ fn describe(torrent: &Metainfo, out: &mut dyn Write) -> io::Result<()> {
     line("private", if torrent.is_private() { "yes" } else { "no" })?;
     for (number, tier) in torrent.tiers().iter().enumerate() {
         for url in tier {
-            line(&format!("tracker {}", number + 1), &text::escape(url))?;
+            line(&format!("tracker {}", number + 1), &text::url(url))?;
         }
     }
     for url in torrent.web_seeds() {
-        line("web seed", &text::escape(url))?;
+        line("web seed", &text::url(url))?;
     }
     let optional = [
         ("source", torrent.source()),

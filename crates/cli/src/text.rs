@@ -18,6 +18,11 @@ pub(crate) fn name(bytes: &[u8]) -> Cow<'_, str> {
     metainfo::sanitise_name(bytes)
 }
 
+/// A URL, safe for a terminal, its user and password hidden.
+pub(crate) fn url(url: &str) -> String {
+    escape(&metainfo::hide_login(url)).into_owned()
+}
+
 /// A path on disk, safe for a terminal.
 pub(crate) fn path(path: &Path) -> String {
     name(path.as_os_str().as_encoded_bytes()).into_owned()

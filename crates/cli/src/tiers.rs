@@ -1,7 +1,8 @@
 //! Tiers of trackers as the command line gives them. Never judges a URL; the torrent's maker does.
 
 /// Each value is a tier: one URL, or several with commas between. A comma that no URL follows is
-/// part of the URL before it.
+/// part of the URL before it. Blanks around a URL
+/// are dropped, and those in it are escaped.
 pub(crate) fn tiers(values: &[String]) -> Vec<Vec<String>> {
     values.iter().map(|value| tier(value)).collect()
 }
@@ -14,10 +15,11 @@ fn tier(value: &str) -> Vec<String> {
                 last.push(',');
                 last.push_str(part);
             }
-            _ => urls.push(part.trim().to_owned()),
+            _ => urls.push(part.to_owned()),
         }
     }
-    urls
+    // Blanks are what a URL cannot hold, and what other programs escape in one.
+    urls.iter().map(|url| url.trim().replace(' ', "%20")).collect()
 }
 
 #[cfg(test)]
@@ -31,5 +33,11 @@ mod tests {
             tiers(&values),
             [["http://a/x", "udp://b:1"], ["http://c/?k=1,2", "https://d/"]]
         );
+    }
+
+    #[test]
+    fn blanks_around_a_url_are_dropped_and_those_in_it_escaped() {
+        let values = [" http://a/x y?k=ü , udp://b:1 ".to_owned()];
+        assert_eq!(tiers(&values), [["http://a/x%20y?k=ü", "udp://b:1"]]);
     }
 }

@@ -163,7 +163,7 @@ impl Driver {
             Mail::OpenFailed(error) => self.open_failed(now, error),
             Mail::Kept(file) => self.kept(file),
             Mail::Saved => self.work.files_closed = true,
-            Mail::Announced { tracker, url, result } => self.take_reply(now, tracker, url, result),
+            Mail::Announced { tracker, url, result } => self.take_reply(now, tracker, &url, result),
             Mail::Snapshot(reply) => {
                 // Whoever asked may have given up.
                 let _ = reply.send(self.snapshot());
@@ -237,11 +237,11 @@ impl Driver {
         &mut self,
         now: Instant,
         tracker: usize,
-        url: String,
+        url: &str,
         result: Result<tracker::Reply, tracker::Error>,
     ) {
         self.announcer.tiers().answered(now, tracker, &result);
-        let url = metainfo::hide_login(&url).into_owned();
+        let url = metainfo::hide_login(url).into_owned();
         match result {
             Ok(reply) => {
                 self.tell(Event::Announced {

@@ -1,5 +1,6 @@
 //! What trackers answered, as text and as JSON (docs/json.md). Only formats.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub(super) struct Report<'a> {
 /// One tracker in the JSON form. What it did not say is null.
 #[derive(Default, Serialize)]
 struct Line<'a> {
-    url: &'a str,
+    url: Cow<'a, str>,
     tier: usize,
     milliseconds: Option<u64>,
     error: Option<String>,
@@ -62,7 +63,10 @@ struct AnnounceLine {
 impl<'a> Report<'a> {
     /// A report on `trackers`, each with the number of its tier from 0.
     pub(super) fn new(info_hash: InfoHash, trackers: Vec<(usize, &'a String)>) -> Self {
-        let line = |(tier, url): (usize, &'a String)| Line { url, tier, ..Line::default() };
+        let line = |(tier, url): (usize, &'a String)| {
+            let url = metainfo::hide_login(url);
+            Line { url, tier, ..Line::default() }
+        };
         let trackers = trackers.into_iter().map(line).collect();
         Self { format: output::JSON_FORMAT, info_hash: info_hash.to_string(), trackers }
     }
@@ -114,7 +118,7 @@ impl Line<'_> {
     /// For people: the tracker and its time, and what it said below.
     fn told(&self) -> String {
         let took = self.milliseconds.unwrap_or_default();
-        let mut told = format!("{}  ({took} ms)\n", text::escape(self.url));
+        let mut told = format!("{}  ({took} ms)\n", text::escape(&self.url));
         let mut add = |words: &str| {
             told.push_str("  ");
             told.push_str(&text::escape(words));

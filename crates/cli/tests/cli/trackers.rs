@@ -106,3 +106,70 @@ fn no_answer_at_all_is_a_failure_of_the_network() {
     ])
     .refused(1, "names no tracker");
 }
+
+#[test]
+fn the_password_of_a_tracker_is_sent_and_kept_and_never_shown() {
+    let stage = Stage::new();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (sender, heads) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let body = "d8:intervali1800e5:peers0:e";
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            // A client that left is no business of the test.
+            let _ = (&stream).write_all(answer.as_bytes());
+            if sender.send(head.join("\n")).is_err() {
+                return;
+            }
+        }
+    });
+    let url = format!("http://me:s3cret@{addr}/announce");
+    let torrent = torrent(&stage, &[&url, "http://me:s3cret@127.0.0.1:1/announce"]);
+    assert!(String::from_utf8_lossy(&stage.read("t")).contains(&url));
+    let shown = format!("http://***@{addr}/announce");
+    let magnet = format!("magnet:?xt=urn:btih:{}&tr={url}", "ab".repeat(20));
+    for (arguments, shows) in [
+        (vec!["announce", &torrent], true),
+        (vec!["announce", &torrent, "--json"], true),
+        (vec!["scrape", &torrent, "--json"], true),
+        (vec!["show", &torrent], true),
+        (vec!["show", &torrent, "--json"], true),
+        (vec!["show", &magnet], true),
+        (vec!["show", &magnet, "--json"], true),
+        (vec!["magnet", "show", &magnet], true),
+        (vec!["magnet", "show", &magnet, "--json"], true),
+        // What is given to others has no password, and says so.
+        (vec!["magnet", &torrent], false),
+    ] {
+        let told = run(arguments.iter().copied().chain(["-vvv"]));
+        let (out, err) = (&told.out, &told.err);
+        assert!(!out.contains("s3cret") && !err.contains("s3cret"), "{arguments:?}: {out}{err}");
+        assert_eq!(out.contains(&shown), shows, "{arguments:?}: {out}");
+    }
+    assert!(heads.recv().unwrap().contains("authorization: Basic bWU6czNjcmV0"));
+    let told = run(["magnet", &torrent]);
+    assert!(told.out.contains(&format!("&tr=http%3A%2F%2F{}", addr.ip())), "{}", told.out);
+    assert!(told.err.contains("leaves out the user and password"), "{}", told.err);
+    let refused = run(["create", &stage.path("f"), "-o", "-", "-t", "foo://me:s3cret@host/"]);
+    assert!(refused.code != 0 && !refused.err.contains("s3cret"), "{}", refused.err);
+    let resolved = run([
+        "magnet",
+        "resolve",
+        &magnet,
+        "-o",
+        &stage.path("out"),
+        "--timeout",
+        "1",
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--no-dht",
+        "--no-lsd",
+    ]);
+    assert!(resolved.code != 0 && !resolved.err.contains("s3cret"), "{}", resolved.err);
+}

@@ -183,7 +183,7 @@ fn a_redirect_is_followed() {
 
 #[test]
 fn a_circle_of_redirects_is_named_at_once() {
-    let server = redirect(|path| path.to_owned());
+    let server = redirect(str::to_owned);
     let error = announce(&client(), &server.url("/announce")).unwrap_err();
     assert_eq!(error.to_string(), "127.0.0.1: its redirects lead in a circle");
     assert_eq!(server.requests.len(), 1);

@@ -153,8 +153,8 @@ fn a_wrong_password_is_told_without_it() {
     assert!(!error.contains("secret") && !error.contains("me:"), "{error}");
 }
 
-fn redirects(location: Vec<u8>) -> Server {
-    let head = [b"location: ", &location[..], b"\r\n"].concat();
+fn redirects(location: &[u8]) -> Server {
+    let head = [b"location: ", location, b"\r\n"].concat();
     Server::start(move |request, stream| {
         if request.starts_with("GET /announce?") {
             let answer = [b"HTTP/1.1 307 Go\r\n", &head[..], b"content-length: 0\r\n\r\n"].concat();
@@ -172,7 +172,7 @@ fn a_location_may_be_relative_and_hold_blanks_and_any_bytes() {
         (b"announce.php?k=\xfc", "GET /announce.php?k=%FC HTTP"),
         (b"\\announce\\x", "GET /announce/x HTTP"),
     ] {
-        let server = redirects(location.to_vec());
+        let server = redirects(location);
         announce(&client(), &server.url("/announce")).unwrap();
         assert!(head(&server).starts_with("GET /announce?"));
         let head = head(&server);
@@ -182,7 +182,7 @@ fn a_location_may_be_relative_and_hold_blanks_and_any_bytes() {
 
 #[test]
 fn a_redirect_keeps_the_login_on_its_server_and_from_all_others() {
-    let server = redirects(b"/announce/there".to_vec());
+    let server = redirects(b"/announce/there");
     let login = |url: String| url.replace("http://", "http://me:secret@");
     announce(&client(), &login(server.url("/announce"))).unwrap();
     for _ in 0..2 {
@@ -193,7 +193,7 @@ fn a_redirect_keeps_the_login_on_its_server_and_from_all_others() {
     let target = Server::fixed("200 OK", "", OK);
     let named = format!("http://other.example:{}/announce", target.addr.port());
     for to in [target.url("/announce"), named] {
-        let server = redirects(to.clone().into_bytes());
+        let server = redirects(to.as_bytes());
         let lookup = Lookup::with(|_| Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]));
         let client = Client::with_lookup(quick(), lookup).unwrap();
         announce(&client, &login(server.url("/announce"))).unwrap();

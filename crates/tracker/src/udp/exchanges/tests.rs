@@ -144,7 +144,7 @@ fn an_answer_that_is_slower_than_our_patience_counts_once() {
 fn a_silent_tracker_gets_three_packets_more_than_bep_15_has() {
     let waits: Vec<u64> = (0..13).map(|n| wait(n).as_secs()).collect();
     assert_eq!(waits, [1, 2, 4, 8, 30, 60, 120, 240, 480, 960, 1920, 3840, 3840]);
-    assert_eq!(wait(u32::MAX), Duration::from_secs(3840));
+    assert_eq!(wait(u32::MAX), Duration::from_mins(64));
 }
 
 #[test]
