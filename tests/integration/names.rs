@@ -1,6 +1,8 @@
 //! Names that a disk may hold and a terminal may not see, through a seed and a download.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -76,9 +78,20 @@ fn a_download_is_complete_where_an_earlier_version_left_it() {
     let stage = Stage::with(torrent());
     let dir = stage.full_dir("target");
     rename_to_earlier(&dir);
-    // Nobody is there to fetch it from.
-    let download = Cli::download(&stage.file, &dir).unwrap().arg("--json").start().unwrap();
+    let (hook, told) = (stage.dir("hook").join("run"), stage.dir("told").join("path"));
+    fs::write(&hook, format!("#!/bin/sh\nprintf %s \"$PIECES_PATH\" > '{}'\n", told.display()))
+        .unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    // No peer is there to fetch it from.
+    let download = || Cli::download(&stage.file, &dir).unwrap().arg("--json");
+    let first = download().arg("--sync").arg("--on-complete").arg(&hook).start().unwrap();
+    first.wait_success(PATIENCE).unwrap();
+    assert!(!events(&first, "checking").is_empty(), "{}", first.log());
+    assert_eq!(fs::read(told).unwrap(), dir.join("Vol. 1_").as_os_str().as_bytes());
+    // What the resume state says of files under these names is believed.
+    let download = download().start().unwrap();
     download.wait_success(PATIENCE).unwrap();
+    assert!(events(&download, "checking").is_empty(), "{}", download.log());
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
     let path = path_of(&download, "complete");
     assert_eq!(Path::new(&path), dir.join("Vol. 1_"));

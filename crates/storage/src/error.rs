@@ -10,7 +10,8 @@ use crate::descriptors;
 
 /// What went wrong on disk, and where.
 ///
-/// [`Display`](fmt::Display) is one line that names the path; [`kind`](Error::kind) is for programs.
+/// [`Display`](fmt::Display) is one line that names the path, safe to show; [`kind`](Error::kind) is for
+/// programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -108,10 +109,25 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(path) = &self.path {
-            write!(f, "{}: ", path.display())?;
+            write!(f, "{}: ", metainfo::sanitise_name(path.as_os_str().as_encoded_bytes()))?;
         }
         f.write_str(&self.message)
     }
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn a_path_is_shown_without_what_a_terminal_obeys() {
+        let path = Path::new(OsStr::from_bytes(b"gr\xfcn\x1b[2J"));
+        let error = Error::new(ErrorKind::NotFound, path, "is not there");
+        assert_eq!(error.to_string(), r"gr\xfcn\u{1b}[2J: is not there");
+    }
+}
