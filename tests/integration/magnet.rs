@@ -231,3 +231,37 @@ fn what_cannot_be_is_refused_in_one_line() {
         assert_eq!(log.lines().filter(|line| line.starts_with("error:")).count(), 1, "{log}");
     }
 }
+
+#[test]
+fn an_info_hash_alone_is_enough_where_a_peer_is_named() {
+    let stage = Stage::new();
+    let seed = Seed::giving(&stage.torrent, "seed", stage.torrent.info()).unwrap();
+    let (hash, addr) = (stage.torrent.info_hash_hex(), seed.addr().to_string());
+    let dir = stage.dir("target");
+    let fetch = download(&stage, &hash, &dir).args(["--peer", &addr]).start().unwrap();
+    fetch.wait_success(PATIENCE).unwrap();
+    stage.torrent.compare(&dir).unwrap();
+    let output = stage.dir("out").join("resolved.torrent");
+    let resolve = resolve(&stage, &hash.to_uppercase(), &output).args(["--peer", &addr]);
+    resolve.start().unwrap().wait_success(PATIENCE).unwrap();
+    assert_eq!(fs::read(&output).unwrap(), stage.torrent.metainfo(&[]));
+}
+
+#[test]
+fn a_link_with_bad_parts_in_a_file_is_downloaded() {
+    let stage = Stage::new();
+    let seed = Seed::giving(&stage.torrent, "seed", stage.torrent.info()).unwrap();
+    let good = stage.torrent.magnet(&[&stage.tracker.url()], &[seed.addr()]);
+    let bad = "&amp;dn=%e9&amp;tr=%ff&amp;x.pe=&amp;x.pe=h:0&amp;so=x&amp;xt=urn:btih:12&amp;%ff=1";
+    let link = stage.dir("links").join("link.txt");
+    fs::write(&link, format!("\n {}{bad}\r\n", good.replace('&', "&amp;"))).unwrap();
+    let dir = stage.dir("target");
+    let saved = stage.dir("saved");
+    let uri = link.to_str().unwrap();
+    let download = download(&stage, uri, &dir).arg("--save-torrent").arg(&saved).start().unwrap();
+    download.wait_success(PATIENCE).unwrap();
+    stage.torrent.compare(&dir).unwrap();
+    let file = saved.join(format!("{}.torrent", stage.torrent.name()));
+    assert_eq!(fs::read(file).unwrap(), stage.torrent.metainfo(&[&stage.tracker.url()]));
+    assert_eq!(download.output(Stream::Stderr).matches("warning: magnet URI: ").count(), 6);
+}

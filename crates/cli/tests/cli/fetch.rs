@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use crate::kit::{Stage, run};
+use crate::kit::{Stage, gzip, run};
 
 /// A server on a free port that answers each connection with what `answer` makes of its own address.
 fn serve(answer: impl Fn(SocketAddr) -> Vec<u8> + Send + 'static) -> String {
@@ -41,6 +41,25 @@ fn a_torrent_is_read_from_its_url() {
     let fetched = run(["show", &url, "--json"]).json();
     assert_eq!(fetched, run(["show", &torrent, "--json"]).json());
     assert_eq!(fetched["name"], "data");
+}
+
+#[test]
+fn what_a_server_compressed_is_unpacked_whatever_it_says_of_it() {
+    let stage = Stage::new();
+    let data = stage.write("data", b"some bytes");
+    let torrent = stage.path("data.torrent");
+    run(["create", &data, "-o", &torrent, "-q"]).success();
+    let wanted = run(["show", &torrent, "--json"]).json();
+    let packed = gzip(&std::fs::read(&torrent).unwrap());
+    for head in ["200 OK", "200 OK\r\nContent-Encoding: gzip"] {
+        let body = packed.clone();
+        let url = serve(move |_| response(head, &body));
+        assert_eq!(run(["show", &url, "--json"]).json(), wanted, "{head}");
+    }
+    let magnet =
+        serve(|_| response("200 OK", b"magnet:?xt=urn:btih:AERUKZ4JVPG66AJDIVTYTK6N54ASGRLH"));
+    let hash = "0123456789abcdef0123456789abcdef01234567";
+    assert_eq!(run(["show", &magnet, "--json"]).json()["info_hash"], hash);
 }
 
 #[test]

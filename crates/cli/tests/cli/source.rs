@@ -1,17 +1,6 @@
 //! What is given instead of a plain torrent file: compressed ones, and what is none at all.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
-
-use crate::kit::{Stage, run, run_with};
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
+use crate::kit::{Stage, gzip, run, run_with};
 
 fn torrent(stage: &Stage) -> Vec<u8> {
     let file = stage.write("f", b"content");
