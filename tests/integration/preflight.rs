@@ -130,10 +130,7 @@ fn what_the_system_refuses_is_told_with_path_reason_and_remedy() {
     folder("full/album/cover");
     let cases = [
         (path("file"), "file: cannot open the folder: Not a directory; a file is where"),
-        (
-            path("file/below"),
-            "file/below: cannot look at the file system: Not a directory; a file is",
-        ),
+        (path("file/below"), "file/below: cannot open the folder: Not a directory; a file is"),
         (path("taken"), "taken/album/a/song: cannot look at it: Not a directory; a file is where"),
         (path("deep"), "deep/album/a/song: cannot look at it: Not a directory; a file is where"),
         (path("full"), "full/album/cover: is in the way: not a regular file; move it or choose"),
@@ -183,4 +180,40 @@ fn resume_state_that_cannot_be_kept_is_a_warning_with_its_path() {
     let told = log.lines().find(|line| line.contains("cannot save this for the next start: "));
     assert!(told.is_some_and(|line| line.contains(".resume: ") && line.contains("; ")), "{log}");
     stage.torrent.compare(&dir).unwrap();
+}
+
+#[test]
+fn a_torrent_does_not_overwrite_the_file_it_was_read_from() {
+    let stage = Stage::with(Builder::single("image", 100_000).build());
+    let dir = stage.dir("target");
+    // By its own name, and by a link.
+    let own = dir.join("image");
+    fs::copy(&stage.file, &own).unwrap();
+    let bytes = fs::read(&own).unwrap();
+    let link = stage.dir("links").join("link.torrent");
+    std::os::unix::fs::symlink(&own, &link).unwrap();
+    for torrent in [&own, &link] {
+        let download = Cli::download(torrent, &dir).unwrap().start().unwrap();
+        assert_eq!(download.wait_exit(PATIENCE).unwrap().code(), Some(28), "{}", download.log());
+        let words =
+            "target/image: is a torrent file in use and would be overwritten; choose another";
+        assert!(download.log().contains(words), "{}", download.log());
+        assert_eq!(fs::read(&own).unwrap(), bytes);
+    }
+    assert!(stage.tracker.announces().is_empty());
+}
+
+#[test]
+fn a_saved_torrent_does_not_take_the_place_of_its_content() {
+    let stage = Stage::with(Builder::new("album").file("a/song", 90_000).build());
+    let seed = Seed::giving(&stage.torrent, "seed", stage.torrent.info()).unwrap();
+    let dir = stage.dir("target");
+    let uri = format!("magnet:?xt=urn:btih:{}", stage.torrent.info_hash_hex());
+    let (home, peer) = (stage.dir("home"), seed.addr().to_string());
+    let download = Cli::download(uri.as_ref(), &dir).unwrap().env("XDG_STATE_HOME", &home);
+    let download = download.args(["--peer", &peer, "--save-torrent"]).arg(dir.join("album"));
+    let download = download.start().unwrap();
+    assert_eq!(download.wait_exit(PATIENCE).unwrap().code(), Some(28), "{}", download.log());
+    assert!(download.log().contains("is called like that; choose another"), "{}", download.log());
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
 }

@@ -166,6 +166,7 @@ fn failure(error: &session::Error) -> Failure {
         ErrorKind::V2Only | ErrorKind::Metadata(_) => Code::BadTorrent,
         ErrorKind::Incomplete { .. } => Code::Checksum,
         ErrorKind::Storage(error) => match error.kind() {
+            storage::ErrorKind::Kept => Code::BadOption,
             storage::ErrorKind::NotFound => Code::NotFound,
             storage::ErrorKind::Full { .. } => Code::DiskFull,
             _ => Code::Io,

@@ -107,6 +107,9 @@ pub struct AddOptions {
     pub verify: bool,
     /// Serve what is there, fetch nothing and touch nothing on disk.
     pub serve: Option<Serve>,
+    /// Files that are not overwritten, whatever the torrent calls its own: its `.torrent` file. A
+    /// torrent that would is refused.
+    pub keep: storage::Keep,
     /// How the room for the files is taken.
     pub allocation: storage::Allocation,
 }

@@ -229,12 +229,12 @@ impl Session {
         layout: Layout,
         options: AddOptions,
     ) -> Result<Arc<Opening>, Error> {
-        let AddOptions { dir, files, sequential, verify, serve, .. } = options;
+        let AddOptions { dir, files, sequential, verify, serve, keep, .. } = options;
         let allocation = match options.allocation {
             _ if serve.is_some() => Allocation::AsFound,
             allocation => allocation,
         };
-        let mut spec = storage::Spec::new(&dir, torrent)?.with_allocation(allocation);
+        let mut spec = storage::Spec::new(&dir, torrent)?.with_allocation(allocation).keeping(keep);
         if let Some(files) = &files {
             spec = spec.with_selection(|file| files.contains(&file));
         }

@@ -44,6 +44,8 @@ pub enum ErrorKind {
     /// The path leaves the target folder, by a link for example, or names something that is not
     /// a regular file.
     Unsafe,
+    /// A file of the torrent is one that the caller wants to keep, see [`Spec::keeping`](crate::Spec).
+    Kept,
     /// The process may not open more files.
     NoDescriptors,
     /// The torrent is not open, or this crate can't handle its version.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use metainfo::{Expected, FileKind, Layout, Metainfo, PieceIndex, PieceSet};
 
 use crate::error::{Error, ErrorKind};
+use crate::keep::Keep;
 
 /// One torrent's files below a target folder, and the hashes their pieces must have.
 ///
@@ -15,6 +16,8 @@ use crate::error::{Error, ErrorKind};
 pub struct Spec {
     shared: Arc<Shared>,
     allocation: Allocation,
+    /// Files that are never written to, whatever the torrent calls its own.
+    keep: Keep,
 }
 
 #[derive(Debug, Clone)]
@@ -176,13 +179,26 @@ impl Spec {
             }
         }
         let shared = Shared { root, files, layout, expected, selection: None, renamed: Vec::new() };
-        Ok(Self { shared: Arc::new(shared), allocation: Allocation::default() })
+        let (allocation, keep) = (Allocation::default(), Keep::default());
+        Ok(Self { shared: Arc::new(shared), allocation, keep })
     }
 
     /// The same, allocating as told.
     pub fn with_allocation(mut self, allocation: Allocation) -> Self {
         self.allocation = allocation;
         self
+    }
+
+    /// The same, refused where one of its files is one of these, by whichever path: so a torrent never
+    /// overwrites the `.torrent` file it was read from.
+    pub fn keeping(mut self, files: Keep) -> Self {
+        self.keep = files;
+        self
+    }
+
+    /// The files that are never written to.
+    pub(crate) fn kept(&self) -> &Keep {
+        &self.keep
     }
 
     /// The same, of which only the files are wanted that `wanted` says yes to, by index.

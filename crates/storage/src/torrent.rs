@@ -56,6 +56,9 @@ impl Torrent {
         fit::check(spec)?;
         let stats = survey(spec)?;
         let as_found = spec.allocation() == Allocation::AsFound;
+        if !as_found {
+            spec.kept().check(spec, &stats)?;
+        }
         let root = if as_found {
             descriptors.patiently(|| Root::open(spec.root()))?
         } else {

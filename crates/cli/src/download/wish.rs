@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use metainfo::{Magnet, Metainfo};
 use session::{AddOptions, Allocation, Serve};
+use storage::Keep;
 
 use crate::args::{Download, Seed};
 use crate::exit::{Code, Failure};
@@ -24,6 +25,8 @@ impl Wish {
     pub(super) fn new(args: &Download) -> Result<Self, Failure> {
         let mut options = super::options(&args.target, &args.network);
         options.sequential = args.sequential;
+        // An argument that is no file is of no use there, and does no harm.
+        options.keep = Keep::new(&args.torrents);
         if args.sparse {
             options.allocation = Allocation::Sparse;
         }
@@ -59,6 +62,9 @@ impl Wish {
         magnet: Option<&Magnet>,
     ) -> Result<AddOptions, Failure> {
         let mut options = self.options.clone();
+        if let Some(saved) = self.save_path(torrent) {
+            options.keep = options.keep.and(&saved);
+        }
         let so = magnet.map(|magnet| &magnet.select).filter(|select| !select.is_empty());
         if !self.selections.is_empty() {
             options.files = Some(select::files(torrent, &self.selections)?);
@@ -89,20 +95,36 @@ impl Wish {
         self.options.dir.clone()
     }
 
+    /// Where the torrent that a magnet led to is kept, if that is wanted.
+    fn save_path(&self, torrent: &Metainfo) -> Option<PathBuf> {
+        let path = self.save.as_ref()?;
+        let below = || path.join(storage::new_file_name(path, torrent.name_bytes(), save::ENDING));
+        Some(if path.is_dir() { below() } else { path.clone() })
+    }
+
     /// Keeps the torrent that a magnet led to, if that is wanted. One that is there from the last time
     /// stays.
     pub(super) fn save(&self, torrent: &Metainfo, file: &[u8]) -> Result<(), Failure> {
-        let Some(path) = &self.save else { return Ok(()) };
-        let path = if path.is_dir() {
-            path.join(storage::new_file_name(path, torrent.name_bytes(), save::ENDING))
-        } else {
-            path.clone()
-        };
+        let Some(path) = self.save_path(torrent) else { return Ok(()) };
         if is_there(&path, torrent) {
             return Ok(());
         }
+        if is_content(&path, &self.options.dir, torrent) {
+            let message = format!(
+                "--save-torrent {}: a file or folder of the torrent is called like that; choose \
+                 another name",
+                text::path(&path)
+            );
+            return Err(Failure::new(Code::BadOption, message));
+        }
         save::save(&path, file, false)
     }
+}
+
+/// Whether the torrent has a file or a folder at this path, when it is downloaded to `dir`.
+fn is_content(path: &Path, dir: &Path, torrent: &Metainfo) -> bool {
+    let below = || Some(save::place(path)?.strip_prefix(dir.canonicalize().ok()?).ok()?.to_owned());
+    below().is_some_and(|below| torrent.files().iter().any(|file| file.path().starts_with(&below)))
 }
 
 fn in_range(range: &std::ops::RangeInclusive<u32>, index: usize) -> bool {
