@@ -12,7 +12,7 @@ use testkit::PATIENCE;
 use testkit::cli::Cli;
 use testkit::message::Message;
 use testkit::peer::{Handshake, Peer};
-use testkit::process::Stream;
+use testkit::process::{Process, Stream};
 use testkit::seed::Seed;
 use testkit::torrent::Builder;
 use testkit::tracker::Answer;
@@ -223,6 +223,14 @@ fn events_are_lines_of_json() {
     assert_eq!(kinds.iter().filter(|kind| **kind == "piece").count(), 31);
     assert_eq!(kinds.iter().filter(|kind| **kind == "complete").count(), 1);
     assert_eq!(events[0]["total_length"], 1_000_000);
+    let times: Vec<&str> = events.iter().map(|event| event["time"].as_str().unwrap()).collect();
+    // Text of one length sorts as the times do.
+    assert!(times.is_sorted(), "{times:?}");
+    for time in times {
+        let shape: String =
+            time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(shape, "0000-00-00T00:00:00.000Z");
+    }
 
     fs::write(dir.join("a torrent/one byte"), "").unwrap();
     fs::remove_file(dir.join("a torrent/the rest.iso")).unwrap();
@@ -232,6 +240,62 @@ fn events_are_lines_of_json() {
     let said = download.output(Stream::Stdout);
     let last: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
     assert_eq!((&last["event"], &last["exit_code"]), (&"error".into(), &17.into()));
+}
+
+#[test]
+fn programs_are_told_figures_periodically_of_downloads_and_seeds() {
+    let (stage, _seed) = seeded();
+    let dir = stage.dir("target");
+    let limit = ["--json", "--max-download", "500KB", "--seed"];
+    let download = Cli::download(&stage.file, &dir).unwrap().args(limit).start().unwrap();
+    let figures = |process: &Process, wanted: &str| {
+        process.wait_line(PATIENCE, |line| {
+            let event = serde_json::from_str::<Value>(line).ok()?;
+            (event["event"] == "progress" && event["state"] == wanted).then_some(event)
+        })
+    };
+    let now = figures(&download, "downloading").unwrap();
+    assert_eq!(now["total"], 1_000_000);
+    for key in ["have", "downloaded", "uploaded", "download_rate", "upload_rate", "peers"] {
+        assert!(now[key].is_u64(), "{key}: {now}");
+    }
+    let now = figures(&download, "seeding").unwrap();
+    assert_eq!((&now["have"], &now["eta"]), (&1_000_000.into(), &Value::Null));
+    download.terminate();
+    assert_eq!(download.wait_exit(PATIENCE).unwrap().code(), Some(0), "{}", download.log());
+
+    let seed = Cli::seed(&stage.file, &dir).unwrap().arg("--json").start().unwrap();
+    assert_eq!(figures(&seed, "seeding").unwrap()["total"], 1_000_000);
+    seed.terminate();
+    assert_eq!(seed.wait_exit(PATIENCE).unwrap().code(), Some(0), "{}", seed.log());
+}
+
+#[test]
+fn a_peer_may_be_named_by_its_name() {
+    let stage = Stage::new();
+    let seed = Seed::start(&stage.torrent, "seed").unwrap();
+    // Of the addresses of localhost only one is the seed's.
+    let peer = format!("localhost:{}", seed.addr().port());
+    let kept = stage.dir("state");
+    for torrent in [stage.file.clone(), stage.torrent.magnet(&[], &[]).into()] {
+        let dir = stage.dir("target");
+        let download = Cli::download(&torrent, &dir).unwrap().args(["--peer", &peer]);
+        let download = download.env("XDG_STATE_HOME", &kept).start().unwrap();
+        download.wait_success(PATIENCE).unwrap();
+        stage.torrent.compare(&dir).unwrap();
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}
+
+#[test]
+fn an_interface_may_be_bound_by_its_name() {
+    let (stage, _seed) = seeded();
+    let dir = stage.dir("target");
+    let download = Cli::new(["download", "--bind", "lo", "--port", "0", "--no-dht", "-d"]).unwrap();
+    let download = download.arg(&dir).arg(&stage.file).env("XDG_STATE_HOME", stage.dir("state"));
+    let download = download.start().unwrap();
+    download.wait_success(PATIENCE).unwrap();
+    assert!(download.log().contains("listening on 127.0.0.1:"), "{}", download.log());
 }
 
 fn script(path: &Path, body: &str) {

@@ -28,7 +28,8 @@ pub fn pieces_cli() -> Result<PathBuf> {
     Ok(built.clone()?)
 }
 
-/// Builds the program `name` of this workspace and returns its path. Compiler messages go to stderr.
+/// Builds the program `name` of this workspace and returns its path. What cargo says of
+/// its progress, and compiler messages, go to stderr.
 ///
 /// No package is named, so cargo builds it with the features that the whole workspace asks for, and
 /// what `cargo test --workspace` compiled is used again.
@@ -54,7 +55,7 @@ fn build_with(mut cargo: Command, name: &str, profile: Profile) -> Result<PathBu
 
 /// Runs a cargo that builds one program, and returns the program's path. Compiler messages go to stderr.
 pub fn executable(mut cargo: Command) -> Result<PathBuf> {
-    cargo.args(["--quiet", "--message-format=json-render-diagnostics"]);
+    cargo.arg("--message-format=json-render-diagnostics");
     let output = cargo.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         let words: Vec<_> = cargo.get_args().map(|word| word.to_string_lossy()).collect();

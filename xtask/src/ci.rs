@@ -17,7 +17,11 @@ const STEPS: &[Step] = &[
     ("tidy", &["xtask", "tidy"], &[]),
     ("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]),
     ("docs", &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]),
-    ("tests", &["test", "--workspace"], &[]),
+    (
+        "tests",
+        &["test", "--workspace"],
+        &[("PIECES_TESTS_REQUIRE", "bash,bash-completion,zsh,fish,script")],
+    ),
     // The build of the step before, on all cores.
     ("simulation", &["test", "--workspace", "--test", "campaign"], &[("SWARM_SEEDS", "1000")]),
     ("fuzz", &["xtask", "fuzz", "--seconds", "240"], &[]),

@@ -14,6 +14,7 @@ use crate::attend::Attendant;
 use crate::exit::{Code, Failure};
 use crate::tiers::tiers;
 use crate::walk::{self, Excludes};
+use crate::written::{self, Written};
 use crate::{dash, output, save, text};
 
 /// What new torrents name as their maker.
@@ -33,6 +34,7 @@ pub(crate) fn run(args: &Create, quiet: bool) -> Result<(), Failure> {
     let output =
         output.unwrap_or_else(|| storage::new_file_name(Path::new(""), &name, save::ENDING).into());
     save::check(&output, args.force)?;
+    written::one_thing_on_stdout(&output, args.json)?;
     let extras = extras(args)?;
     let content = Content::find(args, &place, name, &output)?;
     let plan = content.plan(args)?;
@@ -41,7 +43,7 @@ pub(crate) fn run(args: &Create, quiet: bool) -> Result<(), Failure> {
     let torrent = content.hash(&plan, quiet)?;
     let torrent = plan.encode(&torrent.sha1, &torrent.roots, &extras).map_err(|e| refused(&e))?;
     save::save(&output, &torrent, args.force)?;
-    if dash::is(&output) { Ok(()) } else { tell(&output, &torrent) }
+    if dash::is(&output) { Ok(()) } else { tell(&output, &torrent, args.json) }
 }
 
 /// What a torrent is made of.
@@ -169,8 +171,11 @@ fn refused(error: &metainfo::Error) -> Failure {
 }
 
 /// Says what was made.
-fn tell(output: &Path, torrent: &[u8]) -> Result<(), Failure> {
+fn tell(output: &Path, torrent: &[u8], json: bool) -> Result<(), Failure> {
     let torrent = Metainfo::from_bytes(torrent).map_err(|error| refused(&error))?;
+    if json {
+        return output::json(&Written::new(output, &torrent));
+    }
     output::text(|out| {
         let total = text::bytes(torrent.total_len());
         let pieces = text::count(torrent.piece_count(), "piece");

@@ -17,8 +17,3 @@ pub(crate) fn input(path: &Path) -> String {
         None => text::path(path),
     }
 }
-
-/// What is written, for messages.
-pub(crate) fn output(path: &Path) -> String {
-    if is(path) { "stdout".into() } else { text::path(path) }
-}

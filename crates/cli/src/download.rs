@@ -16,12 +16,13 @@ mod verdict;
 mod wish;
 
 use std::env;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crossbeam_channel::{Receiver, select};
 use session::{AddOptions, Config, DEFAULT_PORTS, DhtConfig, ErrorKind, Session};
 
-use crate::args::{Download, Limits, Network, Seed, Target};
+use crate::args::{Download, Limit, Limits, Network, Seed, Target};
 use crate::exit::{Code, Failure};
 use crate::text;
 use events::Events;
@@ -38,6 +39,8 @@ pub(crate) use resolve::resolve;
 pub(crate) fn download(args: &Download, quiet: bool) -> Result<(), Failure> {
     let (ratio, time) = (args.seed_ratio, args.seed_time);
     let seeds = args.seed || ratio.is_some() || time.is_some();
+    // 0 is for no limit, as aria2 has it.
+    let ratio = ratio.filter(|ratio| *ratio > 0.0);
     let orders = Orders {
         wish: Wish::new(args)?,
         seeding: if seeds { When::Later { ratio, time } } else { When::AtOnce },
@@ -56,7 +59,7 @@ pub(crate) fn seed(args: &Seed, quiet: bool) -> Result<(), Failure> {
     let orders = Orders {
         wish: Wish::to_seed(args),
         seeding: When::Later { ratio: None, time: None },
-        json: Events::new(false),
+        json: Events::new(args.json),
         hook: Hook::new(None),
         quiet,
     };
@@ -107,19 +110,35 @@ fn first(loader: &mut Loader, verdict: &mut Verdict, signals: &Receiver<()>) -> 
 fn options(target: &Target, network: &Network) -> AddOptions {
     AddOptions {
         dir: target.dir.clone(),
-        peers: network.peers.clone(),
+        peers: addresses(network),
+        named_peers: names(network),
         verify: target.verify,
         ..AddOptions::default()
     }
 }
 
+/// The peers the user named by address.
+fn addresses(network: &Network) -> Vec<SocketAddr> {
+    network.peers.iter().filter_map(|peer| peer.parse().ok()).collect()
+}
+
+/// The peers the user named by name, which the session looks up.
+fn names(network: &Network) -> Vec<String> {
+    let by_name = |peer: &&String| peer.parse::<SocketAddr>().is_err();
+    network.peers.iter().filter(by_name).cloned().collect()
+}
+
 fn config(network: &Network, limits: &Limits) -> Config {
     let defaults = Config::default();
-    let max_peers = limits.max_peers.and_then(|peers| usize::try_from(peers).ok());
+    // The session takes no more than there are descriptors for.
+    let max_peers = limits.max_peers.map(|most| match most {
+        0 => usize::MAX,
+        most => usize::try_from(most).unwrap_or(usize::MAX),
+    });
     Config {
         max_peers: max_peers.unwrap_or(defaults.max_peers),
-        download_limit: limits.max_download,
-        upload_limit: limits.max_upload,
+        download_limit: limits.max_download.and_then(Limit::get),
+        upload_limit: limits.max_upload.and_then(Limit::get),
         ports: network.port.map_or(DEFAULT_PORTS, |port| port..=port),
         bind: network.bind,
         encryption: network.encryption.into(),

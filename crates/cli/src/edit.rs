@@ -1,14 +1,16 @@
 //! `pieces-cli edit`: changes what a torrent says beside its files. The rules are `metainfo`'s.
 
 use metainfo::{Edit, Metainfo};
+use serde::Serialize;
 
 use crate::args::{self, Changes};
 use crate::exit::{Code, Failure};
 use crate::tiers::tiers;
+use crate::written::{self, Written};
 use crate::{dash, fetch, output, save, source, text};
 
 /// Runs the command.
-pub(crate) fn run(args: &args::Edit, quiet: bool) -> Result<(), Failure> {
+pub(crate) fn run(args: &args::Edit) -> Result<(), Failure> {
     let from_url = args.torrent.to_str().is_some_and(fetch::is_url);
     if from_url && args.output.is_none() {
         let url = dash::input(&args.torrent);
@@ -20,6 +22,7 @@ pub(crate) fn run(args: &args::Edit, quiet: bool) -> Result<(), Failure> {
     let output = args.output.as_ref().unwrap_or(&args.torrent);
     let replace = args.force || args.output.is_none();
     save::check(output, replace)?;
+    written::one_thing_on_stdout(output, args.json)?;
     let file = source::torrent_bytes(&args.torrent)?;
     if file.compressed && args.output.is_none() && !dash::is(&args.torrent) {
         let shown = text::path(&args.torrent);
@@ -39,8 +42,17 @@ pub(crate) fn run(args: &args::Edit, quiet: bool) -> Result<(), Failure> {
     let edited = edit.apply(&before).map_err(refused)?;
     let after = Metainfo::from_bytes(&edited.bytes).map_err(refused)?;
     save::save(output, &edited.bytes, replace)?;
-    if dash::is(output) || quiet {
+    if dash::is(output) {
         return Ok(());
+    }
+    if args.json {
+        return output::json(&Report {
+            written: Written::new(output, &after),
+            changed: edited.bytes != before,
+            info_changed: edited.info_changed,
+            old_info_hash: torrent.info_hash().map(|hash| hash.to_string()),
+            old_info_hash_v2: torrent.info_hash_v2().map(|hash| hash.to_string()),
+        });
     }
     output::text(|out| {
         let shown = text::path(output);
@@ -70,6 +82,17 @@ pub(crate) fn run(args: &args::Edit, quiet: bool) -> Result<(), Failure> {
         }
         Ok(())
     })
+}
+
+/// The JSON form; its keys are documented in docs/json.md.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    written: Written<'a>,
+    changed: bool,
+    info_changed: bool,
+    old_info_hash: Option<String>,
+    old_info_hash_v2: Option<String>,
 }
 
 /// The changes in `metainfo`'s terms.

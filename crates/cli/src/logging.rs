@@ -9,10 +9,10 @@ use crate::args::Verbosity;
 use crate::{progress, text};
 
 /// Installs the logger: warnings by default, more with `-v`, what happens to connections with `-vv`, each
-/// message with `-vvv`, nothing with `-q`. `RUST_LOG` overrides all of them.
+/// message with `-vvv`, only errors with `-q`. `RUST_LOG` overrides all of them.
 pub(crate) fn start(verbosity: &Verbosity) {
     let level = match (verbosity.quiet, verbosity.verbose) {
-        (true, _) => LevelFilter::Off,
+        (true, _) => LevelFilter::Error,
         (false, 0) => LevelFilter::Warn,
         (false, 1) => LevelFilter::Info,
         (false, 2) => LevelFilter::Debug,

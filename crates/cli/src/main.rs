@@ -8,6 +8,7 @@
 mod args;
 mod attend;
 mod bencode;
+mod completions;
 mod create;
 mod dash;
 mod download;
@@ -28,7 +29,9 @@ mod tiers;
 mod trackers;
 mod verify;
 mod walk;
+mod written;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -42,7 +45,12 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     logging::start(&cli.verbosity);
-    match run(&cli.command, cli.verbosity.quiet) {
+    end(run(&cli.command, cli.verbosity.quiet))
+}
+
+/// Tells a failure that was not told yet, and gives the exit code.
+fn end(outcome: Result<(), Failure>) -> ExitCode {
+    match outcome {
         Ok(()) => exit(Code::Done),
         Err(failure) => {
             if !failure.is_told() {
@@ -61,23 +69,27 @@ fn run(command: &Command, quiet: bool) -> Result<(), Failure> {
         Command::Show(args) => show::run(args),
         Command::Create(args) => create::run(args, quiet),
         Command::Verify(args) => verify::run(args, quiet),
-        Command::Edit(args) => edit::run(args, quiet),
+        Command::Edit(args) => edit::run(args),
         Command::Magnet(args) => magnet::run(args, quiet),
-        Command::Announce(args) => trackers::announce(args, quiet),
-        Command::Scrape(args) => trackers::scrape(args, quiet),
+        Command::Announce(args) => trackers::announce(args),
+        Command::Scrape(args) => trackers::scrape(args),
         Command::Bencode(args) => bencode::run(&args.command),
-        Command::Completions(args) => {
-            let mut script = Vec::new();
-            clap_complete::generate(args.shell, &mut Cli::command(), "pieces-cli", &mut script);
-            output::text(|out| out.write_all(&script))
-        }
+        Command::Completions(args) => completions::run(args),
         Command::Man(args) => clap_mangen::generate_to(Cli::command(), &args.folder)
             .map_err(|error| Failure::io("write man pages into it", &args.folder, &error)),
     }
 }
 
-/// Prints help and the version as asked; everything else clap says becomes one line of error.
+/// Prints help and the version as asked, and help where nothing was asked; everything else clap says
+/// becomes one line of error.
 fn refuse(error: &clap::Error) -> ExitCode {
+    let asked_nothing =
+        error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if asked_nothing {
+        // Help that nobody asked for is no result, so it goes to stderr.
+        progress::write_line(error.render().to_string().trim_end());
+        return exit(Code::BadOption);
+    }
     if error.use_stderr() {
         let rendered = error.render().to_string();
         let first = rendered.lines().next().unwrap_or_default();
@@ -92,13 +104,15 @@ fn refuse(error: &clap::Error) -> ExitCode {
         complain(&format!("{message}{tip} (see --help)"));
         return exit(Code::BadOption);
     }
-    match error.print() {
-        Ok(()) => exit(Code::Done),
-        Err(broken) => {
-            complain(&Failure::new(Code::Io, format!("cannot write help: {broken}")).to_string());
-            exit(Code::Io)
+    let rendered = error.render();
+    let written = output::text(|out| {
+        if std::io::stdout().is_terminal() {
+            write!(out, "{}", rendered.ansi())
+        } else {
+            write!(out, "{rendered}")
         }
-    }
+    });
+    end(written)
 }
 
 /// The one line that says why a command failed.

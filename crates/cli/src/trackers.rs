@@ -25,7 +25,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Runs `announce`: asks as a peer that has nothing yet would, without the event that begins a
 /// download, and says `stopped` to whoever answered, so that no other peer is told of us.
-pub(crate) fn announce(args: &args::Announce, quiet: bool) -> Result<(), Failure> {
+pub(crate) fn announce(args: &args::Announce) -> Result<(), Failure> {
     let subject = Subject::of(&source::any(&args.source)?);
     let client = client(args.bind)?;
     let mut random = fastrand::Rng::new();
@@ -43,7 +43,7 @@ pub(crate) fn announce(args: &args::Announce, quiet: bool) -> Result<(), Failure
         tracker_id: None,
     };
     let (farewells, done) = unbounded();
-    let outcome = subject.ask_all(args.json, quiet, |url, answer| {
+    let outcome = subject.ask_all(args.json, |url, answer| {
         let ask = tracker::Announce { url: url.to_owned(), ..ask.clone() };
         let stop = tracker::Announce { event: Event::Stopped, ..ask.clone() };
         let farewells = farewells.clone();
@@ -76,11 +76,11 @@ fn leave(client: &Client, farewells: &Receiver<tracker::Announce>) {
 }
 
 /// Runs `scrape`.
-pub(crate) fn scrape(args: &args::Scrape, quiet: bool) -> Result<(), Failure> {
+pub(crate) fn scrape(args: &args::Scrape) -> Result<(), Failure> {
     let subject = Subject::of(&source::any(&args.source)?);
     let client = client(args.bind)?;
     let info_hash = subject.info_hash;
-    subject.ask_all(args.json, quiet, |url, answer| {
+    subject.ask_all(args.json, |url, answer| {
         let ask = tracker::Scrape { url: url.to_owned(), info_hashes: vec![info_hash] };
         client.scrape(ask, move |reply| {
             answer.give(reply.map(|reply| {
@@ -140,12 +140,7 @@ impl Subject {
     }
 
     /// Calls `ask` for each tracker, and tells each answer: text as it comes, JSON at the end.
-    fn ask_all(
-        &self,
-        json: bool,
-        quiet: bool,
-        mut ask: impl FnMut(&str, Asked),
-    ) -> Result<(), Failure> {
+    fn ask_all(&self, json: bool, mut ask: impl FnMut(&str, Asked)) -> Result<(), Failure> {
         let name = &self.name;
         let trackers: Vec<(usize, &String)> = self
             .tiers
@@ -178,7 +173,7 @@ impl Subject {
                 Err(Failure::new(Code::Network, message))
             }
             (answered, asked) => {
-                if !json && !quiet && asked > 1 {
+                if !json && asked > 1 {
                     output::text(|out| writeln!(out, "{answered} of {asked} trackers answered"))?;
                 }
                 Ok(())

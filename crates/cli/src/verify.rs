@@ -17,7 +17,7 @@ use crate::{dash, output, renamed, source, text};
 /// Runs the command.
 pub(crate) fn run(args: &Verify, quiet: bool) -> Result<(), Failure> {
     let torrent = source::torrent(&args.torrent)?;
-    let dir = &args.target.dir;
+    let dir = &args.dir;
     dir.metadata().map_err(|error| Failure::io("open the folder", dir, &error))?;
     let spec = Spec::to_verify(dir, &torrent).map_err(|error| {
         let failure = Failure::storage(&error);

@@ -98,6 +98,8 @@ pub struct AddOptions {
     pub dir: PathBuf,
     /// Peers to connect to besides those that trackers name.
     pub peers: Vec<SocketAddr>,
+    /// More of them, as `host:port`. Each name is looked up once, and all its addresses are tried.
+    pub named_peers: Vec<String>,
     /// The files to fetch, by index; `None` is all of them. Of a file that is not among them nothing
     /// is stored but the bytes of pieces that belong to one that is.
     pub files: Option<BTreeSet<usize>>,

@@ -106,10 +106,10 @@ pub(crate) fn kept(folder: &Path, magnet: &Magnet) -> Option<Vec<u8>> {
         .ok()
 }
 
-/// Finds the addresses of the peers that a magnet names, and tells its task; names are looked up.
-pub(crate) fn find_peers(magnet: &Magnet, mailbox: &Mailbox, runtime: &runtime::Handle) {
-    for peer in magnet.peers.clone() {
-        let mailbox = mailbox.clone();
+/// Finds the addresses of peers that are named as `host:port`, and tells the task of their torrent.
+pub(crate) fn find_peers(peers: &[String], mailbox: &Mailbox, runtime: &runtime::Handle) {
+    for peer in peers {
+        let (peer, mailbox) = (peer.clone(), mailbox.clone());
         runtime.spawn(async move {
             match tokio::net::lookup_host(&peer).await {
                 Ok(addrs) => {

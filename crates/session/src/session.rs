@@ -132,6 +132,7 @@ impl Session {
         };
         let (id, entry, mail) = self.register(info_hash, torrent.is_private())?;
         let tiers = torrent.tiers().to_vec();
+        magnet::find_peers(&options.named_peers, &entry.mailbox, &self.runtime);
         let start = self.start_of((id, entry), Some(torrent), tiers, options.peers.clone());
         let opening = self
             .opening(start, torrent, layout.clone(), options)
@@ -150,7 +151,7 @@ impl Session {
         let (id, entry, mail) = self.register(info_hash, false)?;
         let tiers = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
         self.shared.registry.accept(id);
-        magnet::find_peers(&magnet, &entry.mailbox, &self.runtime);
+        magnet::find_peers(&magnet.peers, &entry.mailbox, &self.runtime);
         let start = self.start_of((id, entry), None, tiers, peers);
         self.runtime.spawn(start.with_magnet(magnet).run(mail));
         Ok(id)

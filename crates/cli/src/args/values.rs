@@ -1,7 +1,7 @@
 //! Reading the values of options that are more than words: sizes, rates, times. Never reads the
 //! environment or the clock.
 
-use std::net::SocketAddr;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use metainfo::{BLOCK_LEN, MAX_PIECE_LENGTH};
@@ -27,21 +27,55 @@ impl From<Encryption> for session::Encryption {
     }
 }
 
-/// A number and the power of 1024 that is behind it: `K`, `M` or `G`, also written as we print them, as
-/// in `1MiB`.
-fn binary(text: &str) -> (&str, u64) {
-    let short = text.strip_suffix("iB").unwrap_or(text);
-    let units = [(['k', 'K'], 1 << 10), (['m', 'M'], 1 << 20), (['g', 'G'], 1 << 30)];
-    let found =
-        units.into_iter().find_map(|(letter, unit)| Some((short.strip_suffix(letter)?, unit)));
-    found.unwrap_or((text, 1))
+/// What a unit behind a number stands for. A letter alone is a power of 1024, as is one with `iB`, which
+/// is how we print sizes; with `B` it is a power of 1000.
+const UNITS: [(char, u64, u64); 4] = [
+    ('k', 1 << 10, 1_000),
+    ('m', 1 << 20, 1_000_000),
+    ('g', 1 << 30, 1_000_000_000),
+    ('t', 1 << 40, 1_000_000_000_000),
+];
+
+/// A number and what its unit stands for.
+fn number_and_unit(text: &str) -> (&str, u64) {
+    let (short, decimal) = match (text.strip_suffix("iB"), text.strip_suffix('B')) {
+        (Some(short), _) => (short, false),
+        (None, Some(short)) => (short, true),
+        (None, None) => (text, false),
+    };
+    let unit = short.chars().next_back().map(|letter| letter.to_ascii_lowercase());
+    let unit = UNITS.iter().find(|(letter, ..)| Some(*letter) == unit);
+    match unit {
+        // A unit is one ASCII letter.
+        Some((_, binary, thousands)) => (
+            short.get(..short.len() - 1).unwrap_or_default(),
+            if decimal { *thousands } else { *binary },
+        ),
+        // `12B` are bytes, `12iB` is nothing.
+        None if decimal => (short, 1),
+        None => (text, 1),
+    }
 }
 
-/// A piece length: bytes, or with `K`, `M` or `G` in units of 1024, as in `1M`.
+/// A number of bytes, perhaps with a fraction and a unit, as in `1.5G` or `1GB`. A part of a byte is
+/// left out.
+fn size(text: &str) -> Option<u64> {
+    let (number, unit) = number_and_unit(text);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| {
+        let plain =
+            !text.is_empty() && text.len() <= 15 && text.bytes().all(|b| b.is_ascii_digit());
+        plain.then(|| text.parse::<u64>().ok()).flatten()
+    };
+    let (whole, part) = (digits(whole)?, digits(fraction)?);
+    let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+    let part = u128::from(part) * u128::from(unit) / scale;
+    whole.checked_mul(unit)?.checked_add(u64::try_from(part).ok()?)
+}
+
+/// A piece length: a size that is a power of two, as in `1M`.
 pub(super) fn piece_size(text: &str) -> Result<u32, String> {
-    let (digits, unit) = binary(text);
-    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    let bytes = bytes.and_then(|bytes| u32::try_from(bytes).ok());
+    let bytes = size(text).and_then(|bytes| u32::try_from(bytes).ok());
     let fits =
         |bytes: &u32| bytes.is_power_of_two() && (BLOCK_LEN..=MAX_PIECE_LENGTH).contains(bytes);
     bytes.filter(fits).ok_or_else(|| {
@@ -51,45 +85,73 @@ pub(super) fn piece_size(text: &str) -> Result<u32, String> {
 
 /// A name or address and a port, as in `dht.example.org:6881` or `[2001:db8::1]:6881`.
 pub(super) fn host_port(text: &str) -> Result<String, String> {
-    let parts = text.rsplit_once(':');
-    let right = parts.is_some_and(|(host, port)| {
-        let bracketed = host.starts_with('[') && host.ends_with(']');
-        let host = !host.is_empty() && (bracketed || !host.contains(':'));
-        host && port.parse::<u16>().is_ok_and(|port| port != 0)
+    let right = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let right = match host.strip_prefix('[') {
+            Some(rest) => rest.strip_suffix(']').is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok()),
+            None => !host.is_empty() && !host.contains([':', '/', ' ', '[', ']']),
+        };
+        right
+            && port.bytes().all(|b| b.is_ascii_digit())
+            && port.parse::<u16>().is_ok_and(|port| port != 0)
     });
     if right {
         Ok(text.to_owned())
     } else {
-        Err("a host and a port are needed, as in a.example:6881".into())
+        Err("a host and a port are needed, as in a.example:6881, 192.0.2.7:6881 or [2001:db8::7]:6881".into())
     }
 }
 
-/// Bytes a second: a number, perhaps with a fraction, and `K`, `M` or `G` for powers of 1024.
-pub(super) fn rate(text: &str) -> Result<u64, String> {
-    let (number, unit) = binary(text);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let digits = |text: &str| {
-        let plain = !text.is_empty() && text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit());
-        plain.then(|| text.parse::<u64>().ok()).flatten()
-    };
-    let parts = digits(whole).zip(digits(fraction)).and_then(|(whole, part)| {
-        let scale = 10_u64.pow(u32::try_from(fraction.len()).ok()?);
-        whole.checked_mul(unit)?.checked_add(part * unit / scale)
-    });
-    parts.filter(|rate| *rate > 0).ok_or_else(|| "a rate is needed, as in 800K or 1.5M".into())
+/// Bytes a second, as in `800K` or `1.5MB`; `None` for 0, which is no limit.
+pub(super) fn rate(text: &str) -> Result<Limit, String> {
+    let rate = size(text.strip_suffix("/s").unwrap_or(text));
+    // What rounds down to nothing is not meant to be no limit.
+    let rate = rate.filter(|rate| *rate > 0 || text.bytes().all(|b| b == b'0'));
+    rate.map(Limit::new)
+        .ok_or_else(|| "a rate is needed, as in 800K or 1.5M; 0 for no limit".into())
 }
 
-/// A time: seconds, or a whole number of minutes, hours or days as in `30m`, `2h`, `1d`.
+/// A number that bounds something, where 0 stands for no bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit(Option<u64>);
+
+impl Limit {
+    fn new(number: u64) -> Self {
+        Self((number > 0).then_some(number))
+    }
+
+    /// The bound, if there is one.
+    pub(crate) fn get(self) -> Option<u64> {
+        self.0
+    }
+}
+
+/// The units of times, the longest first.
+const TIMES: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+
+/// A time: seconds, or whole numbers of days, hours, minutes and seconds in this order, as in `1h30m`,
+/// `90m` or `2d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = match text.as_bytes().last() {
-        Some(b's') => (&text[..text.len() - 1], 1),
-        Some(b'm') => (&text[..text.len() - 1], 60),
-        Some(b'h') => (&text[..text.len() - 1], 3_600),
-        Some(b'd') => (&text[..text.len() - 1], 86_400),
-        _ => (text, 1),
+    let seconds = match text.parse::<u32>() {
+        Ok(seconds) if !text.starts_with('+') => Some(u64::from(seconds)),
+        _ => in_units(text),
     };
-    let seconds = number.parse::<u32>().ok().map(|number| u64::from(number) * unit);
-    seconds.map(Duration::from_secs).ok_or_else(|| "a time is needed, as in 90, 30m or 2h".into())
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| "a time is needed, as in 90, 30m, 1h30m or 2d".into())
+}
+
+/// Seconds of a time that is written with units.
+fn in_units(text: &str) -> Option<u64> {
+    let (mut rest, mut seconds) = (text, 0_u64);
+    for (unit, length) in TIMES {
+        let Some((number, after)) = rest.split_once(unit) else { continue };
+        let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        let number = number.parse::<u32>().ok().filter(|_| digits)?;
+        // Neither overflows: each product is below 2 to the 49th.
+        seconds += u64::from(number) * length;
+        rest = after;
+    }
+    (rest.is_empty() && !text.is_empty()).then_some(seconds)
 }
 
 /// A share ratio: a number from 0 up.
@@ -98,60 +160,88 @@ pub(super) fn ratio(text: &str) -> Result<f64, String> {
     ratio.ok_or_else(|| "a number is needed, as in 1.5".into())
 }
 
-/// The address of a peer: an IP and a port that can be connected to.
-pub(super) fn peer(text: &str) -> Result<SocketAddr, String> {
-    let addr = text.parse::<SocketAddr>().ok().filter(|addr| addr.port() != 0);
-    addr.ok_or_else(|| "an address is needed, as in 192.0.2.7:6881 or [2001:db8::7]:6881".into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn rates_have_fractions_and_units() {
-        assert_eq!(rate("1"), Ok(1));
-        assert_eq!(rate("800K"), Ok(800 << 10));
-        assert_eq!(rate("1.5M"), Ok(3 << 19));
-        assert_eq!(rate("0.25g"), Ok(1 << 28));
-        assert_eq!(rate("1.5MiB"), rate("1.5M"));
+    fn rates_have_fractions_and_units_of_1024_or_1000_and_0_is_no_limit() {
+        let is = |text, bytes| assert_eq!(rate(text), Ok(Limit(Some(bytes))), "{text}");
+        is("1", 1);
+        is("12B", 12);
+        is("800K", 800 << 10);
+        is("1.5M", 3 << 19);
+        is("1.5MiB", 3 << 19);
+        is("1.5MiB/s", 3 << 19);
+        is("1.5MB", 1_500_000);
+        is("1kB", 1_000);
+        is("0.25g", 1 << 28);
+        is("1.5G", 3 << 29);
+        is("1T", 1 << 40);
+        is("2TB", 2_000_000_000_000);
+        assert_eq!(rate("0"), Ok(Limit(None)));
         for bad in [
             "",
-            "0",
             "K",
             "iB",
+            "B",
             "1iB",
-            "1MB",
             ".5M",
             "1.",
             "1.5.5",
             "-1",
             "+1",
             "1e3",
-            "1T",
-            "9999999999G",
+            "1P",
+            "0.1",
+            "1 M",
+            "9999999999999999G",
             "é",
+            "éiB",
+            "éB",
         ] {
             assert!(rate(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn times_have_units() {
-        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("2h"), Ok(Duration::from_hours(2)));
-        for bad in ["", "m", "1.5h", "-1", "1y", "é"] {
+    fn times_are_seconds_or_numbers_with_units_in_their_order() {
+        let is =
+            |text, seconds| assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        is("90", 90);
+        is("0", 0);
+        is("2h", 7_200);
+        is("90m", 5_400);
+        is("1h30m", 5_400);
+        is("2d", 172_800);
+        is("1d2h3m4s", 93_784);
+        is("4294967295d", 4_294_967_295 * 86_400);
+        for bad in
+            ["", "m", "1.5h", "-1", "+1", "1y", "é", "30m1h", "1h30", "1h1h", "1hm", "4294967296d"]
+        {
             assert!(duration(bad).is_err(), "{bad}");
         }
         assert!(ratio("-1").is_err() && ratio("nan").is_err() && ratio("1.5") == Ok(1.5));
     }
 
     #[test]
-    fn peers_are_addresses_with_a_port() {
-        assert_eq!(peer("1.2.3.4:5"), Ok(SocketAddr::from(([1, 2, 3, 4], 5))));
-        assert!(peer("[::1]:6881").is_ok_and(|addr| addr.is_ipv6()));
-        for bad in ["", "1.2.3.4", "1.2.3.4:0", "1.2.3.4:65536", "::1:80", "localhost:80"] {
-            assert!(peer(bad).is_err(), "{bad}");
+    fn a_host_is_a_name_or_an_address_and_has_a_port() {
+        for good in ["1.2.3.4:5", "[::1]:6881", "localhost:80", "a.example:65535"] {
+            assert_eq!(host_port(good).as_deref(), Ok(good));
+        }
+        for bad in [
+            "",
+            "1.2.3.4",
+            "1.2.3.4:0",
+            "1.2.3.4:65536",
+            "::1:80",
+            "[::1]",
+            "[a.example]:80",
+            ":80",
+            "a:+1",
+            "a b:1",
+        ] {
+            assert!(host_port(bad).is_err(), "{bad}");
         }
     }
 

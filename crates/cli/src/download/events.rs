@@ -4,10 +4,12 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use session::{Origin, PeerChange};
 
 use crate::output::{self, JSON_FORMAT};
+use crate::progress::{Row, Stage};
 use crate::{progress, text};
 
 /// Where the events of a call go.
@@ -31,7 +33,9 @@ impl Events {
         if !self.on {
             return;
         }
-        let mut line = json!({ "format": JSON_FORMAT, "event": event, "torrent": torrent });
+        let time = format!("{:.3}", Timestamp::now());
+        let mut line =
+            json!({ "format": JSON_FORMAT, "time": time, "event": event, "torrent": torrent });
         if let (Value::Object(line), Value::Object(facts)) = (&mut line, facts) {
             line.extend(facts);
         }
@@ -42,6 +46,31 @@ impl Events {
             let _ = writeln!(out, "{line}").and_then(|()| out.flush());
         });
     }
+}
+
+/// The facts of a `progress` event; `None` as long as there are no figures.
+pub(super) fn progress(row: &Row) -> Option<Value> {
+    let state = match row.stage {
+        Stage::Downloading => "downloading",
+        Stage::Seeding => "seeding",
+        Stage::Metadata(_) => "metadata",
+        Stage::Stopping => "stopping",
+        Stage::Opening | Stage::Checking { .. } | Stage::Over => return None,
+    };
+    let left = row.total.saturating_sub(row.have);
+    let eta = left.checked_div(row.down).filter(|_| row.stage == Stage::Downloading);
+    let known = !matches!(row.stage, Stage::Metadata(_));
+    Some(json!({
+        "state": state,
+        "have": known.then_some(row.have),
+        "total": known.then_some(row.total),
+        "downloaded": row.downloaded,
+        "uploaded": row.uploaded,
+        "download_rate": row.down,
+        "upload_rate": row.up,
+        "peers": row.peers,
+        "eta": eta,
+    }))
 }
 
 /// The facts of a `peer` event.

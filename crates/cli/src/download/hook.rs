@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, at, never, select, unbounded};
 
-use crate::{progress, text};
+use crate::text;
 
 /// What the program is told about a torrent.
 pub(super) struct Facts<'a> {
@@ -51,9 +51,9 @@ impl Hook {
         thread::spawn(move || {
             match storage::with_descriptors(|| command.status()) {
                 Ok(status) if status.success() => {}
-                Ok(status) => progress::write_line(&format!("warning: {shown}: {status}")),
+                Ok(status) => log::warn!("{shown}: {status}"),
                 Err(error) => {
-                    progress::write_line(&format!("warning: {shown}: cannot run it: {error}"));
+                    log::warn!("{shown}: cannot run it: {error}");
                 }
             }
             drop(running);

@@ -11,17 +11,16 @@ use super::{config, failure, signals};
 use crate::args::{Limits, Resolve};
 use crate::exit::{Code, Failure};
 use crate::progress::{self, Progress, Row};
-use crate::{dash, save, source, text};
-
-/// Limits that are none.
-const LIMITS: Limits = Limits { max_download: None, max_upload: None, max_peers: None };
+use crate::written::{self, Written};
+use crate::{dash, output, save, source, text};
 
 /// Runs the command.
 pub(crate) fn resolve(args: &Resolve, quiet: bool) -> Result<(), Failure> {
     let magnet = source::only_magnet(&args.uri)?;
     save::check(&args.output, args.force)?;
+    written::one_thing_on_stdout(&args.output, args.json)?;
     let signals = signals();
-    let config: Config = config(&args.network, &LIMITS);
+    let config: Config = config(&args.network, &Limits::default());
     let (session, events) = Session::start(config).map_err(|error| failure(&error))?;
     let name = source::magnet_name(&magnet);
     let file = match session.kept_metadata(&magnet) {
@@ -32,12 +31,16 @@ pub(crate) fn resolve(args: &Resolve, quiet: bool) -> Result<(), Failure> {
         Failure::new(source::code(&error), format!("{}: {error}", text::escape(&name)))
     })?;
     save::save(&args.output, &file, args.force)?;
-    if !quiet {
-        let (size, pieces) = (text::bytes(torrent.total_len()), torrent.piece_count());
-        let (output, name) = (dash::output(&args.output), text::name(torrent.name_bytes()));
-        progress::write_line(&format!("{output}: {name}, {size} in {pieces} pieces"));
+    if dash::is(&args.output) {
+        return Ok(());
     }
-    Ok(())
+    if args.json {
+        return output::json(&Written::new(&args.output, &torrent));
+    }
+    let size = text::bytes(torrent.total_len());
+    let pieces = text::count(torrent.piece_count(), "piece");
+    let (path, name) = (text::path(&args.output), text::escape(torrent.name()));
+    output::text(|out| writeln!(out, "{path}: {name}, {size} in {pieces}"))
 }
 
 /// The torrent file, once a peer gave it.
@@ -53,9 +56,14 @@ fn fetch(
     let mut progress = Progress::new(quiet);
     let mut row = Row::new(&name, 0);
     progress.note(&format!("listening on {}", session.listen_addr()));
-    let peers = args.network.peers.clone();
+    let peers = super::addresses(&args.network);
+    let mut magnet = magnet;
+    magnet.peers.extend(super::names(&args.network));
     let id = session.add_magnet(magnet, peers).map_err(|error| failure(&error))?;
-    let late = args.timeout.map_or_else(never, |timeout| at(Instant::now() + timeout));
+    let late = args
+        .timeout
+        .filter(|time| !time.is_zero())
+        .map_or_else(never, |timeout| at(Instant::now() + timeout));
     let ticks = tick(progress::TICK);
     let mut watch = Watch::default();
     let mut outcome = None;

@@ -1,7 +1,6 @@
 //! Following torrents until each is done or stopped: what to add, when to leave, how it ended. What
 //! is told of a torrent's events is in [`super::tell`].
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, at, never, select, tick};
@@ -24,6 +23,10 @@ use crate::text;
 
 /// Stopping takes as long as trackers and the disk are given, and a little for the tasks to end.
 const STOP_DEADLINE: Duration = Duration::from_millis(4500);
+
+/// How often programs are told how fast a torrent goes. A little less than the second it stands for, as it
+/// is looked at with [`progress::TICK`].
+const FIGURES: Duration = Duration::from_millis(900);
 
 /// What a call is to do with its torrents.
 pub(super) struct Orders {
@@ -48,6 +51,8 @@ pub(super) struct Run {
     pub(super) progress: Progress,
     pub(super) verdict: Verdict,
     pub(super) orders: Orders,
+    /// When programs are told figures again.
+    next_figures: Instant,
     /// When to be gone, once the user wants to leave.
     leave_at: Option<Instant>,
 }
@@ -62,8 +67,18 @@ impl Run {
     ) -> Self {
         let progress = Progress::new(orders.quiet);
         progress.note(&format!("listening on {}", session.listen_addr()));
-        let (transfers, leave_at) = (Vec::new(), None);
-        Self { session, events, loader, transfers, progress, verdict, orders, leave_at }
+        let (transfers, leave_at, next_figures) = (Vec::new(), None, Instant::now());
+        Self {
+            session,
+            events,
+            loader,
+            transfers,
+            progress,
+            verdict,
+            orders,
+            next_figures,
+            leave_at,
+        }
     }
 
     /// Whether the call names several torrents, so that each line has to say which one it is of.
@@ -123,11 +138,11 @@ impl Run {
             wish.save(&torrent, &file)?;
             let options = wish.options(&torrent, Some(&magnet));
             let mut options = options.map_err(|failure| failure.of(argument))?;
-            options
-                .peers
-                .extend(magnet.peers.iter().filter_map(|peer| peer.parse::<SocketAddr>().ok()));
+            options.named_peers.extend(magnet.peers);
             return self.add(argument, &torrent, options);
         }
+        let mut magnet = magnet;
+        magnet.peers.extend(wish.named_peers());
         let id = self.session.add_magnet(magnet.clone(), wish.peers());
         let id = id.map_err(|error| failure(&error).of(argument))?;
         let transfer = Transfer::of_magnet(id, argument, magnet, wish);
@@ -237,6 +252,15 @@ impl Run {
                 self.session.stop_one(transfer.id);
             }
             transfer.row.look(&snapshot);
+            if self.orders.json.are_on()
+                && now >= self.next_figures
+                && let Some(facts) = super::events::progress(&transfer.row)
+            {
+                self.orders.json.tell(Some(&transfer.info_hash), "progress", facts);
+            }
+        }
+        if now >= self.next_figures {
+            self.next_figures = now + FIGURES;
         }
         self.show();
     }

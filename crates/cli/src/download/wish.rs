@@ -91,6 +91,11 @@ impl Wish {
         self.options.peers.clone()
     }
 
+    /// Peers the user named whose addresses have to be looked up.
+    pub(super) fn named_peers(&self) -> Vec<String> {
+        self.options.named_peers.clone()
+    }
+
     pub(super) fn dir(&self) -> PathBuf {
         self.options.dir.clone()
     }

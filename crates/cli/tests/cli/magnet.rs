@@ -74,7 +74,6 @@ fn what_is_no_magnet_is_refused() {
         let words = "a torrent file is needed, not a magnet URI; pieces-cli magnet resolve";
         run([command, &format!("magnet:?xt=urn:btih:{HEX}")]).refused(26, words);
     }
-    run(["magnet"]).refused(28, "required");
     run(["magnet", "/absent"]).refused(3, "/absent");
 }
 

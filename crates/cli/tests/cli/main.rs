@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod bencode;
+mod completions;
 mod create;
 mod edit;
 mod fetch;
 mod kit;
 mod magnet;
 mod names;
+mod shell;
 mod show;
 mod source;
 mod trackers;
