@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 use super::{MAX_MAGNET_LEN, Magnet, SHA256_MULTIHASH};
 use crate::error::{Error, ErrorKind};
 use crate::hash::{InfoHash, InfoHashV2};
+use crate::login::hide_login;
 use crate::path::{is_unprintable, sanitise_name, truncate};
 use crate::warnings::Warnings;
 
@@ -181,7 +182,13 @@ impl Reader {
             Ok("") => None,
             Ok(url) if !url.contains(is_unprintable) => Some(url.to_owned()),
             _ => {
-                self.ignored(key, value, "not a URL");
+                // Only what has a login is shown without the bytes that are not UTF-8.
+                let text = String::from_utf8_lossy(value);
+                let hidden = match hide_login(&text) {
+                    Cow::Owned(hidden) => Some(hidden),
+                    Cow::Borrowed(_) => None,
+                };
+                self.ignored(key, hidden.as_ref().map_or(value, String::as_bytes), "not a URL");
                 None
             }
         }

@@ -100,6 +100,8 @@ fn a_bad_part_is_ignored_with_a_warning_and_the_others_count() {
         ("tr=http://t/%ff", r#"tr: "http://t/\xff" is ignored, not a URL"#),
         ("tr=http://t/%1b", r#"tr: "http://t/\u{1b}" is ignored, not a URL"#),
         ("ws=%80", r#"ws: "\x80" is ignored, not a URL"#),
+        ("tr=http://me:s3cret@t/%1b", r#"tr: "http://***@t/\u{1b}" is ignored, not a URL"#),
+        ("tr=http://me:s3cret@t/%ff", "tr: \"http://***@t/\u{fffd}\" is ignored, not a URL"),
         ("x.pe=", "x.pe: \"\" is ignored, not host:port"),
         ("x.pe=1.2.3.4", "x.pe: \"1.2.3.4\" is ignored, not host:port"),
         ("x.pe=:1", "x.pe: \":1\" is ignored, not host:port"),

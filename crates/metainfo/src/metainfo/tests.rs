@@ -274,6 +274,15 @@ fn trackers_and_remarks() {
 }
 
 #[test]
+fn a_url_that_is_not_utf_8_is_escaped_and_not_dropped() {
+    let info = format!("d6:lengthi5e4:name1:a12:piece lengthi16384e{HASH}e");
+    let parts: [&[u8]; 3] = [b"d8:announce15:http://t/\xfc?k= x4:info", info.as_bytes(), b"e"];
+    let torrent = Metainfo::from_bytes(&parts.concat()).unwrap();
+    assert_eq!(torrent.tiers(), [["http://t/%FC?k= x"]]);
+    assert!(torrent.warnings().is_empty());
+}
+
+#[test]
 fn odd_remarks_do_not_refuse_a_torrent() {
     let bytes = format!(
         "d8:announcei1e7:commentle13:creation date1:x4:infod6:lengthi5e4:name1:a12:piece lengthi16384e{HASH}e8:url-listi1ee"

@@ -2,9 +2,11 @@
 //! A torrent is never refused for them: none of them changes what is downloaded. What is of the
 //! wrong type is left out with a warning that names the key.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bencode::Value;
+use percent_encoding::{AsciiSet, percent_encode};
 
 use crate::fields::Fields;
 use crate::login::hide_login;
@@ -93,12 +95,18 @@ impl<'t> Reader<'t, '_> {
         seeds
     }
 
-    /// A URL without the space around it; `None` if it is empty or not text.
+    /// A URL without the space around it; `None` if it is empty or not text. In one that is not
+    /// UTF-8, bytes beyond ASCII are escaped, so that its server gets them as they are.
     fn url(&mut self, key: &str, value: Value<'t>) -> Option<String> {
-        let Some(url) = value.as_str().map(str::trim) else {
+        let Some(bytes) = value.as_bytes() else {
             self.warnings.add(|| format!("{key}: an entry was ignored, not a URL"));
             return None;
         };
+        let url = match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => percent_encode(bytes, &AsciiSet::EMPTY).into(),
+        };
+        let url = url.trim();
         if url.contains(char::is_control) {
             let url = hide_login(url);
             let shown = sanitise_for_terminal(&url);

@@ -136,6 +136,8 @@ impl<T> Exchanges<T> {
                 self.enter(now, exchange, Stage::Connecting);
             }
             (_, Packet::Error { message }) => {
+                // Some trackers send the zero at the end of their string too.
+                let message = message.split(|byte| *byte == 0).next().unwrap_or_default();
                 self.finish(exchange.done, Err(Error::failure(message, None)));
             }
             (Stage::Asking { .. }, packet) => {

@@ -271,6 +271,28 @@ fn an_error_is_shown_unless_our_connection_was_merely_old() {
 }
 
 #[test]
+fn answers_that_are_too_short_or_too_long_are_read_as_far_as_they_go() {
+    let mut rig = Rig::new();
+    let announce = rig.connect(addr(1));
+    // Too short to be an announce's answer: as if it had not come.
+    rig.receive(addr(1), &[1, announce.transaction, 1800, 2]);
+    assert!(rig.exchanges.poll().is_none());
+    // Half a peer at the end.
+    rig.receive(addr(1), &[1, announce.transaction, 1800, 2, 3, 0x0102_0304, 0x1ae1_0506]);
+    let Answer::Announce(reply) = rig.done().unwrap() else { panic!() };
+    assert_eq!(reply.peers, ["1.2.3.4:6881".parse().unwrap()]);
+    // A connection's answer with more than that, and an error that ends in zeros.
+    let mut rig = Rig::new();
+    rig.start(&[addr(1)]);
+    let connect = rig.sent();
+    rig.receive(addr(1), &[0, connect.transaction, 0, 42, 9, 9]);
+    let announce = rig.sent();
+    assert_eq!(announce.connection, 42);
+    rig.receive(addr(1), &[3, announce.transaction, u32::from_be_bytes(*b"no\0\0")]);
+    assert_eq!(rig.done().unwrap_err().failure_reason(), Some("no"));
+}
+
+#[test]
 fn an_answer_that_does_not_fit_is_an_error() {
     let mut rig = Rig::new();
     let announce = rig.connect(addr(1));
