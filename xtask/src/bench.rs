@@ -18,6 +18,7 @@ mod picture;
 mod programs;
 mod report;
 mod rivals;
+mod spread;
 mod swarm;
 mod tasks;
 mod work;
@@ -140,6 +141,7 @@ fn measure(part: Part, parent: &Path, setting: &Setting) -> Result<Value> {
         Part::Blocks => blocks::run(parent, setting),
         Part::Durability => durability::run(parent, setting),
         Part::Overflow => overflow::run(parent, setting),
+        Part::Spread => spread::run(parent, setting),
         Part::Swarm => swarm::run(),
         Part::Bencode => rivals::run(root()),
     }

@@ -82,6 +82,8 @@ pub(super) enum Part {
     Durability,
     /// What it costs that arithmetic is checked
     Overflow,
+    /// How fast one seed's data reaches a whole swarm
+    Spread,
     /// What a block and a `have` cost as torrents grow
     Swarm,
     /// Bencode parsers
@@ -89,9 +91,11 @@ pub(super) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 8] = {
-        use Part::{Bencode, Blocks, Durability, Encryption, Growth, Overflow, Swarm, Tasks};
-        [Tasks, Growth, Encryption, Blocks, Durability, Overflow, Swarm, Bencode]
+    const ALL: [Self; 9] = {
+        use Part::{
+            Bencode, Blocks, Durability, Encryption, Growth, Overflow, Spread, Swarm, Tasks,
+        };
+        [Tasks, Growth, Encryption, Blocks, Durability, Overflow, Spread, Swarm, Bencode]
     };
 
     /// Its name in JSON and on the command line.
@@ -103,6 +107,7 @@ impl Part {
             Self::Blocks => "blocks",
             Self::Durability => "durability",
             Self::Overflow => "overflow",
+            Self::Spread => "spread",
             Self::Swarm => "swarm",
             Self::Bencode => "bencode",
         }

@@ -14,7 +14,7 @@ use super::{Setting, Task};
 use crate::Result;
 
 /// Debian's `python3-libtorrent` is seen by Debian's Python only.
-const PYTHON: &str = "/usr/bin/python3";
+pub(super) const PYTHON: &str = "/usr/bin/python3";
 
 const LIBTORRENT: &str = include_str!("libtorrent.py");
 

@@ -37,7 +37,12 @@ pub(super) fn build(root: &Path, parts: &[Part]) -> Result<()> {
                 fs::create_dir_all(here.parent().unwrap_or(root))?;
                 fs::copy(built, here)?;
             }
-            Part::Tasks | Part::Growth | Part::Encryption | Part::Blocks | Part::Durability => {}
+            Part::Tasks
+            | Part::Growth
+            | Part::Encryption
+            | Part::Blocks
+            | Part::Durability
+            | Part::Spread => {}
         }
     }
     Ok(())

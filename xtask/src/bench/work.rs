@@ -88,6 +88,13 @@ impl Work {
         Ok(work)
     }
 
+    /// Writes the torrent with a tracker.
+    pub(super) fn write_torrent(&self, path: &Path, tracker: &str) -> Result<()> {
+        let head = format!("d8:announce{}:{tracker}4:info", tracker.len());
+        fs::write(path, [head.as_bytes(), &self.info(), b"e"].concat())?;
+        Ok(())
+    }
+
     fn info(&self) -> Vec<u8> {
         let Self { size, piece_len, hashes, .. } = self;
         let (name, bytes) = (NAME.len(), hashes.len() * 20);
