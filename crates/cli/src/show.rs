@@ -142,7 +142,7 @@ fn describe(torrent: &Metainfo, out: &mut dyn Write) -> io::Result<()> {
     }
     line("version", version(torrent.version()))?;
     let total = torrent.total_len();
-    line("size", &format!("{} ({total} bytes)", text::bytes(total)))?;
+    line("size", &format!("{} ({})", text::bytes(total), text::count(total, "byte")))?;
     let piece_length = text::bytes(u64::from(torrent.piece_length()));
     line("pieces", &format!("{} of {piece_length}", torrent.piece_count()))?;
     line("private", if torrent.is_private() { "yes" } else { "no" })?;

@@ -174,7 +174,9 @@ impl Subject {
             }
             (answered, asked) => {
                 if !json && asked > 1 {
-                    output::text(|out| writeln!(out, "{answered} of {asked} trackers answered"))?;
+                    output::text(|out| {
+                        writeln!(out, "{answered} of {} answered", text::count(asked, "tracker"))
+                    })?;
                 }
                 Ok(())
             }

@@ -167,7 +167,7 @@ impl<'a> Report<'a> {
             let path = &file.shown;
             write!(out, "{:<10}  {path}", file.state.word())?;
             if let Some(on_disk) = file.length_on_disk {
-                write!(out, " ({on_disk} of {} bytes)", file.length)?;
+                write!(out, " ({on_disk} of {})", text::count(file.length, "byte"))?;
             }
             if let Some(error) = &file.error {
                 write!(out, " ({})", text::escape(error))?;
@@ -200,10 +200,12 @@ impl<'a> Report<'a> {
         let bad_files = self.files.iter().filter(|file| file.state != State::Whole).count();
         let bad_pieces = self.pieces.count.saturating_sub(self.pieces.whole);
         let name = text::escape(self.name);
+        // Of one file and one piece neither is whole: the verb goes with the last number.
+        let verb = if bad_pieces == 1 { "is" } else { "are" };
         Failure::new(
             Code::Checksum,
             format!(
-                "{name}: {bad_files} of {} and {bad_pieces} of {} are not whole",
+                "{name}: {bad_files} of {} and {bad_pieces} of {} {verb} not whole",
                 text::count(self.files.len(), "file"),
                 text::count(self.pieces.count, "piece")
             ),

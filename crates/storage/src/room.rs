@@ -58,10 +58,11 @@ pub fn check_room(spec: &Spec, have: &PieceSet) -> Result<(), Error> {
 
 /// The error of a disk that lacks so many bytes.
 pub(crate) fn full_by(path: &Path, missing: u64) -> Error {
+    let bytes = if missing == 1 { "byte is" } else { "bytes are" };
     Error::new(
         ErrorKind::Full { missing },
         path,
-        format!("the disk is full: {missing} bytes are missing; make room and start again"),
+        format!("the disk is full: {missing} {bytes} missing; make room and start again"),
     )
 }
 

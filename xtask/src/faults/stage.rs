@@ -97,7 +97,9 @@ pub(super) fn peer_arguments(peers: &[SocketAddr]) -> Vec<String> {
 
 /// How many pieces the program says it found, if it said so.
 pub(super) fn found_pieces(line: &str) -> Option<u32> {
-    let (before, _) = line.split_once(" pieces are here already")?;
+    let (before, _) = line
+        .split_once(" pieces are here already")
+        .or_else(|| line.split_once(" pieces is here already"))?;
     before.rsplit(' ').nth(2)?.parse().ok()
 }
 

@@ -69,7 +69,7 @@ fn string(bytes: &[u8]) -> String {
         Err(_) => {
             let start = bytes.get(..MAX_HEX).unwrap_or(bytes);
             let dots = if start.len() < bytes.len() { "..." } else { "" };
-            format!("<{} bytes: {}{dots}>", bytes.len(), hex(start))
+            format!("<{}: {}{dots}>", text::count(bytes.len(), "byte"), hex(start))
         }
     }
 }

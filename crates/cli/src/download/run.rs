@@ -177,8 +177,8 @@ impl Run {
         let facts = json!({ "name": transfer.row.name, "path": path, "total_length": length });
         self.orders.json.tell(Some(&transfer.info_hash), "metadata", facts);
         let (name, size) = (transfer.shown(), text::bytes(length));
-        let pieces = torrent.piece_count();
-        self.progress.note(&format!("{name}: the metadata is here, {size} in {pieces} pieces"));
+        let pieces = text::count(torrent.piece_count(), "piece");
+        self.progress.note(&format!("{name}: the metadata is here, {size} in {pieces}"));
         wish.save(&torrent, file)?;
         let options = wish.options(&torrent, Some(&magnet))?;
         self.session.begin(id, &torrent, options).map_err(|error| failure(&error))

@@ -42,8 +42,9 @@ impl Run {
             Event::Ready { have, total, have_bytes, total_bytes, .. } => {
                 json.tell(torrent, "ready", json!({ "have": have, "total": total }));
                 if have < total && have > 0 {
+                    let are = if have == 1 { "is" } else { "are" };
                     self.progress
-                        .note(&format!("{name}: {have} of {total} pieces are here already"));
+                        .note(&format!("{name}: {have} of {total} pieces {are} here already"));
                 }
                 transfer.ready(have_bytes, total_bytes);
                 transfer.part = self.orders.wish.takes_parts().then_some(have);

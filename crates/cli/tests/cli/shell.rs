@@ -115,6 +115,23 @@ fn what_cannot_be_bound_or_reached_is_refused_with_what_is_possible() {
 }
 
 #[test]
+fn one_of_a_kind_is_told_as_one() {
+    let stage = Stage::new();
+    let file = stage.write("one", b"1");
+    let torrent = stage.path("one.torrent");
+    let made = run(["create", &file, "-o", &torrent]).success();
+    assert!(made.contains(": 1 B in 1 piece of 16.0 KiB"), "{made}");
+    let shown = run(["show", &torrent]).success();
+    assert!(shown.contains(" 1 B (1 byte)\n"), "{shown}");
+    let verified = run(["verify", &torrent, "-d", stage.folder().to_str().unwrap()]).success();
+    assert_eq!(verified, "one: whole, 1 file and 1 piece\n");
+    let absent = stage.write("elsewhere/x", b"");
+    let absent = absent.trim_end_matches("/x");
+    let found = run(["verify", &torrent, "-d", absent]);
+    found.failed(32, "one: 1 of 1 file and 1 of 1 piece is not whole");
+}
+
+#[test]
 fn quiet_leaves_results_and_errors() {
     let stage = Stage::new();
     let folder = stage.folder().to_str().unwrap().to_owned();
