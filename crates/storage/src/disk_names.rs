@@ -12,7 +12,7 @@ use metainfo::SameName;
 use rustix::fs::{FileType, Stat};
 
 use crate::error::{Error, ErrorKind};
-use crate::files::FileId;
+use crate::files::{FileId, Stamp};
 use crate::fit::existing;
 use crate::name_rules::{NameRules, earlier_paths, new_paths};
 use crate::paths::Root;
@@ -56,7 +56,10 @@ fn locate_by(spec: Spec, rules: &NameRules) -> Result<Spec, Error> {
     let (indices, paths): (Vec<usize>, Vec<&[u8]>) =
         stored.map(|(index, file)| (index, file.path.as_os_str().as_bytes())).unzip();
     let chosen = match &root {
-        Some(root) => Search::new(root, rules, &paths).run(),
+        Some(root) => {
+            let lens = indices.iter().map(|index| spec.layout().file_len(*index)).collect();
+            Search::new(root, rules, &paths, lens).run()
+        }
         None => new_paths(&paths, rules),
     };
     let changed = indices.into_iter().zip(chosen);
@@ -72,6 +75,8 @@ struct Search<'s> {
     rules: &'s NameRules,
     /// What the torrent calls the files.
     paths: &'s [&'s [u8]],
+    /// How long they are.
+    lens: Vec<u64>,
     /// What they are called if they are made anew, where that is something else.
     new: Vec<Option<Vec<u8>>>,
     /// What they were called by earlier versions, where that is something else.
@@ -81,9 +86,9 @@ struct Search<'s> {
 }
 
 impl<'s> Search<'s> {
-    fn new(root: &'s Root, rules: &'s NameRules, paths: &'s [&'s [u8]]) -> Self {
+    fn new(root: &'s Root, rules: &'s NameRules, paths: &'s [&'s [u8]], lens: Vec<u64>) -> Self {
         let new = new_paths(paths, rules);
-        Self { root, rules, paths, new, earlier: Vec::new(), tops: BTreeMap::new() }
+        Self { root, rules, paths, lens, new, earlier: Vec::new(), tops: BTreeMap::new() }
     }
 
     /// The path of each file that has another than the torrent says.
@@ -163,9 +168,12 @@ impl<'s> Search<'s> {
             }
         }
         let earlier = self.earlier.get(at).cloned().flatten();
+        // Earlier versions gave each file its length at once, so one of another length is not ours.
+        let len = self.lens.get(at).copied();
+        let is_ours = |stat: &Stat| is_file(stat) && Some(Stamp::of(stat).len) == len;
         let found = earlier.filter(|earlier| {
             !claims.is_claimed(earlier, at)
-                && matches!(self.look(earlier), Ok(Some(stat)) if is_file(&stat))
+                && matches!(self.look(earlier), Ok(Some(stat)) if is_ours(&stat))
         });
         found.or(new)
     }
@@ -173,7 +181,8 @@ impl<'s> Search<'s> {
     /// Whether what was found under the torrent's name is another of its files, since their names
     /// differ only in what the file system does not see.
     fn is_another(&self, at: usize, path: &[u8], found: &Stat, claims: &Claims) -> bool {
-        let other = claims.owner(path).filter(|owner| self.rules.ignores_case && *owner != at);
+        let owner = claims.owner(path).or_else(|| claims.owner(&without_tails(path)));
+        let other = owner.filter(|owner| self.rules.ignores_case && *owner != at);
         let Some(other) = other else { return false };
         let new = self.new.get(other).and_then(Option::as_deref);
         let theirs = new.or(self.paths.get(other).copied()).unwrap_or_default();
@@ -217,6 +226,16 @@ impl Claims {
         let key = self.same.key(path);
         [&self.new, &self.exact].into_iter().filter_map(|names| names.get(&key)).any(|by| *by != at)
     }
+}
+
+/// The path without the dots and spaces at the end of its components, which Windows and its file
+/// systems do not see.
+fn without_tails(path: &[u8]) -> Vec<u8> {
+    let name = |name: &[u8]| {
+        let end = name.iter().rposition(|byte| !matches!(byte, b'.' | b' ')).map_or(0, |at| at + 1);
+        name.get(..end).unwrap_or_default().to_owned()
+    };
+    path.split(|byte| *byte == b'/').map(name).collect::<Vec<_>>().join(&b'/')
 }
 
 /// The first component of a path.

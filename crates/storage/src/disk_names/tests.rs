@@ -162,6 +162,26 @@ fn where_case_does_not_count_two_files_are_never_one() {
 }
 
 #[test]
+fn where_dots_at_the_end_do_not_count_two_files_are_never_one() {
+    // As FAT finds it: "x." is "x".
+    let folder = folder(&["t/x"]);
+    fs::hard_link(folder.path().join("t/x"), folder.path().join("t/x.")).unwrap();
+    let both = locate_by(spec(folder.path(), &["t/x", "t/x."]), &NameRules::WINDOWS).unwrap();
+    assert_eq!(both.files()[1].path, Path::new("t/x_"));
+    // On its own it is the file's data.
+    let one = locate_by(spec(folder.path(), &["t/x."]), &NameRules::WINDOWS).unwrap();
+    assert_eq!(one.files()[0].path, Path::new("t/x."));
+}
+
+#[test]
+fn a_file_of_another_length_under_an_earlier_name_is_not_ours() {
+    let folder = folder(&[]);
+    fs::write(folder.path().join("_aux.c"), "of the user").unwrap();
+    let located = locate(spec(folder.path(), &["aux.c"])).unwrap();
+    assert_eq!(located.files()[0].path, Path::new("aux.c"));
+}
+
+#[test]
 fn a_link_that_leads_out_is_not_avoided_by_another_name() {
     let folder = folder(&["t/other"]);
     std::os::unix::fs::symlink("/etc/passwd", folder.path().join("t/a\tb")).unwrap();
