@@ -10,6 +10,7 @@ mod extended;
 mod hostile;
 mod interrupt;
 mod kit;
+mod links;
 mod magnet;
 mod names;
 mod options;

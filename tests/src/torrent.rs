@@ -18,6 +18,8 @@ pub struct File {
     pub len: u64,
     /// A padding file (BEP 47): zeros that nobody writes to disk.
     pub padding: bool,
+    /// A symbolic link (BEP 47) to this, with `/` between components.
+    pub link: Option<String>,
 }
 
 /// Padding of this name is not zeros.
@@ -43,7 +45,7 @@ impl Builder {
     /// The single-file form: the torrent's name is the file's name.
     pub fn single(name: &str, len: u64) -> Self {
         let mut builder = Self::new(name);
-        builder.files.push(File { path: Vec::new(), len, padding: false });
+        builder.files.push(File { path: Vec::new(), len, padding: false, link: None });
         builder
     }
 
@@ -64,7 +66,15 @@ impl Builder {
     /// Adds a file; `path` is relative to the torrent's name, with `/` between components.
     pub fn file(mut self, path: &str, len: u64) -> Self {
         let path = path.split('/').map(str::to_owned).collect();
-        self.files.push(File { path, len, padding: false });
+        self.files.push(File { path, len, padding: false, link: None });
+        self
+    }
+
+    /// Adds a symbolic link (BEP 47); both paths are relative to the torrent's name.
+    pub fn link(mut self, path: &str, target: &str) -> Self {
+        let path = path.split('/').map(str::to_owned).collect();
+        let link = Some(target.to_owned());
+        self.files.push(File { path, len: 0, padding: false, link });
         self
     }
 
@@ -77,13 +87,18 @@ impl Builder {
 
     /// Adds a padding file (BEP 47) of any length.
     pub fn padding_of(mut self, len: u64) -> Self {
-        self.files.push(File { path: vec![".pad".into(), len.to_string()], len, padding: true });
+        self.files.push(File {
+            path: vec![".pad".into(), len.to_string()],
+            len,
+            padding: true,
+            link: None,
+        });
         self
     }
 
     /// Adds a padding file that is not zeros by the torrent's hashes: one that can never be right.
     pub fn false_padding(mut self, len: u64) -> Self {
-        self.files.push(File { path: vec![FALSE_PADDING.into()], len, padding: true });
+        self.files.push(File { path: vec![FALSE_PADDING.into()], len, padding: true, link: None });
         self
     }
 
@@ -305,7 +320,7 @@ impl Torrent {
         Ok(())
     }
 
-    /// Every file but padding, with its bytes.
+    /// Every file but padding and links, with its bytes.
     fn contents(&self) -> impl Iterator<Item = (&File, &[u8])> {
         let mut rest = &self.data[..];
         let with_bytes = self.files.iter().map(move |file| {
@@ -313,7 +328,7 @@ impl Torrent {
             rest = after;
             (file, bytes)
         });
-        with_bytes.filter(|(file, _)| !file.padding)
+        with_bytes.filter(|(file, _)| !file.padding && file.link.is_none())
     }
 }
 
@@ -334,16 +349,23 @@ fn info(torrent: &Builder, pieces: &[u8]) -> Vec<u8> {
             out.push(b'l');
             for file in files {
                 out.push(b'd');
-                if file.padding {
+                if file.padding || file.link.is_some() {
                     text(&mut out, "attr");
-                    text(&mut out, "p");
+                    text(&mut out, if file.padding { "p" } else { "l" });
                 }
                 text(&mut out, "length");
                 number(&mut out, file.len);
                 text(&mut out, "path");
                 out.push(b'l');
                 file.path.iter().for_each(|part| text(&mut out, part));
-                out.extend(b"ee");
+                out.push(b'e');
+                if let Some(target) = &file.link {
+                    text(&mut out, "symlink path");
+                    out.push(b'l');
+                    target.split('/').for_each(|part| text(&mut out, part));
+                    out.push(b'e');
+                }
+                out.push(b'e');
             }
             out.push(b'e');
         }

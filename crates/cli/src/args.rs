@@ -103,6 +103,9 @@ pub(crate) enum Command {
     )]
     Create(Box<Create>),
     /// Compare files on disk with a torrent; exit 0 only if all of them are whole, else 32
+    ///
+    /// Symbolic links of the torrent that are missing, or other than they should be, are named; they
+    /// hold no bytes, so the exit code does not depend on them.
     #[command(
         arg_required_else_help = true,
         after_help = "Example: pieces-cli verify debian.torrent -d ~/Downloads"
@@ -268,6 +271,12 @@ pub(crate) struct Target {
     /// Hash everything that is there already, whatever was noted at the end of the last run
     #[arg(long)]
     pub(crate) verify: bool,
+    /// Follow symbolic links out of DIR: for data of your own
+    ///
+    /// Links on disk that stay in DIR are followed without it; others are refused, since a torrent
+    /// must not be able to read or write anything else.
+    #[arg(long)]
+    pub(crate) follow_links: bool,
 }
 
 /// How to reach other peers.

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Create, quiet: bool) -> Result<(), Failure> {
     let plan = content.plan(args)?;
     // What is wrong with a URL is better known before an hour of hashing.
     extras_are_fit(&extras)?;
-    let torrent = content.hash(&plan, quiet)?;
+    let torrent = content.hash(&plan, args.follow_links, quiet)?;
     let torrent = plan.encode(&torrent.sha1, &torrent.roots, &extras).map_err(|e| refused(&e))?;
     save::save(&output, &torrent, args.force)?;
     if dash::is(&output) { Ok(()) } else { tell(&output, &torrent, args.json) }
@@ -63,7 +63,7 @@ impl Content {
         let excludes = Excludes::new(&args.excludes, place)?;
         let (files, root) = if kind.is_dir() {
             let output = save::place(output);
-            let found = walk::files(place, &excludes, output.as_deref())?;
+            let found = walk::files(place, &excludes, output.as_deref(), args.follow_links)?;
             let file = |found: walk::Found| NewFile {
                 path: found.path,
                 length: found.length,
@@ -100,7 +100,12 @@ impl Content {
         })
     }
 
-    fn hash(&self, plan: &Plan, quiet: bool) -> Result<storage::Hashes, Failure> {
+    fn hash(
+        &self,
+        plan: &Plan,
+        follow_links: bool,
+        quiet: bool,
+    ) -> Result<storage::Hashes, Failure> {
         let spec = |source: Option<usize>| {
             let file = source.and_then(|index| self.files.get(index));
             let names = file.map(|file| file.path.as_slice()).unwrap_or_default();
@@ -108,13 +113,15 @@ impl Content {
             FileSpec { path, on_disk: file.is_some() }
         };
         let files: Vec<FileSpec> = plan.sources().map(spec).collect();
+        let mut options = Options::default();
+        options.follow_links = follow_links;
         let name = String::from_utf8_lossy(&self.name);
         let attendant = Attendant::start(&name, "hashing", quiet);
         hash_plan(
             &self.root,
             &files,
             plan,
-            &Options::default(),
+            &options,
             &|now| attendant.report(now),
             attendant.cancel(),
         )

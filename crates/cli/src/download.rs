@@ -113,6 +113,7 @@ fn options(target: &Target, network: &Network) -> AddOptions {
         peers: addresses(network),
         named_peers: names(network),
         verify: target.verify,
+        follow_links: target.follow_links,
         ..AddOptions::default()
     }
 }
@@ -201,6 +202,7 @@ fn failure(error: &session::Error) -> Failure {
         ErrorKind::Incomplete { .. } => {
             format!("{told}; --partial seeds what is there, download fetches the others")
         }
+        ErrorKind::Storage(error) => text::escape(&text::storage(error)).into_owned(),
         _ => text::escape(&told).into_owned(),
     };
     Failure::new(code, message)

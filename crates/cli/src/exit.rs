@@ -121,7 +121,7 @@ impl Failure {
         };
         let message = match error.kind() {
             storage::ErrorKind::Cancelled => "stopped before all of it was read".into(),
-            _ => text::escape(&error.to_string()).into_owned(),
+            _ => text::escape(&text::storage(error)).into_owned(),
         };
         Self::new(code, message)
     }

@@ -53,6 +53,8 @@ struct FileDescription<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     symlink: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     renamed_from: Option<&'a str>,
 }
 
@@ -112,6 +114,7 @@ impl<'a> FileDescription<'a> {
             length: file.length(),
             padding: file.kind() == FileKind::Padding,
             symlink: file.kind() == FileKind::Symlink,
+            target: file.link_target().map(std::path::Path::to_string_lossy),
             renamed_from: file.renamed_from(),
         }
     }
@@ -177,7 +180,11 @@ fn describe(torrent: &Metainfo, out: &mut dyn Write) -> io::Result<()> {
         let path = text::name(file.path_bytes());
         match file.kind() {
             FileKind::Symlink => {
-                write!(out, "  {number:>width$}  {:>10}  {path} (link, not created)", "")?;
+                let leads = match file.link_target() {
+                    Some(target) => format!("(link to {})", text::path(target)),
+                    None => "(link to nothing in the torrent, left out)".into(),
+                };
+                write!(out, "  {number:>width$}  {:>10}  {path} {leads}", "")?;
             }
             _ => write!(out, "  {number:>width$}  {:>10}  {path}", text::bytes(file.length()))?,
         }

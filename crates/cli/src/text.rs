@@ -93,6 +93,14 @@ pub(crate) fn date(seconds: i64) -> String {
         .map_or_else(|_| seconds.to_string(), |time| time.strftime("%F %T UTC").to_string())
 }
 
+/// What storage says, with the option that helps.
+pub(crate) fn storage(error: &storage::Error) -> String {
+    match error.kind() {
+        storage::ErrorKind::LinkOut => format!("{error}; --follow-links follows it"),
+        _ => error.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use metainfo::{FileKind, Metainfo, PieceIndex};
 use serde::Serialize;
-use storage::{FileState, Options, Spec, Verified};
+use storage::{FileState, Link, LinkState, Options, Spec, Verified};
 
 use crate::args::Verify;
 use crate::attend::Attendant;
@@ -23,6 +23,7 @@ pub(crate) fn run(args: &Verify, quiet: bool) -> Result<(), Failure> {
         let failure = Failure::storage(&error);
         Failure::new(failure.code(), format!("{}: {failure}", dash::input(&args.torrent)))
     })?;
+    let spec = spec.with_follow_links(args.follow_links);
     let spec = storage::locate(spec).map_err(|error| Failure::storage(&error))?;
     for line in renamed::lines(spec.renamed()) {
         log::warn!("{line}");
@@ -55,6 +56,8 @@ struct Report<'a> {
     whole: bool,
     pieces: Pieces,
     files: Vec<FileReport<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    links: Vec<LinkReport<'a>>,
 }
 
 #[derive(Serialize)]
@@ -84,6 +87,17 @@ struct FileReport<'a> {
     error: Option<String>,
 }
 
+/// A symbolic link of the torrent. It holds no bytes, so the torrent is whole without it.
+#[derive(Serialize)]
+struct LinkReport<'a> {
+    path: Cow<'a, str>,
+    #[serde(skip)]
+    shown: String,
+    /// Its text.
+    target: Cow<'a, str>,
+    state: &'static str,
+}
+
 /// How a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -110,7 +124,7 @@ impl State {
 }
 
 impl<'a> Report<'a> {
-    fn of(torrent: &'a Metainfo, spec: &'a Spec, found: &Verified) -> Self {
+    fn of(torrent: &'a Metainfo, spec: &'a Spec, found: &'a Verified) -> Self {
         let layout = spec.layout();
         // What is padding alone holds nothing of any file, whatever the torrent says of its hash.
         let lacking = found.whole.iter_missing();
@@ -158,6 +172,7 @@ impl<'a> Report<'a> {
                 && files.iter().all(|file| file.state == State::Whole),
             pieces,
             files,
+            links: found.links.iter().map(LinkReport::of).collect(),
         }
     }
 
@@ -182,6 +197,10 @@ impl<'a> Report<'a> {
             if !runs.is_empty() {
                 writeln!(out, "pieces {word}: {}", listed(runs))?;
             }
+        }
+        for link in self.links.iter().filter(|link| link.state != RIGHT) {
+            let (word, path, target) = (link.state, &link.shown, text::escape(&link.target));
+            writeln!(out, "{word:<10}  {path} (link to {target}, holds no bytes)")?;
         }
         if self.whole {
             let (files, pieces) = (self.files.len(), self.pieces.count);
@@ -213,6 +232,26 @@ impl<'a> Report<'a> {
     }
 }
 
+/// The state of a link that is as it should be.
+const RIGHT: &str = "right";
+
+impl<'a> LinkReport<'a> {
+    fn of(link: &'a Link) -> Self {
+        let state = match link.state {
+            LinkState::Right => RIGHT,
+            LinkState::Missing => "missing",
+            _ => "other",
+        };
+        let shown = text::path(&link.path);
+        Self {
+            path: link.path.to_string_lossy(),
+            shown,
+            target: link.text.to_string_lossy(),
+            state,
+        }
+    }
+}
+
 impl<'a> FileReport<'a> {
     fn of(
         file: &'a metainfo::File,
@@ -225,7 +264,7 @@ impl<'a> FileReport<'a> {
             FileState::Missing => (State::Missing, None, None),
             FileState::Short { len } => (State::Short, Some(*len), None),
             FileState::Long { len } => (State::Long, Some(*len), None),
-            FileState::Unreadable(error) => (State::Unreadable, None, Some(error.to_string())),
+            FileState::Unreadable(error) => (State::Unreadable, None, Some(text::storage(error))),
             _ if pieces == pieces_whole => (State::Whole, None, None),
             _ => (State::Damaged, None, None),
         };

@@ -1,7 +1,9 @@
-//! Which files of a folder go into a torrent. Never follows a link and never opens a file.
+//! Which files of a folder go into a torrent. Links are followed as far as storage follows them, as other
+//! programs do; a file is never opened.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -58,16 +60,30 @@ fn refused(error: &globset::Error) -> Failure {
     Failure::new(Code::BadOption, format!("--exclude: {}", text::escape(&error.to_string())))
 }
 
-/// All files in `folder`, but for what is excluded and the file at `output`. Links, devices and the
-/// like are left out with a warning. In no order.
+/// A folder on the way.
+struct Folder {
+    full: PathBuf,
+    path: Vec<Vec<u8>>,
+    /// Which folder it is, and which ones it lies in: a link back to one of them would have no end.
+    within: Vec<(u64, u64)>,
+}
+
+/// All files in `folder`, but for what is excluded and the file at `output`. A link counts as what it
+/// leads to if that lies in `folder` too, or anywhere where `follow_links` says so. Other links, devices
+/// and the like are left out with a warning. In no order.
 pub(crate) fn files(
     folder: &Path,
     excludes: &Excludes,
     output: Option<&Path>,
+    follow_links: bool,
 ) -> Result<Vec<Found>, Failure> {
     let mut files = Vec::new();
-    let mut folders: Vec<(PathBuf, Vec<Vec<u8>>)> = vec![(folder.to_owned(), Vec::new())];
-    while let Some((folder, path)) = folders.pop() {
+    let mut left_out = LeftOut::default();
+    let top = folder;
+    let meta = top.metadata().map_err(|error| Failure::io("look at it", top, &error))?;
+    let first = Folder { full: top.to_owned(), path: Vec::new(), within: vec![id(&meta)] };
+    let mut folders = vec![first];
+    while let Some(Folder { full: folder, path, within }) = folders.pop() {
         if path.len() > MAX_DEPTH {
             let message = format!("{}: nested too deep for a torrent", text::path(&folder));
             return Err(Failure::new(Code::BadOption, message));
@@ -82,19 +98,75 @@ pub(crate) fn files(
                 continue;
             }
             let failed = |error| Failure::io("look at it", &full, &error);
-            let kind = entry.file_type().map_err(failed)?;
-            if kind.is_dir() {
-                folders.push((full, path));
-            } else if kind.is_file() {
-                let length = entry.metadata().map_err(failed)?.len();
-                files.push(Found { path, length });
+            let is_link = entry.file_type().map_err(failed)?.is_symlink();
+            if is_link
+                && !follow_links
+                && let Err(error) = storage::stays_within(top, &relative(&path))
+            {
+                left_out.add(text::escape(&text::storage(&error)).into_owned());
+                continue;
+            }
+            let meta = match full.metadata() {
+                Err(_) if is_link => {
+                    left_out.add(format!("{} is a link that leads nowhere", text::path(&full)));
+                    continue;
+                }
+                meta => meta.map_err(failed)?,
+            };
+            if meta.is_dir() && within.contains(&id(&meta)) {
+                let shown = text::path(&full);
+                left_out.add(format!("{shown} is a link to a folder that it lies in"));
+            } else if meta.is_dir() {
+                let within = within.iter().copied().chain([id(&meta)]).collect();
+                folders.push(Folder { full, path, within });
+            } else if meta.is_file() {
+                files.push(Found { path, length: meta.len() });
             } else {
-                let what = if kind.is_symlink() { "a symbolic link" } else { "not a regular file" };
-                log::warn!("{} is {what} and left out", text::path(&full));
+                left_out.add(format!("{} is not a regular file", text::path(&full)));
             }
         }
     }
+    left_out.tell();
     Ok(files)
+}
+
+/// Which folder it is, by whatever path.
+fn id(meta: &std::fs::Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
+
+fn relative(path: &[Vec<u8>]) -> PathBuf {
+    path.iter().map(|name| OsStr::from_bytes(name)).collect()
+}
+
+/// What is left out, to be told when all is known.
+#[derive(Default)]
+struct LeftOut {
+    lines: Vec<String>,
+    more: usize,
+}
+
+impl LeftOut {
+    /// More lines than these say nothing more to a reader: the rest is counted.
+    const MAX_LINES: usize = 20;
+
+    /// `line` is safe to print.
+    fn add(&mut self, line: String) {
+        if self.lines.len() < Self::MAX_LINES {
+            self.lines.push(line);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn tell(self) {
+        for line in self.lines {
+            log::warn!("left out: {line}");
+        }
+        if self.more > 0 {
+            log::warn!("and {} more left out", self.more);
+        }
+    }
 }
 
 #[cfg(test)]

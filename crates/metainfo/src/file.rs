@@ -12,6 +12,8 @@ pub struct File {
     pub(crate) length: u64,
     pub(crate) kind: FileKind,
     pub(crate) executable: bool,
+    /// What a link leads to, see `links`.
+    pub(crate) target: Option<Vec<u8>>,
 }
 
 /// What a file of a torrent is (BEP 47).
@@ -23,7 +25,7 @@ pub enum FileKind {
     /// Zeros that fill a piece up. They are hashed, and peers may ask us for them; they are never
     /// asked for and never written.
     Padding,
-    /// A link, of length 0. It is never created.
+    /// A link, of length 0, to another file or a folder: see [`File::link_target`].
     Symlink,
 }
 
@@ -36,9 +38,7 @@ impl File {
     /// [`sanitise_name`](crate::sanitise_name) is for that.
     #[cfg(unix)]
     pub fn path(&self) -> &Path {
-        use std::os::unix::ffi::OsStrExt as _;
-
-        Path::new(std::ffi::OsStr::from_bytes(&self.path))
+        path(&self.path)
     }
 
     /// The bytes of [`path`](Self::path).
@@ -61,6 +61,14 @@ impl File {
         self.kind
     }
 
+    /// What a link leads to: a file or folder of this torrent, in the form of [`path`](Self::path).
+    /// `None` for one that leads to nothing in the torrent, and is not to be made, and for any file
+    /// that is no link.
+    #[cfg(unix)]
+    pub fn link_target(&self) -> Option<&Path> {
+        self.target.as_deref().map(path)
+    }
+
     /// Whether the torrent marks it as a program.
     pub fn is_executable(&self) -> bool {
         self.executable
@@ -71,4 +79,11 @@ impl File {
     pub fn renamed_from(&self) -> Option<&str> {
         self.renamed_from.as_deref()
     }
+}
+
+#[cfg(unix)]
+fn path(bytes: &[u8]) -> &Path {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    Path::new(std::ffi::OsStr::from_bytes(bytes))
 }

@@ -14,6 +14,7 @@ mod fields;
 mod file;
 mod hash;
 mod layout;
+mod links;
 mod login;
 mod magnet;
 mod merkle;

@@ -59,7 +59,8 @@ pub(crate) fn torrent(bytes: &[u8]) -> Result<Metainfo, Error> {
     let info_hash_v2 = (version != Version::V1).then(|| info_hash_v2(info_value));
     let name = name(info, (info_hash, info_hash_v2), &mut warnings);
     let content = content(top, info, version, (&name, piece_length), &mut warnings)?;
-    let files = files::finish(content.files, &mut warnings);
+    let files =
+        files::finish(content.files, if content.multi_file { &name } else { b"" }, &mut warnings);
     let outer = outer::read(top, &mut warnings);
 
     Ok(Metainfo {

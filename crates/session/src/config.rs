@@ -93,6 +93,7 @@ const GOODBYE: Duration = Duration::from_secs(3);
 
 /// What a torrent is told when it is added.
 #[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an order of its own")]
 pub struct AddOptions {
     /// The folder that holds the torrent's files.
     pub dir: PathBuf,
@@ -112,6 +113,8 @@ pub struct AddOptions {
     /// Files that are not overwritten, whatever the torrent calls its own: its `.torrent` file. A
     /// torrent that would is refused.
     pub keep: storage::Keep,
+    /// Follow symbolic links on disk wherever they lead, out of `dir` too: for data of the user's own.
+    pub follow_links: bool,
     /// How the room for the files is taken.
     pub allocation: storage::Allocation,
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use metainfo::{Layout, PieceIndex, PieceSet};
-use storage::{Allocation, Progress, Spec};
+use storage::{Allocation, FileState, Progress, Spec};
 use tokio::runtime;
 use tokio::sync::mpsc;
 
@@ -40,6 +40,9 @@ struct Found {
     /// All that are whole.
     have: PieceSet,
 }
+
+/// The pieces that are whole, and why a file could not be looked at, if one could not.
+type Checked = (PieceSet, Option<storage::Error>);
 
 impl Opening {
     /// Opens the torrent and starts its task, or reports why not.
@@ -103,7 +106,7 @@ impl Opening {
             return self.find_to_serve(serve, spec, trusted);
         }
         let fresh = self.start.shared.disk.open(self.start.id, spec)?.fresh;
-        let have =
+        let (have, _) =
             if fresh { self.check_padding(spec, &trusted)? } else { self.check(spec, &trusted)? };
         if spec.allocation() == Allocation::Sparse {
             storage::check_room(spec, &have)?;
@@ -113,7 +116,7 @@ impl Opening {
 
     /// The same where nothing is fetched: nothing is made, and enough has to be there.
     fn find_to_serve(&self, serve: Serve, spec: &Spec, trusted: PieceSet) -> Result<Found, Error> {
-        let have = self.check(spec, &trusted)?;
+        let (have, unreadable) = self.check(spec, &trusted)?;
         let wanted = spec.wanted_pieces().cloned();
         let wanted = wanted.unwrap_or_else(|| PieceSet::new_full(have.len()));
         let has_bytes = |piece: &PieceIndex| self.layout.piece_content_len(*piece) > 0;
@@ -122,14 +125,16 @@ impl Opening {
         // A torrent without bytes is whole in any case.
         if whole < total && (serve == Serve::Whole || whole == 0) {
             let count = |n| u32::try_from(n).unwrap_or(u32::MAX);
-            return Err(ErrorKind::Incomplete { have: count(whole), total: count(total) }.into());
+            // What could not be looked at is why, and fetching would not help.
+            let incomplete = ErrorKind::Incomplete { have: count(whole), total: count(total) };
+            return Err(unreadable.map_or_else(|| incomplete.into(), Error::from));
         }
         self.start.shared.disk.open(self.start.id, spec)?;
         Ok(Found { trusted, have })
     }
 
-    /// Hashes the pieces that are not trusted and gives all that are whole.
-    fn check(&self, spec: &Spec, trusted: &PieceSet) -> Result<PieceSet, Error> {
+    /// Hashes the pieces that are not trusted, see [`hash`](Self::hash).
+    fn check(&self, spec: &Spec, trusted: &PieceSet) -> Result<Checked, Error> {
         let wanted = spec.wanted_pieces().cloned();
         let mut unknown = wanted.unwrap_or_else(|| PieceSet::new_full(trusted.len()));
         for piece in self.layout.padding_pieces() {
@@ -138,9 +143,8 @@ impl Opening {
         self.hash(spec, trusted, unknown)
     }
 
-    /// Hashes the pieces that are padding alone, where nothing else can be on disk yet, and gives those
-    /// that are zeros as their hash has it, beside what is trusted.
-    fn check_padding(&self, spec: &Spec, trusted: &PieceSet) -> Result<PieceSet, Error> {
+    /// The same for the pieces that are padding alone, where nothing else can be on disk yet.
+    fn check_padding(&self, spec: &Spec, trusted: &PieceSet) -> Result<Checked, Error> {
         let mut padding = PieceSet::new_empty(trusted.len());
         for piece in self.layout.padding_pieces() {
             padding.insert(piece);
@@ -154,12 +158,12 @@ impl Opening {
         spec: &Spec,
         trusted: &PieceSet,
         mut unknown: PieceSet,
-    ) -> Result<PieceSet, Error> {
+    ) -> Result<Checked, Error> {
         for piece in trusted.iter() {
             unknown.remove(piece);
         }
         if unknown.is_empty() {
-            return Ok(trusted.clone());
+            return Ok((trusted.clone(), None));
         }
         let progress = |Progress { checked, total, .. }| {
             let torrent = self.start.id;
@@ -168,11 +172,16 @@ impl Opening {
         let mut options = storage::Options::default();
         options.backend = self.start.config.backend;
         options.pieces = Some(&unknown);
-        let mut have = storage::verify(spec, &options, &progress, &self.cancel)?.whole;
+        let found = storage::verify(spec, &options, &progress, &self.cancel)?;
+        let unreadable = found.files.into_iter().find_map(|state| match state {
+            FileState::Unreadable(error) => Some(error),
+            _ => None,
+        });
+        let mut have = found.whole;
         for piece in trusted.iter() {
             have.insert(piece);
         }
-        Ok(have)
+        Ok((have, unreadable))
     }
 
     fn opened(&self, spec: &Spec, Found { trusted, have }: Found) -> Opened {

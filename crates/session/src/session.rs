@@ -235,7 +235,10 @@ impl Session {
             _ if serve.is_some() => Allocation::AsFound,
             allocation => allocation,
         };
-        let mut spec = storage::Spec::new(&dir, torrent)?.with_allocation(allocation).keeping(keep);
+        let mut spec = storage::Spec::new(&dir, torrent)?
+            .with_allocation(allocation)
+            .with_follow_links(options.follow_links)
+            .keeping(keep);
         if let Some(files) = &files {
             spec = spec.with_selection(|file| files.contains(&file));
         }

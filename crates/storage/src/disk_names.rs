@@ -47,7 +47,7 @@ pub fn new_file_name(folder: &Path, name: &[u8], ending: &str) -> OsString {
 }
 
 fn locate_by(spec: Spec, rules: &NameRules) -> Result<Spec, Error> {
-    let root = match Root::open(spec.root()) {
+    let root = match Root::of(&spec) {
         Ok(root) => Some(root),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error),
@@ -161,9 +161,10 @@ impl<'s> Search<'s> {
                     return None;
                 }
                 // That is in the way, and for the user to know.
-                Err(error) if matches!(error.kind(), ErrorKind::Unsafe | ErrorKind::Denied) => {
-                    return None;
-                }
+                Err(error) => match error.kind() {
+                    ErrorKind::Unsafe | ErrorKind::LinkOut | ErrorKind::Denied => return None,
+                    _ => {}
+                },
                 _ => {}
             }
         }

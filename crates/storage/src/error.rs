@@ -41,11 +41,13 @@ pub enum ErrorKind {
     /// Somebody else truncated, replaced, removed or wrote the file. What was known about its
     /// pieces no longer holds: close the torrent, open it again and verify.
     Changed,
-    /// The path leaves the target folder, by a link for example, or names something that is not
-    /// a regular file.
+    /// The path is not one below the target folder, or names something that is not a regular file.
     Unsafe,
     /// A file of the torrent is one that the caller wants to keep, see [`Spec::keeping`](crate::Spec).
     Kept,
+    /// A symbolic link leads out of the target folder; the error names it and says where it leads.
+    /// [`Spec::with_follow_links`](crate::Spec::with_follow_links) follows it.
+    LinkOut,
     /// The process may not open more files.
     NoDescriptors,
     /// The torrent is not open, or this crate can't handle its version.

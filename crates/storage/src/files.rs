@@ -198,7 +198,7 @@ impl Files {
         let Some(spec) = self.spec.files().get(index) else {
             return Err(Error::plain(ErrorKind::Unsupported, "the torrent has no such file"));
         };
-        let root = Root::open(self.spec.root())?;
+        let root = Root::of(&self.spec)?;
         // Writable where we may, so that a download does not open each file twice.
         let attempt = if self.read_only { access } else { Access::Write };
         let (file, writable) = match root.file(&spec.path, attempt) {

@@ -84,6 +84,7 @@ fn hash(
     let Subject { layout, wanted, width } = *subject;
     let unknown = vec![[0; 20]; layout.piece_count() as usize];
     let spec = Spec::from_parts(root, files.to_vec(), layout.clone(), unknown)?;
+    let spec = spec.with_follow_links(options.follow_links);
     let before = stamps(&spec, cancel)?;
     let pieces: Vec<PieceIndex> = layout.pieces().collect();
     let files = Files::read_only(spec.clone());

@@ -1,15 +1,22 @@
 //! Opens and creates files below a target folder without ever leaving it.
-//! It never follows a link that leads out, and never opens what is not a regular file.
+//! It never follows a link that leads out, unless the user said that links are to be followed, and
+//! never opens what is not a regular file.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, statat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, readlinkat, statat,
+    symlinkat,
+};
 use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind};
+use crate::links;
+use crate::spec::Spec;
 use crate::sys::{self, FOLDER, LOOK};
 
 /// What is said of anything that is in the place of a file and is none.
@@ -22,6 +29,8 @@ pub(crate) struct Root {
     path: PathBuf,
     /// Walk component by component even where one call could do it all (for tests).
     walk: bool,
+    /// Follow links wherever they lead: the user says that the data is theirs.
+    follow_links: bool,
 }
 
 /// What to open a file for.
@@ -50,14 +59,32 @@ impl Root {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let folder = openat(CWD, path, FOLDER, Mode::empty())
             .map_err(|errno| Error::io("open the folder", path, &errno.into()))?;
-        Ok(Self { folder, path: path.to_owned(), walk: false })
+        Ok(Self { folder, path: path.to_owned(), walk: false, follow_links: false })
+    }
+
+    /// The target folder of a torrent.
+    pub(crate) fn of(spec: &Spec) -> Result<Self, Error> {
+        Ok(Self { follow_links: spec.follows_links(), ..Self::open(spec.root())? })
+    }
+
+    /// Like [`of`](Self::of), after making the folder and its parents.
+    pub(crate) fn create_of(spec: &Spec) -> Result<Self, Error> {
+        create(spec.root())?;
+        Self::of(spec)
     }
 
     /// Like [`open`](Self::open), after making the folder and its parents.
+    #[cfg(test)]
     pub(crate) fn create(path: &Path) -> Result<Self, Error> {
-        std::fs::create_dir_all(path)
-            .map_err(|error| Error::io("create the folder", path, &error))?;
+        create(path)?;
         Self::open(path)
+    }
+
+    /// The same folder, with links followed wherever they lead.
+    #[cfg(test)]
+    pub(crate) fn following(mut self) -> Self {
+        self.follow_links = true;
+        self
     }
 
     /// The same folder, with every path walked component by component.
@@ -102,6 +129,42 @@ impl Root {
         }
     }
 
+    /// Makes a symbolic link, and the folders it lies in. False if something is there already.
+    ///
+    /// No link is followed on the way: below one, a relative link would lead elsewhere than it should.
+    pub(crate) fn make_link(&self, relative: &Path, text: &Path) -> Result<bool, Error> {
+        let failed = |errno| match errno {
+            Errno::LOOP => Error::new(
+                ErrorKind::LinkOut,
+                &self.path.join(relative),
+                "a link of the torrent, is not made below another link",
+            ),
+            errno => self.error("make this link", relative, errno),
+        };
+        self.create_folders(relative)?;
+        let parent = relative.parent().unwrap_or(Path::new(""));
+        let folder = self.open_walking(parent, FOLDER, Mode::empty()).map_err(failed)?;
+        match symlinkat(text, folder, relative.file_name().unwrap_or_default()) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) => Err(failed(errno)),
+        }
+    }
+
+    /// The text of the symbolic link at the path; `None` if there is something else. An error if there is
+    /// nothing.
+    pub(crate) fn link_text(&self, relative: &Path) -> Result<Option<PathBuf>, Error> {
+        let failed = |errno| self.error("look at it", relative, errno);
+        let parent = relative.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let folder = self.open_below(parent.unwrap_or(Path::new(".")), FOLDER, Mode::empty());
+        let name = relative.file_name().unwrap_or_default();
+        match readlinkat(folder.map_err(failed)?, name, Vec::new()) {
+            Ok(text) => Ok(Some(OsString::from_vec(text.into_bytes()).into())),
+            Err(Errno::INVAL) => Ok(None),
+            Err(errno) => Err(failed(errno)),
+        }
+    }
+
     /// Whether it is on a local file system.
     pub(crate) fn is_local(&self) -> bool {
         sys::is_local(&self.folder)
@@ -118,9 +181,8 @@ impl Root {
     }
 
     fn error(&self, act: &str, relative: &Path, errno: Errno) -> Error {
-        if matches!(errno, Errno::XDEV | Errno::LOOP) {
-            let message = "is a link, or below a link, that leads out of the target folder";
-            return Error::new(ErrorKind::Unsafe, &self.path.join(relative), message);
+        if !self.follow_links && matches!(errno, Errno::XDEV | Errno::LOOP) {
+            return links::refused(&self.path, relative);
         }
         Error::io(act, &self.path.join(relative), &errno.into())
     }
@@ -153,6 +215,9 @@ impl Root {
         flags: OFlags,
         mode: Mode,
     ) -> rustix::io::Result<OwnedFd> {
+        if self.follow_links {
+            return openat(&self.folder, relative, flags, mode);
+        }
         let at_once = if self.walk {
             None
         } else {
@@ -188,6 +253,10 @@ impl Root {
         refuse_link(within, last)?;
         openat(within, last, flags | OFlags::NOFOLLOW, mode)
     }
+}
+
+fn create(path: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(path).map_err(|error| Error::io("create the folder", path, &error))
 }
 
 /// Names a link as the reason of a failure. It is `NOFOLLOW` that protects, without a race.

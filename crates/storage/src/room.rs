@@ -106,7 +106,7 @@ pub(crate) fn survey(spec: &Spec) -> Result<Vec<Option<Stat>>, Error> {
 /// The same, until told to stop.
 pub(crate) fn survey_unless(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<Option<Stat>>, Error> {
     let cache = FileCache::of_process();
-    let root = match cache.patiently(cancel, || Root::open(spec.root())) {
+    let root = match cache.patiently(cancel, || Root::of(spec)) {
         Ok(root) => root,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Ok(vec![None; spec.files().len()]);

@@ -18,6 +18,7 @@ pub struct Spec {
     allocation: Allocation,
     /// Files that are never written to, whatever the torrent calls its own.
     keep: Keep,
+    follow_links: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -28,6 +29,7 @@ struct Shared {
     expected: Hashes,
     selection: Option<Selection>,
     renamed: Vec<Renamed>,
+    links: Vec<LinkSpec>,
 }
 
 /// What pieces must hash to, in order.
@@ -70,9 +72,18 @@ pub struct Renamed {
 pub struct FileSpec {
     /// Where it is, relative to the target folder.
     pub path: PathBuf,
-    /// Whether it exists on disk. Padding files and symbolic links (BEP 47) do not: they read as
-    /// zeros and what is written to them is dropped.
+    /// Whether bytes of it exist on disk. Those of padding files and symbolic links (BEP 47) do not:
+    /// they read as zeros and what is written to them is dropped.
     pub on_disk: bool,
+}
+
+/// A symbolic link of a torrent (BEP 47), both paths as the torrent has them, relative to the target
+/// folder.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkSpec {
+    pub(crate) file: usize,
+    pub(crate) path: PathBuf,
+    pub(crate) target: PathBuf,
 }
 
 /// How the room for a torrent's files is taken.
@@ -106,7 +117,8 @@ impl Spec {
             return Err(unsupported());
         };
         let files = torrent.files().iter().map(FileSpec::of).collect();
-        Self::from_parts(root, files, layout, expected)
+        let links = torrent.files().iter().enumerate().filter_map(LinkSpec::of).collect();
+        Ok(Self::from_parts(root, files, layout, expected)?.with_links(links))
     }
 
     /// The same for [`verify`](crate::verify()) alone, which can do more than can be stored yet:
@@ -120,8 +132,9 @@ impl Spec {
             return Self::new(root, torrent);
         }
         let piece_length = u64::from(torrent.piece_length());
-        let (mut files, mut lengths) = (Vec::new(), Vec::new());
+        let (mut files, mut lengths, mut links) = (Vec::new(), Vec::new(), Vec::new());
         for file in torrent.files() {
+            links.extend(LinkSpec::of((files.len(), file)));
             files.push(FileSpec::of(file));
             lengths.push(file.length());
             let beyond = file.length() % piece_length.max(1);
@@ -138,7 +151,8 @@ impl Spec {
             _ => None,
         };
         let trees: Option<Vec<Tree>> = layout.pieces().map(tree).collect();
-        Self::of_hashes(root.into(), files, layout, Hashes::Merkle(trees.ok_or_else(mismatch)?))
+        let hashes = Hashes::Merkle(trees.ok_or_else(mismatch)?);
+        Ok(Self::of_hashes(root.into(), files, layout, hashes)?.with_links(links))
     }
 
     /// Files in the order of `layout`, to be stored below `root`, and the SHA-1 of each piece.
@@ -178,9 +192,10 @@ impl Spec {
                 ));
             }
         }
-        let shared = Shared { root, files, layout, expected, selection: None, renamed: Vec::new() };
+        let (renamed, links) = (Vec::new(), Vec::new());
+        let shared = Shared { root, files, layout, expected, selection: None, renamed, links };
         let (allocation, keep) = (Allocation::default(), Keep::default());
-        Ok(Self { shared: Arc::new(shared), allocation, keep })
+        Ok(Self { shared: Arc::new(shared), allocation, keep, follow_links: false })
     }
 
     /// The same, allocating as told.
@@ -227,6 +242,18 @@ impl Spec {
         }
         shared.selection = Some(Selection { files, pieces, on_disk });
         self
+    }
+
+    fn with_links(mut self, links: Vec<LinkSpec>) -> Self {
+        if !links.is_empty() {
+            Arc::make_mut(&mut self.shared).links = links;
+        }
+        self
+    }
+
+    /// The symbolic links that the torrent has, in order, but for those that are not wanted.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &LinkSpec> {
+        self.shared.links.iter().filter(|link| self.is_wanted(link.file))
     }
 
     /// The same with other paths for some files.
@@ -297,6 +324,18 @@ impl Spec {
             .map_or_else(|| self.root().to_owned(), |file| self.root().join(&file.path))
     }
 
+    /// The same files, with symbolic links on disk followed wherever they lead, out of the target
+    /// folder too: for data of the user's own.
+    pub fn with_follow_links(mut self, follow: bool) -> Self {
+        self.follow_links = follow;
+        self
+    }
+
+    /// Whether links are followed out of the target folder.
+    pub fn follows_links(&self) -> bool {
+        self.follow_links
+    }
+
     /// How room is taken.
     pub fn allocation(&self) -> Allocation {
         self.allocation
@@ -328,6 +367,13 @@ impl Spec {
 impl FileSpec {
     fn of(file: &metainfo::File) -> Self {
         Self { path: file.path().to_owned(), on_disk: file.kind() == FileKind::Regular }
+    }
+}
+
+impl LinkSpec {
+    fn of((file, link): (usize, &metainfo::File)) -> Option<Self> {
+        let target = link.link_target()?.to_owned();
+        Some(Self { file, path: link.path().to_owned(), target })
     }
 }
 

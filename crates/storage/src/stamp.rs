@@ -23,7 +23,9 @@ pub struct FileStamp {
 /// never is on disk.
 pub fn stamps(spec: &Spec) -> Vec<Option<FileStamp>> {
     let stamp = |file: &crate::spec::FileSpec| {
-        let meta = fs::symlink_metadata(spec.root().join(&file.path)).ok()?;
+        let path = spec.root().join(&file.path);
+        let look = if spec.follows_links() { fs::metadata } else { fs::symlink_metadata };
+        let meta = look(path).ok()?;
         let modified_nanos = u32::try_from(meta.mtime_nsec()).ok()?;
         let (len, modified, inode) = (meta.len(), meta.mtime(), meta.ino());
         (file.on_disk && meta.is_file()).then_some(FileStamp {

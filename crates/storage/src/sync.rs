@@ -64,7 +64,7 @@ fn sync_all(torrent: &Torrent, dirty: &Dirty) -> Result<(), Error> {
         return Ok(());
     }
     let descriptors = &files.descriptors;
-    let root = descriptors.patiently(|| Root::open(files.spec().root()))?;
+    let root = descriptors.patiently(|| Root::of(files.spec()))?;
     let sync = |folder: &PathBuf| descriptors.patiently(|| root.sync_folder(folder));
     dirty.folders.iter().try_for_each(sync)
 }

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use crate::error::{Error, ErrorKind};
 use crate::files::{Descriptors, FileId, Files, Stamp};
 use crate::fit;
+use crate::links;
 use crate::lock::{Locks, SpareLocks};
 use crate::paths::{Access, Root};
 use crate::room::{free_space, full_by, survey, unallocated};
@@ -60,10 +61,10 @@ impl Torrent {
             spec.kept().check(spec, &stats)?;
         }
         let root = if as_found {
-            descriptors.patiently(|| Root::open(spec.root()))?
+            descriptors.patiently(|| Root::of(spec))?
         } else {
             refuse_if_full(spec, &stats)?;
-            descriptors.patiently(|| Root::create(spec.root()))?
+            descriptors.patiently(|| Root::create_of(spec))?
         };
         let locks = Locks::take(&root, spec, &stats, spare, descriptors)?;
         let watch = Watch::new(spec.files().len());
@@ -101,6 +102,11 @@ impl Torrent {
             if before.is_none() && !as_found {
                 let folders = file.path.ancestors().skip(1);
                 dirty.folders.extend(folders.map(Path::to_owned));
+            }
+        }
+        if !as_found {
+            for made in links::make(spec, &root, descriptors) {
+                dirty.folders.extend(made.ancestors().skip(1).map(Path::to_owned));
             }
         }
         let fresh = dirty.files.is_empty();

@@ -11,6 +11,7 @@ use crate::backend::Backend;
 use crate::error::{Error, ErrorKind};
 use crate::file_cache::FileCache;
 use crate::files::{Files, Stamp};
+use crate::links::{self, Link};
 use crate::paths::Root;
 use crate::scan::{Digest, Hashed, Progress, Scan, Wanted};
 use crate::span::ReadError;
@@ -27,6 +28,9 @@ pub struct Options<'a> {
     /// Only these pieces; `None` for all. Without effect on
     /// [`hash_files`](crate::hash_files).
     pub pieces: Option<&'a PieceSet>,
+    /// Follow links out of the folder, when hashing for a new torrent; [`verify`] goes by
+    /// [`Spec::with_follow_links`].
+    pub follow_links: bool,
 }
 
 /// What a verification found.
@@ -37,6 +41,8 @@ pub struct Verified {
     pub whole: PieceSet,
     /// The state of each of the spec's files, in its order.
     pub files: Vec<FileState>,
+    /// The torrent's symbolic links, in its order.
+    pub links: Vec<Link>,
 }
 
 /// How a file's length on disk compares with the torrent's.
@@ -120,7 +126,8 @@ pub fn verify(
             *state = FileState::Unreadable(read_error(&files, index, failure));
         }
     }
-    Ok(Verified { whole, files: states })
+    let links = links::states(spec, open(spec, cancel)?.as_ref(), cancel)?;
+    Ok(Verified { whole, files: states, links })
 }
 
 fn is_right(spec: &Spec, piece: PieceIndex, hashed: &Hashed) -> bool {
@@ -132,11 +139,7 @@ fn is_right(spec: &Spec, piece: PieceIndex, hashed: &Hashed) -> bool {
 
 fn states(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<FileState>, Error> {
     let cache = FileCache::of_process();
-    let root = match cache.patiently(cancel, || Root::open(spec.root())) {
-        Ok(root) => Some(root),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
+    let root = open(spec, cancel)?;
     let state = |(index, file): (usize, &FileSpec)| {
         let Some(root) = root.as_ref().filter(|_| file.on_disk) else {
             let state = if file.on_disk { FileState::Missing } else { FileState::NotOnDisk };
@@ -152,6 +155,14 @@ fn states(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<FileState>, Error> {
         })
     };
     spec.files().iter().enumerate().map(state).collect()
+}
+
+/// The target folder; `None` where there is none.
+fn open(spec: &Spec, cancel: &AtomicBool) -> Result<Option<Root>, Error> {
+    match FileCache::of_process().patiently(cancel, || Root::of(spec)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        root => root.map(Some),
+    }
 }
 
 fn compare(spec: &Spec, index: usize, stat: &Stat) -> FileState {

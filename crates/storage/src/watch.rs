@@ -169,7 +169,7 @@ impl Watch {
             return true;
         }
         let descriptors = &files.descriptors;
-        let Ok(root) = descriptors.patiently(|| Root::open(spec.root())) else { return true };
+        let Ok(root) = descriptors.patiently(|| Root::of(spec)) else { return true };
         let local = root.is_local();
         let on_disk = spec.files().iter().zip(known).enumerate().filter(|(_, (f, _))| f.on_disk);
         for (index, (file, known)) in on_disk {
@@ -189,7 +189,7 @@ impl Watch {
     fn look(&self, files: &Files, index: usize, open: &OpenFile) -> Result<(), Error> {
         let spec = files.spec();
         let Some(file) = spec.files().get(index) else { return Ok(()) };
-        let found = || Root::open(spec.root()).and_then(|root| root.look(&file.path));
+        let found = || Root::of(spec).and_then(|root| root.look(&file.path));
         let found = match files.descriptors.cache.at_once(found) {
             Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::NotFound => None,

@@ -31,6 +31,9 @@ pub(crate) struct Verify {
     #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath,
           help_heading = heading::FILES)]
     pub(crate) dir: PathBuf,
+    /// Follow symbolic links out of DIR: for data of your own
+    #[arg(long, help_heading = heading::FILES)]
+    pub(crate) follow_links: bool,
     /// One JSON object on stdout, whatever was found (see docs/json.md)
     #[arg(long, help_heading = heading::OUTPUT)]
     pub(crate) json: bool,

@@ -9,8 +9,9 @@ use super::{heading, values};
 /// `pieces-cli create`.
 ///
 /// Files are sorted and nothing that differs between machines is written, so the same folder gives
-/// the same bytes everywhere. Symbolic links in a folder, and what is neither file nor folder, are
-/// left out with a warning; hidden files are taken like any other.
+/// the same bytes everywhere. A symbolic link counts as what it leads to, if that is in PATH too;
+/// other links, and what is neither file nor folder, are left out with a warning. Hidden files are
+/// taken like any other.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Create {
@@ -59,6 +60,9 @@ pub(crate) struct Create {
     /// One JSON object on stdout (see docs/json.md)
     #[arg(long, help_heading = heading::OUTPUT)]
     pub(crate) json: bool,
+    /// Follow symbolic links out of PATH: for data of your own
+    #[arg(long, help_heading = heading::FILES)]
+    pub(crate) follow_links: bool,
     /// Make a version 2 torrent (BEP 52)
     #[arg(long, help_heading = heading::TORRENT, conflicts_with = "hybrid")]
     pub(crate) v2: bool,

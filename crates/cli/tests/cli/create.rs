@@ -151,7 +151,9 @@ fn some_files_are_left_out() {
         "b/*",
     ]);
     assert_eq!(made.code, 0, "{}", made.err);
-    assert!(made.err.contains("etc is a symbolic link and left out"), "{}", made.err);
+    let refused =
+        "etc: is a link to \"/etc\", which leads out of the target folder; --follow-links";
+    assert!(made.err.contains(refused), "{}", made.err);
     // The torrent itself is not one of them when it is made anew.
     let before = stage.read("photos/t");
     run([
@@ -221,4 +223,69 @@ fn an_exact_name_is_left_out_and_not_what_it_would_match_as_a_pattern() {
     let files: Vec<&str> =
         shown["files"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
     assert_eq!(files, ["f/d/y", "f/song 1.mp3"]);
+}
+
+#[test]
+fn links_that_stay_in_the_folder_count_as_what_they_lead_to() {
+    use std::os::unix::fs::symlink;
+
+    let stage = Stage::new();
+    stage.write("d/a", b"content");
+    stage.write("d/sub/b", b"more");
+    let at = |path: &str| stage.path(&format!("d/{path}"));
+    symlink("a", at("file")).unwrap();
+    symlink("sub", at("folder")).unwrap();
+    symlink("..", at("sub/circle")).unwrap();
+    symlink("nowhere", at("dangling")).unwrap();
+    let made = run(["create", &stage.path("d"), "-o", &stage.path("t")]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let listed = run(["show", &stage.path("t")]);
+    for path in ["d/a", "d/file", "d/folder/b", "d/sub/b"] {
+        assert!(listed.out.lines().any(|line| line.ends_with(path)), "{path}: {}", listed.out);
+    }
+    assert!(listed.out.contains("files         4"), "{}", listed.out);
+    // Each that is left out is named, and why.
+    assert!(made.err.contains("d/dangling is a link that leads nowhere"), "{}", made.err);
+    assert!(made.err.contains("circle is a link to a folder that it lies in"), "{}", made.err);
+    run(["verify", &stage.path("t"), "-d", &stage.path("")]).success();
+}
+
+#[test]
+fn links_that_lead_out_need_the_users_word_in_create_and_verify() {
+    let stage = Stage::new();
+    stage.write("elsewhere/data", b"my own data");
+    stage.write("x/d/a", b"content");
+    let link = stage.path("x/d/link");
+    std::os::unix::fs::symlink("../../elsewhere", &link).unwrap();
+    let (folder, torrent) = (stage.path("x/d"), stage.path("t"));
+    let without = run(["create", &folder, "-o", &stage.path("small")]);
+    assert_eq!(without.code, 0, "{}", without.err);
+    let refused = format!("left out: {link}: is a link to \"../../elsewhere\"");
+    assert!(without.err.contains(&refused), "{}", without.err);
+    assert!(without.err.contains("--follow-links follows it"), "{}", without.err);
+    assert!(!run(["show", &stage.path("small")]).out.contains("link"));
+
+    run(["create", &folder, "--follow-links", "-o", &torrent]).success();
+    assert!(run(["show", &torrent]).out.contains("d/link/data"));
+    let dir = stage.path("x");
+    let verified = run(["verify", &torrent, "-d", &dir]);
+    assert_eq!(verified.code, 32, "{}", verified.err);
+    let why = "unreadable  d/link/data";
+    assert!(verified.out.contains(why), "{}", verified.out);
+    assert!(verified.out.contains("--follow-links follows it"), "{}", verified.out);
+    run(["verify", &torrent, "-d", &dir, "--follow-links"]).success();
+}
+
+#[test]
+fn what_is_left_out_is_named_in_so_many_lines() {
+    let stage = Stage::new();
+    stage.write("d/a", b"content");
+    for number in 0..30 {
+        std::os::unix::fs::symlink("/etc", stage.path(&format!("d/link{number}"))).unwrap();
+    }
+    let made = run(["create", &stage.path("d"), "-o", &stage.path("t")]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let lines = made.err.lines().filter(|line| line.contains("left out: ")).count();
+    assert_eq!(lines, 20, "{}", made.err);
+    assert!(made.err.contains("and 10 more left out"), "{}", made.err);
 }

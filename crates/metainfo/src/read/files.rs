@@ -6,6 +6,7 @@ use bencode::Value;
 use crate::error::{Error, ErrorKind};
 use crate::fields::Fields;
 use crate::file::{File, FileKind};
+use crate::links;
 use crate::metainfo::MAX_TORRENT_LEN;
 use crate::path;
 use crate::paths::{SameName, separate_paths};
@@ -46,6 +47,14 @@ impl Attributes {
         let length = fields.required(KEY, fields.int(KEY)?)?;
         u64::try_from(length).map_err(|_| fields.error(ErrorKind::BadValue, KEY, "negative"))
     }
+}
+
+/// What the torrent has as the target of a link; nothing for other files. What makes no sense there costs
+/// the link only.
+pub(super) fn link_target(fields: Fields<'_>, kind: FileKind) -> Option<Vec<u8>> {
+    let listed = fields.get("symlink path").filter(|_| kind == FileKind::Symlink)?.list()?;
+    let components: Vec<&[u8]> = listed.map(Value::as_bytes).collect::<Option<_>>()?;
+    links::raw_target(components.into_iter())
 }
 
 /// A path and, if it had to change, what the torrent has there.
@@ -103,8 +112,9 @@ impl<'n> Paths<'n> {
     }
 }
 
-/// Gives files whose paths meet other names, and reports all that were renamed.
-pub(super) fn finish(mut files: Vec<File>, warnings: &mut Warnings) -> Vec<File> {
+/// Gives files whose paths meet other names, and reports all that were renamed; finds what links lead to.
+/// `top` is the folder of all files, or empty.
+pub(super) fn finish(mut files: Vec<File>, top: &[u8], warnings: &mut Warnings) -> Vec<File> {
     // Only what reaches the disk can meet there.
     let on_disk: Vec<usize> = (0..files.len())
         .filter(|index| files.get(*index).is_some_and(|file| file.kind == FileKind::Regular))
@@ -123,5 +133,6 @@ pub(super) fn finish(mut files: Vec<File>, warnings: &mut Warnings) -> Vec<File>
             warnings.add(|| format!("renamed: \"{before}\" is \"{now}\""));
         }
     }
+    links::settle(&mut files, top, warnings);
     files
 }

@@ -3,7 +3,7 @@
 
 use bencode::{List, Value};
 
-use super::files::{Attributes, Paths};
+use super::files::{Attributes, Paths, link_target};
 use crate::error::{Error, ErrorKind};
 use crate::fields::{Fields, Place};
 use crate::file::{File, FileKind};
@@ -74,6 +74,7 @@ fn single(info: Fields<'_>, name: &[u8], warnings: &mut Warnings) -> Result<File
         length: attributes.length(info, warnings)?,
         kind: attributes.kind,
         executable: attributes.executable,
+        target: None,
     })
 }
 
@@ -104,7 +105,8 @@ fn file(
         FileKind::Padding => (paths.padding(length), None),
         _ => paths.join(&components).map_err(|(kind, what)| entry.error(kind, "path", what))?,
     };
-    Ok(File { path, renamed_from, length, kind, executable })
+    let target = link_target(entry, kind);
+    Ok(File { path, renamed_from, length, kind, executable, target })
 }
 
 /// Whether a file of this name is padding, as `BitComet` made it before BEP 47. A file in a folder

@@ -3,7 +3,7 @@
 
 use bencode::{Dict, Value};
 
-use super::files::{Attributes, Paths};
+use super::files::{Attributes, Paths, link_target};
 use crate::error::{Error, ErrorKind};
 use crate::fields::{Fields, Place};
 use crate::file::{File, FileKind};
@@ -152,6 +152,7 @@ impl<'t> Walk<'t, '_, '_> {
             length,
             kind: attributes.kind,
             executable: attributes.executable,
+            target: link_target(fields, attributes.kind),
         };
         Ok(TreeFile { file, root, pieces })
     }

@@ -48,9 +48,18 @@ fn links_that_lead_out_are_refused() {
         {
             for access in [Access::Read, Access::Write, Access::Create] {
                 let error = root.file(Path::new(path), access).unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::Unsafe, "{path}: {error}");
+                assert_eq!(error.kind(), ErrorKind::LinkOut, "{path}: {error}");
+                // The link and where it leads.
+                let link = path.split('/').next().unwrap();
+                let leads = fs::read_link(target.join(link)).unwrap();
+                let message = format!(
+                    "{}: is a link to \"{}\", which leads out of the target folder",
+                    target.join(link).display(),
+                    leads.display()
+                );
+                assert_eq!(error.to_string(), message);
             }
-            assert_eq!(root.look(Path::new(path)).unwrap_err().kind(), ErrorKind::Unsafe);
+            assert_eq!(root.look(Path::new(path)).unwrap_err().kind(), ErrorKind::LinkOut);
         }
         let left: Vec<_> = fs::read_dir(folder.join("outside")).unwrap().collect();
         assert_eq!(left.len(), 1);
@@ -81,4 +90,29 @@ fn only_regular_files_are_opened() {
         let error = root.file(Path::new("plain/below"), Access::Create).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsafe, "{error}");
     });
+}
+
+#[test]
+fn links_are_followed_out_only_where_the_user_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("target");
+    let root = Root::create(&target).unwrap().following();
+    fs::create_dir(folder.path().join("outside")).unwrap();
+    fs::write(folder.path().join("outside/data"), b"mine").unwrap();
+    symlink("../outside", target.join("relative")).unwrap();
+    symlink(folder.path().join("outside/data"), target.join("absolute")).unwrap();
+    for path in ["relative/data", "absolute"] {
+        for access in [Access::Read, Access::Write, Access::Create] {
+            root.file(Path::new(path), access).unwrap();
+        }
+        assert_eq!(root.look(Path::new(path)).unwrap().unwrap().st_size, 4);
+    }
+    root.file(Path::new("relative/new/deep"), Access::Create).unwrap();
+    assert!(folder.path().join("outside/new/deep").is_file());
+    // One that leads in a circle leads nowhere, with the switch too.
+    symlink("circle", target.join("circle")).unwrap();
+    let error = root.file(Path::new("circle"), Access::Read).unwrap_err();
+    assert!(error.to_string().contains("circle: cannot open it for reading"), "{error}");
+    let error = Root::open(&target).unwrap().file(Path::new("circle"), Access::Read).unwrap_err();
+    assert!(error.to_string().ends_with("circle: is a link to \"circle\", which leads nowhere"));
 }

@@ -3,7 +3,6 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 use metainfo::{PieceIndex, PieceSet};
 use storage::{Backend, Done, ErrorKind, Job, TorrentId, What};
@@ -213,8 +212,8 @@ fn names_that_leave_the_folder_are_never_opened() {
     std::os::unix::fs::symlink("../outside", fixture.spec.root().join("sub")).unwrap();
     let threads = Threads::start(Backend::Positional);
     let error = threads.disk.open(T, &fixture.spec).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsafe);
-    assert_eq!(error.path(), Some(Path::new(&fixture.path(1))));
+    assert_eq!(error.kind(), ErrorKind::LinkOut);
+    assert_eq!(error.path(), Some(fixture.spec.root().join("sub").as_path()));
     assert_eq!(fs::read_dir(fixture.folder.path().join("outside")).unwrap().count(), 0);
 }
 

@@ -171,11 +171,15 @@ fn what_is_in_the_way_is_told() {
         std::os::unix::fs::symlink("../outside", fixture.path(2)).unwrap();
         let found = check(&fixture, backend);
         assert!(found.whole.is_empty());
-        for file in [0, 2] {
+        for (file, kind) in [(0, ErrorKind::Unsafe), (2, ErrorKind::LinkOut)] {
             let FileState::Unreadable(error) = &found.files[file] else { panic!("{found:?}") };
-            assert_eq!(error.kind(), ErrorKind::Unsafe);
+            assert_eq!(error.kind(), kind);
             assert_eq!(error.path(), Some(fixture.path(file).as_path()));
         }
+        // The data is the user's own.
+        let spec = fixture.spec.clone().with_follow_links(true);
+        let found = storage::verify(&spec, &options(backend, 2), &|_| {}, &AtomicBool::new(false));
+        assert_eq!(found.unwrap().files[2], FileState::Present);
     });
 }
 

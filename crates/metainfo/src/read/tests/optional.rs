@@ -240,7 +240,7 @@ fn without_a_name_a_torrent_goes_by_its_info_hash() {
 fn a_link_has_no_length_whatever_it_says() {
     let entry = |extra: &str| {
         let info = format!(
-            "5:filesld4:attr1:l{extra}4:pathl1:leed6:lengthi5e4:pathl1:feee4:name1:t\
+            "5:filesld4:attr1:l{extra}4:pathl1:le12:symlink pathl1:feed6:lengthi5e4:pathl1:feee4:name1:t\
              12:piece lengthi16384e6:pieces20:aaaaaaaaaabbbbbbbbbb"
         );
         torrent(format!("d4:infod{info}ee").as_bytes()).unwrap()
