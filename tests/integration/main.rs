@@ -13,6 +13,7 @@ mod kit;
 mod links;
 mod magnet;
 mod names;
+mod occupied;
 mod options;
 mod padding;
 mod preflight;

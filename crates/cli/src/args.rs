@@ -26,6 +26,7 @@ const EXIT_CODES: &str = "Exit codes:
    6  the network: an address that can't be bound, a source or tracker that does not answer
    7  stopped by Ctrl-C or SIGTERM before everything was there, or at once by a second one
    9  the disk is full
+  13  a file is there that is not the torrent's; --force overwrites it
   17  reading or writing a file failed
   25  not valid bencode
   26  not a valid torrent, or v2 only where that is not spoken yet
@@ -33,7 +34,7 @@ const EXIT_CODES: &str = "Exit codes:
   28  an option or argument that can't be used
   32  data on disk does not match its hashes, or is missing
 
-Of several torrents the worst counts; from the worst down: 9, 17, 32, 28, 27, 26, 25, 3, 1, 6, 7.";
+Of several torrents the worst counts; from the worst down: 9, 17, 32, 13, 28, 27, 26, 25, 3, 1, 6, 7.";
 
 /// Download, seed, make and inspect torrents.
 #[derive(Debug, Parser)]
@@ -213,6 +214,13 @@ pub(crate) struct Download {
     /// Leave holes in files until their pieces come, instead of taking all room up front
     #[arg(long, help_heading = heading::FILES)]
     pub(crate) sparse: bool,
+    /// Overwrite files that were there before and are not the torrent's
+    ///
+    /// Without it nothing is written where a file is longer than the torrent says, or holds something
+    /// else: not one of its pieces is right, it is not zeros, and no earlier run left it so. A file that
+    /// is partly right, or shorter, is continued. With it, what is too long is cut.
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Before leaving, wait until the disk has everything
     #[arg(long, help_heading = heading::FILES)]
     pub(crate) sync: bool,

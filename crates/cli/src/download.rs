@@ -184,11 +184,12 @@ fn failure(error: &session::Error) -> Failure {
     let code = match error.kind() {
         ErrorKind::Listen(..) => Code::Network,
         ErrorKind::V2Only | ErrorKind::Metadata(_) => Code::BadTorrent,
-        ErrorKind::Incomplete { .. } => Code::Checksum,
+        ErrorKind::Incomplete { .. } | ErrorKind::NotWhole(_) => Code::Checksum,
         ErrorKind::Storage(error) => match error.kind() {
             storage::ErrorKind::Kept => Code::BadOption,
             storage::ErrorKind::NotFound => Code::NotFound,
             storage::ErrorKind::Full { .. } => Code::DiskFull,
+            storage::ErrorKind::Occupied => Code::Occupied,
             _ => Code::Io,
         },
         _ => Code::Other,
@@ -201,6 +202,9 @@ fn failure(error: &session::Error) -> Failure {
         }
         ErrorKind::Incomplete { .. } => {
             format!("{told}; --partial seeds what is there, download fetches the others")
+        }
+        ErrorKind::NotWhole(_) => {
+            format!("{}; `download --force` cuts it", text::escape(&told))
         }
         ErrorKind::Storage(error) => text::escape(&text::storage(error)).into_owned(),
         _ => text::escape(&told).into_owned(),

@@ -24,6 +24,8 @@ pub(crate) enum Code {
     Unfinished = 7,
     /// The disk is full.
     DiskFull = 9,
+    /// A file was there before that is not the torrent's, and may not be overwritten.
+    Occupied = 13,
     /// Reading or writing a file failed.
     Io = 17,
     /// Not valid bencode; for `bencode check` also what is not canonical.
@@ -58,9 +60,10 @@ impl Code {
             Self::BadTorrent => 6,
             Self::BadMagnet => 7,
             Self::BadOption => 8,
-            Self::Checksum => 9,
-            Self::Io => 10,
-            Self::DiskFull => 11,
+            Self::Occupied => 9,
+            Self::Checksum => 10,
+            Self::Io => 11,
+            Self::DiskFull => 12,
         }
     }
 }

@@ -97,6 +97,9 @@ pub(crate) fn date(seconds: i64) -> String {
 pub(crate) fn storage(error: &storage::Error) -> String {
     match error.kind() {
         storage::ErrorKind::LinkOut => format!("{error}; --follow-links follows it"),
+        storage::ErrorKind::Occupied => {
+            format!("{error}; --force overwrites, or choose another folder (-d)")
+        }
         _ => error.to_string(),
     }
 }

@@ -115,6 +115,10 @@ pub struct AddOptions {
     pub keep: storage::Keep,
     /// Follow symbolic links on disk wherever they lead, out of `dir` too: for data of the user's own.
     pub follow_links: bool,
+    /// Overwrite files that were there before and are not the torrent's: cut those that are longer, and
+    /// replace what holds something else. Without it such a torrent is refused before anything is
+    /// written.
+    pub overwrite: bool,
     /// How the room for the files is taken.
     pub allocation: storage::Allocation,
 }

@@ -33,6 +33,8 @@ pub enum ErrorKind {
         /// Pieces of the torrent.
         total: u32,
     },
+    /// A file of a torrent that was to be seeded only is longer than the torrent says.
+    NotWhole(storage::Error),
     /// Files could not be opened, read or written.
     Storage(storage::Error),
 }
@@ -84,7 +86,7 @@ impl fmt::Display for Error {
             ErrorKind::Incomplete { have, total } => {
                 write!(f, "only {have} of {total} pieces are whole on disk")
             }
-            ErrorKind::Storage(error) => error.fmt(f),
+            ErrorKind::NotWhole(error) | ErrorKind::Storage(error) => error.fmt(f),
         }
     }
 }
@@ -93,7 +95,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
             ErrorKind::Listen(_, error) | ErrorKind::Start(error) => Some(error),
-            ErrorKind::Storage(error) => Some(error),
+            ErrorKind::NotWhole(error) | ErrorKind::Storage(error) => Some(error),
             ErrorKind::Metadata(error) => Some(error),
             _ => None,
         }

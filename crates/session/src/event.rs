@@ -48,6 +48,8 @@ pub enum Event {
         have: u32,
         /// Wanted pieces.
         total: u32,
+        /// Pieces that are on disk and hold something else; they are fetched again.
+        wrong: u32,
         /// Bytes of wanted pieces that are verified on disk.
         have_bytes: u64,
         /// Bytes of wanted pieces.

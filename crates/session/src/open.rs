@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use metainfo::{Layout, PieceIndex, PieceSet};
-use storage::{Allocation, FileState, Progress, Spec};
+use storage::{Allocation, Before, FileState, Progress, Spec};
 use tokio::runtime;
 use tokio::sync::mpsc;
 
@@ -28,6 +28,7 @@ pub(crate) struct Opening {
     pub(crate) sequential: bool,
     pub(crate) verify: bool,
     pub(crate) serve: Option<Serve>,
+    pub(crate) overwrite: bool,
     pub(crate) runtime: runtime::Handle,
     /// Raised when the session stops.
     pub(crate) cancel: AtomicBool,
@@ -39,10 +40,19 @@ struct Found {
     trusted: PieceSet,
     /// All that are whole.
     have: PieceSet,
+    /// How many hold something else.
+    wrong: u32,
 }
 
-/// The pieces that are whole, and why a file could not be looked at, if one could not.
-type Checked = (PieceSet, Option<storage::Error>);
+/// What hashing found.
+struct Checked {
+    /// The pieces that are whole.
+    have: PieceSet,
+    /// Those that hold something else.
+    wrong: PieceSet,
+    /// Why a file could not be looked at, if one could not.
+    unreadable: Option<storage::Error>,
+}
 
 impl Opening {
     /// Opens the torrent and starts its task, or reports why not.
@@ -105,18 +115,25 @@ impl Opening {
         if let Some(serve) = self.serve {
             return self.find_to_serve(serve, spec, trusted);
         }
-        let fresh = self.start.shared.disk.open(self.start.id, spec)?.fresh;
-        let (have, _) =
-            if fresh { self.check_padding(spec, &trusted)? } else { self.check(spec, &trusted)? };
+        let before = Before::look(spec, &self.cancel)?;
+        let Checked { have, wrong, .. } = if before.is_empty() {
+            self.check_padding(spec, &trusted)?
+        } else {
+            self.check_what_is_there(spec, &before, &trusted)?
+        };
+        self.start.shared.disk.open(self.start.id, spec)?;
         if spec.allocation() == Allocation::Sparse {
             storage::check_room(spec, &have)?;
         }
-        Ok(Found { trusted, have })
+        if let Some(place) = self.place.as_ref().filter(|_| !have.is_full()) {
+            place.begin(&trusted);
+        }
+        Ok(Found { trusted, have, wrong: wrong.count() })
     }
 
     /// The same where nothing is fetched: nothing is made, and enough has to be there.
     fn find_to_serve(&self, serve: Serve, spec: &Spec, trusted: PieceSet) -> Result<Found, Error> {
-        let (have, unreadable) = self.check(spec, &trusted)?;
+        let Checked { have, unreadable, .. } = self.check(spec, &trusted)?;
         let wanted = spec.wanted_pieces().cloned();
         let wanted = wanted.unwrap_or_else(|| PieceSet::new_full(have.len()));
         let has_bytes = |piece: &PieceIndex| self.layout.piece_content_len(*piece) > 0;
@@ -129,8 +146,31 @@ impl Opening {
             let incomplete = ErrorKind::Incomplete { have: count(whole), total: count(total) };
             return Err(unreadable.map_or_else(|| incomplete.into(), Error::from));
         }
+        if serve == Serve::Whole {
+            let before = Before::look(spec, &self.cancel)?;
+            before.refuse_longer().map_err(ErrorKind::NotWhole)?;
+        }
         self.start.shared.disk.open(self.start.id, spec)?;
-        Ok(Found { trusted, have })
+        Ok(Found { trusted, have, wrong: 0 })
+    }
+
+    /// Refuses files that are not the torrent's, unless they are to be overwritten. Else as
+    /// [`check`](Self::check).
+    fn check_what_is_there(
+        &self,
+        spec: &Spec,
+        before: &Before,
+        trusted: &PieceSet,
+    ) -> Result<Checked, Error> {
+        if !self.overwrite {
+            before.refuse_longer()?;
+        }
+        let checked = self.check(spec, trusted)?;
+        if !self.overwrite {
+            let ours = self.place.as_ref().map(|place| place.ours(spec)).unwrap_or_default();
+            before.refuse_foreign((&checked.have, &checked.wrong), &ours, &self.cancel)?;
+        }
+        Ok(checked)
     }
 
     /// Hashes the pieces that are not trusted, see [`hash`](Self::hash).
@@ -163,7 +203,7 @@ impl Opening {
             unknown.remove(piece);
         }
         if unknown.is_empty() {
-            return Ok((trusted.clone(), None));
+            return Ok(Checked { have: trusted.clone(), wrong: unknown, unreadable: None });
         }
         let progress = |Progress { checked, total, .. }| {
             let torrent = self.start.id;
@@ -181,10 +221,10 @@ impl Opening {
         for piece in trusted.iter() {
             have.insert(piece);
         }
-        Ok((have, unreadable))
+        Ok(Checked { have, wrong: found.wrong, unreadable })
     }
 
-    fn opened(&self, spec: &Spec, Found { trusted, have }: Found) -> Opened {
+    fn opened(&self, spec: &Spec, Found { trusted, have, wrong }: Found) -> Opened {
         let all = || PieceSet::new_full(have.len());
         let mut wanted = spec.wanted_pieces().cloned().unwrap_or_else(all);
         if self.serve.is_some() {
@@ -222,7 +262,7 @@ impl Opening {
             state: if found == total { State::Seeding } else { State::Downloading },
             durable,
             peers: self.start.peers.clone(),
-            ready: Event::Ready { torrent, have: found, total, have_bytes, total_bytes },
+            ready: Event::Ready { torrent, have: found, total, wrong, have_bytes, total_bytes },
             have,
         }
     }

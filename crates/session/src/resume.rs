@@ -99,6 +99,25 @@ impl Place {
         save(&self.path, &self.encode(&state));
     }
 
+    /// Which files are as a run of ours left them, whether or not their pieces are whole: those that look
+    /// as they did at its end, and all if it had no end.
+    pub(crate) fn ours(&self, spec: &Spec) -> Vec<bool> {
+        let now = storage::stamps(spec);
+        match self.load(spec.layout()) {
+            Ok(Some(state)) if state.stamps.is_empty() => vec![true; now.len()],
+            Ok(Some(state)) => {
+                now.iter().zip(&state.stamps).map(|(now, then)| now == then).collect()
+            }
+            _ => vec![false; now.len()],
+        }
+    }
+
+    /// Notes that a run begins that may write anything, with these pieces synced: if it has no end, what
+    /// is in the files is [`ours`](Self::ours).
+    pub(crate) fn begin(&self, trusted: &PieceSet) {
+        save(&self.path, &self.encode(&State::now(trusted.clone(), Vec::new())));
+    }
+
     /// The state that was saved last; `None` if there never was one.
     fn load(&self, layout: &Layout) -> Result<Option<State>, String> {
         let bytes = match fs::metadata(&self.path) {

@@ -230,7 +230,7 @@ impl Session {
         layout: Layout,
         options: AddOptions,
     ) -> Result<Arc<Opening>, Error> {
-        let AddOptions { dir, files, sequential, verify, serve, keep, .. } = options;
+        let AddOptions { dir, files, sequential, verify, serve, keep, overwrite, .. } = options;
         let allocation = match options.allocation {
             _ if serve.is_some() => Allocation::AsFound,
             allocation => allocation,
@@ -238,6 +238,7 @@ impl Session {
         let mut spec = storage::Spec::new(&dir, torrent)?
             .with_allocation(allocation)
             .with_follow_links(options.follow_links)
+            .with_overwrite(overwrite)
             .keeping(keep);
         if let Some(files) = &files {
             spec = spec.with_selection(|file| files.contains(&file));
@@ -258,6 +259,7 @@ impl Session {
             sequential,
             verify,
             serve,
+            overwrite,
             runtime: self.runtime.clone(),
             cancel: false.into(),
         });

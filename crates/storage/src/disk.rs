@@ -92,8 +92,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
     /// Creates the torrent's files and folders, takes their room and locks them. Blocks on the
     /// disk, so not for a thread with sockets.
     ///
-    /// A file that is as long as it should be is left as it is. One that is longer is never cut;
-    /// what is beyond the torrent's length is neither read nor written.
+    /// A file that is as long as it should be is left as it is. One that is longer is cut only
+    /// [where the spec says so](Spec::with_overwrite); else what is beyond the torrent's length is
+    /// neither read nor written.
     ///
     /// # Errors
     /// [`ErrorKind::Locked`] when another open torrent, of this process or another, has one of

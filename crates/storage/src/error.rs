@@ -41,6 +41,8 @@ pub enum ErrorKind {
     /// Somebody else truncated, replaced, removed or wrote the file. What was known about its
     /// pieces no longer holds: close the torrent, open it again and verify.
     Changed,
+    /// A file that was there before is not the torrent's: longer, or of other content.
+    Occupied,
     /// The path is not one below the target folder, or names something that is not a regular file.
     Unsafe,
     /// A file of the torrent is one that the caller wants to keep, see [`Spec::keeping`](crate::Spec).

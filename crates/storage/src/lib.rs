@@ -7,6 +7,7 @@
 
 mod advice;
 mod backend;
+mod before;
 mod cached;
 mod descriptors;
 mod disk;
@@ -39,6 +40,7 @@ mod write;
 
 pub use advice::explain;
 pub use backend::Backend;
+pub use before::Before;
 pub use descriptors::with_descriptors;
 pub use disk::{Config, Disk, HOLD_BUDGET, Opened};
 pub use disk_names::{locate, new_file_name};

@@ -100,6 +100,21 @@ impl Locks {
         Ok(locks)
     }
 
+    /// Whether the files that are there are in use, as far as [`take`](Self::take) would find out.
+    pub(crate) fn probe(root: &Root, spec: &Spec, stats: &[Option<Stat>]) -> Result<(), Error> {
+        let there = |index: &usize| stats.get(*index).is_some_and(Option::is_some);
+        let mut files: Vec<usize> = (0..spec.files().len()).filter(there).collect();
+        files.sort_by_key(|&index| (Reverse(spec.layout().file_len(index)), index));
+        for index in files.into_iter().take(MAX_LOCKED_FILES) {
+            let Some(file) = spec.files().get(index) else { continue };
+            // What can't be opened now is told when it has to be.
+            let Ok(open) = root.file(&file.path, Access::Read) else { continue };
+            let mut locks = Self { files: Vec::new(), taken: 0, spare: SpareLocks::of(0) };
+            locks.lock(open, &spec.path_of(index))?;
+        }
+        Ok(())
+    }
+
     /// Does without where the file system has no locks.
     fn lock(&mut self, file: File, path: &Path) -> Result<(), Error> {
         let id = fstat(&file).map(|stat| FileId::of(&stat));

@@ -18,7 +18,7 @@ use crate::span::{ReadError, read_spans};
 use crate::sys;
 use holes::Holes;
 use stream::{Length, Stream, hash};
-use zeros::Zeros;
+pub(crate) use zeros::Zeros;
 
 mod holes;
 mod stream;
@@ -87,7 +87,7 @@ impl Wanted {
 }
 
 /// The hashes of a piece, as far as they were wanted.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Hashed {
     pub(crate) sha1: [u8; 20],
     /// One for each block that holds bytes of a file on disk: padding is no part of the tree.

@@ -19,6 +19,7 @@ pub struct Spec {
     /// Files that are never written to, whatever the torrent calls its own.
     keep: Keep,
     follow_links: bool,
+    overwrite: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -195,7 +196,13 @@ impl Spec {
         let (renamed, links) = (Vec::new(), Vec::new());
         let shared = Shared { root, files, layout, expected, selection: None, renamed, links };
         let (allocation, keep) = (Allocation::default(), Keep::default());
-        Ok(Self { shared: Arc::new(shared), allocation, keep, follow_links: false })
+        Ok(Self {
+            shared: Arc::new(shared),
+            allocation,
+            keep,
+            follow_links: false,
+            overwrite: false,
+        })
     }
 
     /// The same, allocating as told.
@@ -214,6 +221,17 @@ impl Spec {
     /// The files that are never written to.
     pub(crate) fn kept(&self) -> &Keep {
         &self.keep
+    }
+
+    /// The same, cutting files that are longer than they should be when it is opened.
+    pub fn with_overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
+        self
+    }
+
+    /// Whether files that are too long are cut.
+    pub(crate) fn overwrites(&self) -> bool {
+        self.overwrite
     }
 
     /// The same, of which only the files are wanted that `wanted` says yes to, by index.

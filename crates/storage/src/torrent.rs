@@ -45,7 +45,8 @@ pub(crate) struct Dirty {
 impl Torrent {
     /// Takes the torrent's locks, then makes its files and gives them their lengths.
     ///
-    /// A file that is long enough already is left as it is; one that is too long is never cut.
+    /// A file that is long enough already is left as it is; one that is too long is cut only where the
+    /// spec says so.
     pub(crate) fn open(
         spec: &Spec,
         descriptors: &Descriptors,
@@ -76,7 +77,9 @@ impl Torrent {
             let len = spec.layout().file_len(index);
             let before = stat.as_ref().map(Stamp::of);
             match (stat, before) {
-                (Some(stat), Some(stamp)) if stamp.len >= len => {
+                (Some(stat), Some(stamp))
+                    if stamp.len == len || stamp.len > len && !spec.overwrites() =>
+                {
                     if stamp.len > len {
                         let path = spec.root().join(&file.path);
                         log::warn!(
@@ -173,7 +176,8 @@ fn make(
                     error => error,
                 }
             })?;
-    if !reserved {
+    // Where it was longer, room is not what it lacks.
+    if !reserved || !is_new {
         open.set_len(len).map_err(|error| Error::io("set its length", &path, &error))?;
     }
     let stat =
@@ -184,7 +188,7 @@ fn make(
 /// Refuses a torrent that can't fit, before anything is created. A file that is long enough
 /// already is not going to be allocated, so it needs nothing; the holes that a sparse one may have
 /// are for [`check_room`](crate::check_room), once it is known which pieces are missing.
-fn refuse_if_full(spec: &Spec, stats: &[Option<Stat>]) -> Result<(), Error> {
+pub(crate) fn refuse_if_full(spec: &Spec, stats: &[Option<Stat>]) -> Result<(), Error> {
     let needed = unallocated(spec, stats, |stat, len| Stamp::of(stat).len < len);
     match needed.saturating_sub(free_space(spec.root())?) {
         0 => Ok(()),

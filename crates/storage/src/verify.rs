@@ -13,7 +13,7 @@ use crate::file_cache::FileCache;
 use crate::files::{Files, Stamp};
 use crate::links::{self, Link};
 use crate::paths::Root;
-use crate::scan::{Digest, Hashed, Progress, Scan, Wanted};
+use crate::scan::{Digest, Hashed, Progress, Scan, Wanted, Zeros};
 use crate::span::ReadError;
 use crate::spec::{FileSpec, Spec};
 
@@ -39,6 +39,9 @@ pub struct Options<'a> {
 pub struct Verified {
     /// The pieces asked for that are whole.
     pub whole: PieceSet,
+    /// The pieces asked for that are there, all their bytes, and hold something else: neither what they
+    /// should nor zeros.
+    pub wrong: PieceSet,
     /// The state of each of the spec's files, in its order.
     pub files: Vec<FileState>,
     /// The torrent's symbolic links, in its order.
@@ -97,16 +100,28 @@ pub fn verify(
     present.retain(|piece| is_present(layout, &states, *piece));
     let checked = total - bytes(&present);
     let files = Files::read_only(spec.clone());
-    let found = Mutex::new((PieceSet::new_empty(layout.piece_count()), Vec::new()));
+    let none = || PieceSet::new_empty(layout.piece_count());
+    let found = Mutex::new((none(), none(), Vec::new()));
+    let hashes = if spec.is_merkle() { Wanted::LEAVES } else { Wanted::SHA1 };
+    let zeros = Zeros::new(layout.piece_length());
     let judge = |piece: PieceIndex, digest: Digest| {
-        let right = digest.map(|hashed| is_right(spec, piece, &hashed));
+        let right = digest.map(|hashed| {
+            let right = is_right(spec, piece, &hashed);
+            let (len, content) = (layout.piece_len(piece), layout.piece_content_len(piece));
+            // Where it was told to stop, nobody hears of it any more.
+            let zeros = || zeros.hashed(len, content, hashes, cancel);
+            (right, !right && zeros().is_some_and(|zeros| zeros != hashed))
+        });
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         match right {
-            Ok(true) => {
+            Ok((true, _)) => {
                 found.0.insert(piece);
             }
-            Ok(false) => {}
-            Err(failure) => found.1.push(failure),
+            Ok((false, true)) => {
+                found.1.insert(piece);
+            }
+            Ok((false, false)) => {}
+            Err(failure) => found.2.push(failure),
         }
     };
     let scan = Scan {
@@ -114,20 +129,20 @@ pub fn verify(
         backend: options.backend,
         threads: options.threads,
         pieces: &present,
-        wanted: if spec.is_merkle() { Wanted::LEAVES } else { Wanted::SHA1 },
+        wanted: hashes,
         progress: Progress { checked, total },
         report: progress,
         cancel,
     };
     scan.run(&judge)?;
-    let (whole, failures) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (whole, wrong, failures) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     for (index, failure) in failures {
         if let Some(state) = states.get_mut(index) {
             *state = FileState::Unreadable(read_error(&files, index, failure));
         }
     }
     let links = links::states(spec, open(spec, cancel)?.as_ref(), cancel)?;
-    Ok(Verified { whole, files: states, links })
+    Ok(Verified { whole, wrong, files: states, links })
 }
 
 fn is_right(spec: &Spec, piece: PieceIndex, hashed: &Hashed) -> bool {

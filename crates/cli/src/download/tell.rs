@@ -39,7 +39,13 @@ impl Run {
                 renamed::lines(&renamed).into_iter().for_each(warn);
                 transfer.path = path;
             }
-            Event::Ready { have, total, have_bytes, total_bytes, .. } => {
+            Event::Ready { have, total, wrong, have_bytes, total_bytes, .. } => {
+                if wrong > 0 {
+                    warn(match wrong {
+                        1 => "1 piece on disk is wrong and is fetched again".into(),
+                        _ => format!("{wrong} pieces on disk are wrong and are fetched again"),
+                    });
+                }
                 json.tell(torrent, "ready", json!({ "have": have, "total": total }));
                 if have < total && have > 0 {
                     let are = if have == 1 { "is" } else { "are" };

@@ -27,6 +27,7 @@ impl Wish {
         options.sequential = args.sequential;
         // An argument that is no file is of no use there, and does no harm.
         options.keep = Keep::new(&args.torrents);
+        options.overwrite = args.force;
         if args.sparse {
             options.allocation = Allocation::Sparse;
         }

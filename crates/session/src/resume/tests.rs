@@ -123,6 +123,20 @@ fn a_file_written_long_after_the_last_save_is_not_trusted() {
 }
 
 #[test]
+fn files_are_ours_as_a_clean_end_left_them_and_all_of_them_after_none() {
+    let fixture = Fixture::new();
+    let ours = || fixture.place.ours(&fixture.spec);
+    assert_eq!(ours(), [false, false], "no run of ours is known");
+    fixture.place.begin(&PieceSet::new_empty(PIECES));
+    fixture.touch("a", SystemTime::now() + Duration::from_hours(1));
+    assert_eq!(ours(), [true, true]);
+    assert_eq!(fixture.trusted(), [0; 0], "ours is not yet right");
+    fixture.save(&fixture.clean());
+    fixture.touch("b", SystemTime::UNIX_EPOCH);
+    assert_eq!(ours(), [true, false]);
+}
+
+#[test]
 fn a_claim_that_no_file_fits_is_not_made_of_the_next_one() {
     let fixture = Fixture::new();
     fixture.save(&Fixture::unclean());

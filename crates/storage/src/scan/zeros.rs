@@ -13,7 +13,7 @@ use super::{Hashed, Wanted};
 const STEP: usize = 256 * 1024;
 
 /// What is known of pieces of zeros.
-pub(super) struct Zeros {
+pub(crate) struct Zeros {
     piece_length: u32,
     /// The SHA-1 of a piece that is as long as nearly all are.
     sha1: OnceLock<[u8; 20]>,
@@ -22,13 +22,13 @@ pub(super) struct Zeros {
 }
 
 impl Zeros {
-    pub(super) fn new(piece_length: u32) -> Self {
+    pub(crate) fn new(piece_length: u32) -> Self {
         Self { piece_length, sha1: OnceLock::new(), leaf: OnceLock::new() }
     }
 
     /// The hashes of a piece of `len` zeros, of which `content` are before its padding; `None` when
     /// told to stop.
-    pub(super) fn hashed(
+    pub(crate) fn hashed(
         &self,
         len: u32,
         content: u32,
