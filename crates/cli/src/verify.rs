@@ -12,16 +12,32 @@ use storage::{FileState, Link, LinkState, Options, Spec, Verified};
 use crate::args::Verify;
 use crate::attend::Attendant;
 use crate::exit::{Code, Failure};
-use crate::{dash, output, renamed, source, text};
+use crate::{dash, output, progress, renamed, source, text};
 
 /// Runs the command.
 pub(crate) fn run(args: &Verify, quiet: bool) -> Result<(), Failure> {
-    let torrent = source::torrent(&args.torrent)?;
     let dir = &args.dir;
     dir.metadata().map_err(|error| Failure::io("open the folder", dir, &error))?;
+    let mut worst = Code::Done;
+    for path in &args.torrents {
+        let Err(failure) = one(args, path, quiet) else { continue };
+        progress::write_line(&format!("error: {failure}"));
+        worst = worst.worse(failure.code());
+        if failure.code() == Code::Unfinished {
+            // Who stops one wants none of the others.
+            break;
+        }
+    }
+    if worst == Code::Done { Ok(()) } else { Err(Failure::told(worst)) }
+}
+
+/// Verifies one torrent, whatever became of the others.
+fn one(args: &Verify, path: &Path, quiet: bool) -> Result<(), Failure> {
+    let torrent = source::torrent(path)?;
+    let dir = &args.dir;
     let spec = Spec::to_verify(dir, &torrent).map_err(|error| {
         let failure = Failure::storage(&error);
-        Failure::new(failure.code(), format!("{}: {failure}", dash::input(&args.torrent)))
+        Failure::new(failure.code(), format!("{}: {failure}", dash::input(path)))
     })?;
     let spec = spec.with_follow_links(args.follow_links);
     let spec = storage::locate(spec).map_err(|error| Failure::storage(&error))?;

@@ -24,9 +24,9 @@ pub(crate) struct Show {
 /// `pieces-cli verify`.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The torrent file or its http(s) URL; - for stdin
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub(crate) torrent: PathBuf,
+    /// The torrent files or their http(s) URLs; - for one on stdin
+    #[arg(required = true, value_name = "TORRENT", value_hint = ValueHint::FilePath)]
+    pub(crate) torrents: Vec<PathBuf>,
     /// The folder that holds the torrent's files
     #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath,
           help_heading = heading::FILES)]

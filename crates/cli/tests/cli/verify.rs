@@ -82,3 +82,27 @@ fn a_folder_that_is_not_there_is_not_damage() {
     let text = run(["verify", &torrent, "-d", &stage.path("hollow")]).failed(32, "1 of 1 file");
     assert!(text.starts_with("missing"), "{text}");
 }
+
+#[test]
+fn each_of_several_torrents_is_verified_whatever_is_wrong_with_the_others() {
+    let stage = Stage::new();
+    let mut torrents = Vec::new();
+    for name in ["one", "two", "three"] {
+        let file = stage.write(name, name.as_bytes());
+        torrents.push(stage.path(&format!("{name}.torrent")));
+        run(["create", &file, "-o", torrents.last().unwrap()]).success();
+    }
+    let dir = stage.folder().to_str().unwrap().to_owned();
+    stage.write("two", b"other");
+    let absent = stage.path("absent.torrent");
+    let [one, two, three] = &torrents[..] else { panic!("{torrents:?}") };
+    let verify = run(["verify", &absent, one, two, three, "-d", &dir]);
+    assert_eq!(verify.code, 32, "{}", verify.err);
+    let whole: Vec<&str> = verify.out.lines().filter(|line| line.contains(": whole")).collect();
+    assert_eq!(whole, ["one: whole, 1 file and 1 piece", "three: whole, 1 file and 1 piece"]);
+    let errors: Vec<&str> = verify.err.lines().collect();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(errors[0].contains("absent.torrent: cannot read it"), "{errors:?}");
+    assert!(errors[1].starts_with("error: two: "), "{errors:?}");
+    run(["verify", one, three, "-d", &dir]).success();
+}
