@@ -308,9 +308,15 @@ pub(crate) struct Network {
     /// identity, and costs processor time. off refuses encrypted peers.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = values::Encryption::Prefer)]
     pub(crate) encryption: values::Encryption,
-    /// A peer to connect to besides those that are found, as in 192.0.2.7:6881, [2001:db8::7]:6881 or
-    /// box.example:6881 (repeatable) [default: none]
-    #[arg(long = "peer", value_name = "HOST:PORT", value_parser = values::host_port, value_hint = ValueHint::Hostname)]
+    // Not a doc comment: rustdoc would read the address in brackets as a link.
+    #[arg(
+        long = "peer",
+        value_name = "HOST:PORT",
+        value_parser = values::host_port,
+        value_hint = ValueHint::Hostname,
+        help = "A peer to connect to besides those that are found, as in 192.0.2.7:6881, \
+                [2001:db8::7]:6881 or box.example:6881 (repeatable) [default: none]"
+    )]
     pub(crate) peers: Vec<String>,
     /// Look for no peers in the DHT
     #[arg(long)]
