@@ -40,6 +40,23 @@ pub(crate) fn check(path: &Path, replace: bool) -> Result<(), Failure> {
     }
 }
 
+/// Fails early where keeping a torrent at `path`, or in it if it is a folder, would fail late. What a
+/// file that is there holds is for its caller to judge.
+pub(crate) fn check_kept(path: &Path) -> Result<(), Failure> {
+    if dash::is(path) {
+        return Ok(());
+    }
+    let folder = if path.is_dir() {
+        path
+    } else {
+        check(path, true)?;
+        folder(path)
+    };
+    // It has no name, and is gone when it is closed.
+    let probe = tempfile::tempfile_in(folder);
+    probe.map(drop).map_err(|error| Failure::io("write to the folder", folder, &error))
+}
+
 /// Writes `bytes` to the file at `path`, or to stdout (`-`). A file appears complete or not at
 /// all; one that is replaced keeps its mode, and a link stays a link.
 pub(crate) fn save(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Failure> {

@@ -43,6 +43,15 @@ impl Wish {
                 _ if path.is_dir() => {}
                 _ => return refused("a folder is needed for more than one"),
             }
+            save::check_kept(path)?;
+            let asked = args.torrents.iter().find_map(|one| source::magnet_uri(one));
+            let asked = asked.and_then(|uri| Magnet::parse(&uri).ok());
+            if let Some(asked) = asked
+                && path.is_file()
+                && !source::torrent(path).is_ok_and(|there| there.info_hash() == asked.info_hash)
+            {
+                return refused("is there already and is not this torrent; choose another name");
+            }
         }
         let (selections, save) = (args.selections.clone(), args.save_torrent.clone());
         Ok(Self { options, selections, save })

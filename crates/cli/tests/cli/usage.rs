@@ -80,3 +80,26 @@ fn every_command_has_a_man_page() {
     }
     run(["man", &pages.path("absent")]).refused(3, "absent");
 }
+
+#[test]
+fn where_a_torrent_cannot_be_saved_is_told_before_anything_starts() {
+    let stage = Stage::new();
+    let magnet = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567";
+    let other = stage.write("other", b"notes");
+    let dir = stage.path("target");
+    let absent = stage.path("absent/t.torrent");
+    let below = format!("{other}/t.torrent");
+    // In /sys not even root may make a file.
+    for (path, code, words) in [
+        (absent.as_str(), 3, "absent: cannot open the folder"),
+        (&below, 17, "other"),
+        (&other, 28, "is there already and is not this torrent; choose another name"),
+        ("/dev/null", 28, "not a regular file"),
+        ("/sys/t.torrent", 17, "/sys: cannot write to the folder"),
+        ("/sys", 17, "/sys: cannot write to the folder"),
+    ] {
+        let arguments = ["download", magnet, "-d", &dir, "--save-torrent", path, "--no-dht"];
+        run(arguments.into_iter().chain(["--no-lsd", "--port", "0"])).refused(code, words);
+    }
+    assert_eq!(stage.names(), ["other"]);
+}
