@@ -228,7 +228,8 @@ impl Scene {
 }
 
 fn wait_complete(program: &Process) -> Result<()> {
-    program.wait_line(PATIENCE, |line| line.contains("complete, seeding").then_some(()))
+    let is_it = |line: &str| line.contains(": complete, ") && line.ends_with(", seeding");
+    program.wait_line(PATIENCE, |line| is_it(line).then_some(()))
 }
 
 /// Keeps what a script has to say, unless it is that the program hung up.

@@ -140,7 +140,8 @@ impl Pair {
         self.calm.compare(&case.target)?;
 
         let whole = whole_pieces(&self.attacked, &case.target)?;
-        let again = self.start(case, &calm_file, &[])?;
+        // A file that holds something else now is overwritten only where the user says so.
+        let again = self.start(case, &calm_file, &["--force"])?;
         again.wait_success(PATIENCE)?;
         let found = again.output(Stream::Stderr);
         let mut found =
