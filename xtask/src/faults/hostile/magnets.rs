@@ -20,8 +20,9 @@ const PIECE: usize = 16 << 10;
 /// A length that nobody may claim.
 const BEYOND: usize = 4_000_000_000;
 /// How much later than the others a seed that is honest says that it has the metadata: if it came first,
-/// nobody else would be asked. Longer than a piece is waited for that the silent one was asked first.
-const HEAD_START: Duration = Duration::from_secs(4);
+/// no other would be asked. More than twice as long as a piece is waited for (3 s): the silent one may be
+/// asked first, and a busy machine may be slow to meet the others.
+const HEAD_START: Duration = Duration::from_secs(8);
 /// Copies of a piece that nobody asked for.
 const UNASKED: usize = 100;
 /// Requests that a peer which refuses them all may hear.
