@@ -82,6 +82,17 @@ fn a_damaged_torrent_is_not_seeded() {
     assert!(stage.tracker.announces().is_empty());
 }
 
+#[test]
+fn a_folder_that_is_the_contents_own_is_told_with_the_one_that_is_meant() {
+    let stage = Stage::new();
+    let dir = stage.full_dir("seed").join(stage.torrent.name());
+    let seed = Cli::seed(&stage.file, &dir).unwrap().start().unwrap();
+    let status = seed.wait_exit(PATIENCE).unwrap();
+    assert_eq!(status.code(), Some(32), "{}", seed.log());
+    let words = format!("the files lie in {} itself; give -d the folder above", dir.display());
+    assert!(seed.log().contains(&words), "{}", seed.log());
+}
+
 /// The bitfield of what runs under a stage's tracker.
 fn bitfield(stage: &Stage) -> Vec<u8> {
     let ours = Handshake::new(stage.torrent.info_hash(), "leech");

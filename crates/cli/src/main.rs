@@ -15,6 +15,7 @@ mod download;
 mod edit;
 mod exit;
 mod fetch;
+mod inner_folder;
 mod logging;
 mod magnet;
 mod output;

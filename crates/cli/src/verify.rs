@@ -12,7 +12,7 @@ use storage::{FileState, Link, LinkState, Options, Spec, Verified};
 use crate::args::Verify;
 use crate::attend::Attendant;
 use crate::exit::{Code, Failure};
-use crate::{dash, output, progress, renamed, source, text};
+use crate::{dash, inner_folder, output, progress, renamed, source, text};
 
 /// Runs the command.
 pub(crate) fn run(args: &Verify, quiet: bool) -> Result<(), Failure> {
@@ -59,7 +59,14 @@ fn one(args: &Verify, path: &Path, quiet: bool) -> Result<(), Failure> {
     } else {
         output::text(|out| report.describe(out))?;
     }
-    if report.whole { Ok(()) } else { Err(report.failure()) }
+    if report.whole {
+        return Ok(());
+    }
+    let failure = report.failure();
+    Err(match inner_folder::hint(dir, &torrent) {
+        Some(hint) => Failure::new(failure.code(), format!("{failure}; {hint}")),
+        None => failure,
+    })
 }
 
 /// The JSON form; its keys are documented in docs/json.md.

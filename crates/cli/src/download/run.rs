@@ -17,6 +17,7 @@ use super::transfer::{Transfer, When};
 use super::verdict::Verdict;
 use super::wish::Wish;
 use crate::exit::Failure;
+use crate::inner_folder;
 use crate::progress::{self, Progress, Row};
 use crate::source::{self, Source};
 use crate::text;
@@ -114,6 +115,7 @@ impl Run {
             return Ok(());
         }
         let dir = options.dir.clone();
+        let hint = inner_folder::hint(&dir, torrent);
         let id = self.session.add(torrent, options);
         let id = id.map_err(|error| failure(&error).of(argument))?;
         let transfer = Transfer::new(id, argument, torrent, dir);
@@ -123,6 +125,9 @@ impl Run {
             "added",
             json!({ "name": transfer.row.name, "path": path, "total_length": torrent.total_len() }),
         );
+        if let Some(hint) = hint {
+            self.warn(&transfer.info_hash, &format!("{argument}: {hint}"));
+        }
         self.transfers.push(transfer);
         Ok(())
     }
@@ -158,10 +163,14 @@ impl Run {
         let Some(hash) = info_hash.map(|hash| hash.to_string()) else { return false };
         let same = |transfer: &&Transfer| transfer.info_hash == hash && !transfer.failed;
         let Some(other) = self.transfers.iter().find(same) else { return false };
-        let message = format!("{argument}: the same torrent as {}, skipped", other.argument);
-        self.progress.note(&format!("warning: {message}"));
-        self.orders.json.tell(Some(&hash), "warning", json!({ "message": message }));
+        self.warn(&hash, &format!("{argument}: the same torrent as {}, skipped", other.argument));
         true
+    }
+
+    /// Tells of something odd that stops nothing.
+    fn warn(&self, info_hash: &str, message: &str) {
+        self.progress.note(&format!("warning: {message}"));
+        self.orders.json.tell(Some(info_hash), "warning", json!({ "message": message }));
     }
 
     /// The metadata of a magnet is here: the download begins.

@@ -42,6 +42,25 @@ fn each_kind_of_damage_is_told_apart() {
 }
 
 #[test]
+fn a_folder_that_is_the_contents_own_is_told_with_the_one_that_is_meant() {
+    let stage = Stage::new();
+    stage.photos();
+    let (torrent, dir) = (stage.path("t"), stage.path("photos"));
+    run(["create", &dir, "-o", &torrent]).success();
+    let wrong = run(["verify", &torrent, "-d", &dir]);
+    wrong.failed(32, &format!("the files lie in {dir} itself; give -d the folder above"));
+    // Neither where nothing is there, nor where files are below it after all.
+    std::fs::create_dir(stage.path("elsewhere")).unwrap();
+    let nothing = run(["verify", &torrent, "-d", &stage.path("elsewhere")]);
+    assert!(!nothing.err.contains("itself"), "{}", nothing.err);
+    nothing.failed(32, "not whole");
+    stage.write("photos/c.txt", b"damaged");
+    let damaged = run(["verify", &torrent, "-d", stage.folder().to_str().unwrap()]);
+    assert!(!damaged.err.contains("itself"), "{}", damaged.err);
+    damaged.failed(32, "not whole");
+}
+
+#[test]
 fn version_2_alone_is_verified_by_its_trees() {
     let stage = Stage::new();
     stage.photos();
