@@ -19,7 +19,7 @@ pub(crate) use make::{Changes, Create, Edit};
 pub(crate) use values::Limit;
 
 /// What the exit codes mean, for help and the man page; [`crate::exit::Code`] holds them.
-const EXIT_CODES: &str = "Exit codes:
+pub(crate) const EXIT_CODES: &str = "Exit codes:
    0  done; also a seed that the user stopped
    1  anything that is not below
    3  a file, folder or URL that was named does not exist

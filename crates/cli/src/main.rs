@@ -18,6 +18,7 @@ mod fetch;
 mod inner_folder;
 mod logging;
 mod magnet;
+mod man;
 mod output;
 mod progress;
 mod renamed;
@@ -35,7 +36,7 @@ mod written;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 use args::{Cli, Command};
 use exit::{Code, Failure};
@@ -76,8 +77,7 @@ fn run(command: &Command, quiet: bool) -> Result<(), Failure> {
         Command::Scrape(args) => trackers::scrape(args),
         Command::Bencode(args) => bencode::run(&args.command),
         Command::Completions(args) => completions::run(args),
-        Command::Man(args) => clap_mangen::generate_to(Cli::command(), &args.folder)
-            .map_err(|error| Failure::io("write man pages into it", &args.folder, &error)),
+        Command::Man(args) => man::write(&args.folder),
     }
 }
 

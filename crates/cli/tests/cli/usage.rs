@@ -77,6 +77,9 @@ fn every_command_has_a_man_page() {
     for command in ["download", "seed", "create", "magnet-show", "bencode-check"] {
         let page = std::fs::read_to_string(pages.path(&format!("pieces-cli-{command}.1"))).unwrap();
         assert!(page.contains("Example"), "{command}: {page}");
+        for section in ["\"EXIT STATUS\"", "ENVIRONMENT", "FILES"] {
+            assert_eq!(page.matches(&format!(".SH {section}\n")).count(), 1, "{section}: {page}");
+        }
     }
     run(["man", &pages.path("absent")]).refused(3, "absent");
 }
