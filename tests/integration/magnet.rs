@@ -171,6 +171,17 @@ fn a_torrent_is_resolved_without_downloading_it_and_known_from_then_on() {
     let third = output.with_file_name("third.torrent");
     again(&third, &stage.torrent.magnet(&[], &[])).wait_success(PATIENCE).unwrap();
     assert_eq!(fs::read(&third).unwrap(), stage.torrent.metainfo(&[]));
+    // Programs are told what was written.
+    let fourth = output.with_file_name("fourth.torrent");
+    let uri = stage.torrent.magnet(&[], &[]);
+    let arguments = ["magnet", "resolve", uri.as_str(), "--bind", "127.0.0.1", "--port", "0"];
+    let cli = Cli::new(arguments).unwrap().arg("--json").arg("-o").arg(&fourth);
+    let told = cli.env("XDG_STATE_HOME", &home).start().unwrap();
+    told.wait_success(PATIENCE).unwrap();
+    let told: Value = serde_json::from_str(&told.output(Stream::Stdout)).unwrap();
+    assert_eq!((&told["format"], &told["output"]), (&1.into(), &fourth.to_str().unwrap().into()));
+    assert_eq!(told["name"], stage.torrent.name());
+    assert_eq!(told["piece_count"], stage.torrent.piece_count());
 }
 
 #[test]

@@ -37,6 +37,29 @@ fn a_folder_gives_the_same_torrent_wherever_it_is() {
 }
 
 #[test]
+fn programs_are_told_what_was_written() {
+    let stage = Stage::new();
+    stage.photos();
+    let torrent = stage.path("t");
+    let told = run(["create", &stage.path("photos"), "-o", &torrent, "--hybrid", "--json"]);
+    assert_eq!((told.code, told.err.as_str()), (0, ""));
+    let shown = show(&torrent);
+    assert!(shown["info_hash"].is_string() && shown["info_hash_v2"].is_string());
+    let expected = json!({
+        "format": 1,
+        "output": torrent,
+        "name": "photos",
+        "info_hash": shown["info_hash"],
+        "info_hash_v2": shown["info_hash_v2"],
+        "total_length": 60_006,
+        "piece_length": shown["piece_length"],
+        "piece_count": shown["piece_count"],
+    });
+    assert_eq!(told.json(), expected);
+    run(["create", &stage.path("photos"), "-o", "-", "--json"]).refused(28, "name a file with -o");
+}
+
+#[test]
 fn options_are_written_down() {
     let stage = Stage::new();
     let file = stage.write("data.bin", &pattern(100_000));

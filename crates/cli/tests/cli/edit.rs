@@ -17,6 +17,25 @@ fn show(torrent: &str) -> Value {
 }
 
 #[test]
+fn programs_are_told_what_changed() {
+    let stage = Stage::new();
+    let torrent = torrent(&stage);
+    let before = show(&torrent)["info_hash"].clone();
+    let told = |words: &[&str]| {
+        let told = run(["edit", &torrent, "--json"].iter().chain(words));
+        assert_eq!((told.code, told.err.as_str()), (0, ""));
+        let told = told.json();
+        assert_eq!((&told["output"], &told["name"]), (&json!(torrent), &json!("f")));
+        assert_eq!(told["info_hash"], show(&torrent)["info_hash"]);
+        json!([told["changed"], told["info_changed"], told["old_info_hash"] == before])
+    };
+    assert_eq!(told(&["--comment", "old"]), json!([false, false, true]));
+    assert_eq!(told(&["--comment", "new"]), json!([true, false, true]));
+    assert_eq!(told(&["--private"]), json!([true, true, true]));
+    assert_ne!(show(&torrent)["info_hash"], before);
+}
+
+#[test]
 fn what_is_beside_the_info_keeps_the_info_hash() {
     let stage = Stage::new();
     let torrent = torrent(&stage);
