@@ -128,12 +128,12 @@ fn full_line(row: &Row, width: usize, names: Option<usize>) -> String {
 fn figures(row: &Row, width: usize) -> String {
     let seeding = row.stage == Stage::Seeding;
     // The higher the first number, the sooner it is left out; 0 always stays.
-    let mut figures = vec![
-        (1, format!("{}/{}", text::bytes(row.have), text::bytes(row.total))),
-        (if seeding { 3 } else { 0 }, format!("↓ {}", text::rate(row.down))),
-        (if seeding { 0 } else { 3 }, format!("↑ {}", text::rate(row.up))),
-        (2, text::count(row.peers, "peer")),
-    ];
+    let mut figures = vec![(1, format!("{}/{}", text::bytes(row.have), text::bytes(row.total)))];
+    if row.has_rates() {
+        figures.push((if seeding { 3 } else { 0 }, format!("↓ {}", text::rate(row.down))));
+        figures.push((if seeding { 0 } else { 3 }, format!("↑ {}", text::rate(row.up))));
+    }
+    figures.push((2, text::count(row.peers, "peer")));
     let left = row.total.saturating_sub(row.have);
     match (row.stage, left.checked_div(row.down)) {
         (Stage::Downloading, Some(eta)) => {

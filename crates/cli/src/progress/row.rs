@@ -15,6 +15,9 @@ pub(crate) struct Row {
     /// Payload bytes a second.
     pub(crate) down: u64,
     pub(crate) up: u64,
+    /// Whether there was a rate yet, or the torrent rests: until then 0 may only mean that the first
+    /// second is not over.
+    measured: bool,
     /// Payload bytes in all.
     pub(crate) downloaded: u64,
     pub(crate) uploaded: u64,
@@ -60,6 +63,7 @@ impl Row {
             total,
             down: 0,
             up: 0,
+            measured: false,
             downloaded: 0,
             uploaded: 0,
             peers: 0,
@@ -86,6 +90,7 @@ impl Row {
         };
         (self.have, self.total) = (now.have_bytes(), now.total_bytes);
         (self.down, self.up) = (now.stats.download_rate, now.stats.upload_rate);
+        self.measured |= self.down > 0 || self.up > 0;
         (self.downloaded, self.uploaded) = (now.stats.downloaded, now.stats.uploaded);
         self.peers = now.stats.peers;
         self.sources.clear();
@@ -104,7 +109,13 @@ impl Row {
     /// Nothing moves any more.
     fn rest(&mut self) {
         (self.down, self.up, self.peers) = (0, 0, 0);
+        self.measured = true;
         self.sources.clear();
+    }
+
+    /// Whether the rates say something: they were measured, or nothing has moved at all.
+    pub(crate) fn has_rates(&self) -> bool {
+        self.measured || (self.downloaded, self.uploaded) == (0, 0)
     }
 
     /// Whether there is anything to see: it has not ended.
@@ -116,6 +127,7 @@ impl Row {
     pub(crate) fn sum(name: &str, rows: &[&Row]) -> Self {
         let mut sum = Self::new(name, 0);
         sum.stage = rows.iter().map(|row| row.stage).min().unwrap_or(Stage::Over);
+        sum.measured = rows.iter().all(|row| row.has_rates());
         for row in rows {
             sum.have = sum.have.saturating_add(row.have);
             sum.total = sum.total.saturating_add(row.total);

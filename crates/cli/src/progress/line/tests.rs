@@ -28,6 +28,20 @@ fn no_line_is_wider_than_the_terminal() {
 }
 
 #[test]
+fn rates_are_left_out_until_there_is_one() {
+    let mut now = row(0, 0);
+    assert!(line(&now, 80, None).contains("↓ 0 B/s"), "nothing has moved, which is a rate");
+    now.downloaded = 16 << 10;
+    let first = line(&now, 80, None);
+    assert_eq!(first, "debian.iso    1%  123 MiB/7.47 GiB  123 peers");
+    let sum = Row::sum("2 torrents", &[&now, &row(0, 0)]);
+    assert!(!line(&sum, 80, None).contains("B/s"), "one of them is not known");
+    now.over(16 << 10, 0);
+    let sum = Row::sum("2 torrents", &[&now, &row(0, 0)]);
+    assert!(line(&sum, 80, None).contains("↓ 0 B/s"), "what has ended has no rate to wait for");
+}
+
+#[test]
 fn eighty_columns_have_room_for_all() {
     let line = line(&row(12 << 20, 3 << 20), 80, None);
     let wanted =
