@@ -81,7 +81,9 @@ fn write_pages(command: &Command, folder: &Path, is_program: bool) -> io::Result
     }
     for (title, items) in [("ENVIRONMENT", ENVIRONMENT), ("FILES", FILES)] {
         more.control("SH", [title]);
-        items.iter().for_each(|(name, meaning)| item(&mut more, name, meaning));
+        for (name, meaning) in items {
+            item(&mut more, name, meaning);
+        }
     }
     more.to_writer(&mut text)?;
     fs::write(folder.join(page.get_filename()), text)
