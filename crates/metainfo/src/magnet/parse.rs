@@ -170,7 +170,8 @@ impl Reader {
             Ok(name) => self.magnet.name = Some(name.to_owned()),
             Err(_) => {
                 self.warnings.add(|| format!("magnet URI: dn: \"{}\" is not UTF-8", quoted(value)));
-                let name = || String::from_utf8_lossy(value).into_owned();
+                // Blanks around it that are not ASCII's were not seen among bytes.
+                let name = || String::from_utf8_lossy(value).trim().to_owned();
                 self.magnet.name.get_or_insert_with(name);
             }
         }

@@ -187,6 +187,14 @@ fn links_as_they_are_copied_out_of_pages_and_chats() {
 }
 
 #[test]
+fn a_name_that_is_not_utf_8_has_no_blanks_around_it_either() {
+    let uri = format!("magnet:?xt=urn:btih:{}&dn=%0b%ffname%0b", "1".repeat(40));
+    let magnet = Magnet::parse(&uri).unwrap();
+    assert_eq!(magnet.name.as_deref(), Some("\u{fffd}name"));
+    assert_eq!(Magnet::parse(&magnet.to_string()).unwrap().name, magnet.name);
+}
+
+#[test]
 fn a_bare_info_hash_is_a_magnet() {
     let v1 = Magnet { info_hash: HEX.parse().ok(), ..Magnet::default() };
     let base32 = BASE32.encode(v1.info_hash.unwrap().as_bytes());
