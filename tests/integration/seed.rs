@@ -7,6 +7,7 @@ use testkit::cli::{self, Cli};
 use testkit::message::Message;
 use testkit::peer::{Handshake, Peer};
 use testkit::process::Process;
+use testkit::seed::Seed;
 use testkit::torrent::Builder;
 
 use crate::stage::Stage;
@@ -140,6 +141,32 @@ fn chosen_files_are_seeded_when_they_are_whole() {
     let seed = Cli::seed(&stage.file, &dir).unwrap().args(["--select", "c"]).start().unwrap();
     assert_eq!(seed.wait_exit(PATIENCE).unwrap().code(), Some(32), "{}", seed.log());
     assert!(seed.log().contains("parts: only 0 of 1 pieces are whole"), "{}", seed.log());
+}
+
+#[test]
+fn what_is_not_selected_is_not_offered_though_an_earlier_run_claimed_it() {
+    // Pieces 0 and 1 are of the first file, 1 to 4 of the second, which is on disk for piece 1, and 4 to
+    // 7 of the third, which is not looked at.
+    let torrent = Builder::new("parts").file("a", 50_000).file("b", 100_000).file("c", 100_000);
+    let torrent = torrent.build();
+    let stage = Stage::with(torrent);
+    let dir = stage.dir("download");
+    let seed = Seed::start(&stage.torrent, "seed").unwrap();
+    let home = stage.dir("home");
+    let cli = Cli::download(&stage.file, &dir).unwrap().env("XDG_STATE_HOME", &home);
+    let whole = cli.args(["--sync", "--peer", &seed.addr().to_string()]).start().unwrap();
+    whole.wait_success(PATIENCE).unwrap();
+    let cli = Cli::seed(&stage.file, &dir).unwrap().env("XDG_STATE_HOME", &home);
+    let part = cli.args(["--select", "1"]).start().unwrap();
+    let addr = cli::listening(&part).unwrap();
+    part.wait_line(PATIENCE, |line| line.contains("seeding").then_some(())).unwrap();
+    let ours = Handshake::new(stage.torrent.info_hash(), "leech");
+    let (mut peer, _) = Peer::dial(addr, &ours).unwrap();
+    let bits = peer.expect(|message| match message {
+        Message::Bitfield(bits) => Some(bits.clone()),
+        _ => None,
+    });
+    assert_eq!(bits.unwrap(), [0b1111_0000]);
 }
 
 #[test]

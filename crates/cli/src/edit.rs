@@ -128,7 +128,7 @@ fn new_tiers(
     let mut after = if trackers.is_empty() { before.to_vec() } else { tiers(trackers) };
     for url in remove_trackers {
         if !after.iter().flatten().any(|there| there == url) {
-            let message = format!("--remove-tracker: {} is not there", text::escape(url));
+            let message = format!("--remove-tracker: {} is not there", text::url(url));
             return Err(Failure::new(Code::BadOption, message));
         }
         for tier in &mut after {

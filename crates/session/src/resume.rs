@@ -189,7 +189,9 @@ fn believe(state: State, now: &[Option<FileStamp>], spec: &Spec) -> PieceSet {
     for (file, now) in now.iter().enumerate() {
         let on_disk = spec.files().get(file).is_some_and(|file| file.on_disk);
         let believed = match (stamps.get(file), now) {
-            _ if !on_disk => true,
+            // Padding has nothing that could change. What is not selected is not looked at this time, so
+            // neither is anything claimed of it, nor would it be read.
+            _ if !on_disk => !spec.is_stored(file),
             // A file that was gone at the end and still is holds nothing.
             (_, None) => false,
             (Some(then), Some(now)) => *then == Some(*now),

@@ -312,8 +312,8 @@ impl Spec {
         selection.is_none_or(|selection| selection.files.get(file).copied().unwrap_or(false))
     }
 
-    /// True if the file is on disk when all are wanted.
-    pub(crate) fn is_stored(&self, file: usize) -> bool {
+    /// True if the file is on disk when all are wanted: it is neither padding nor a link.
+    pub fn is_stored(&self, file: usize) -> bool {
         match &self.shared.selection {
             Some(selection) => selection.on_disk.get(file).copied().unwrap_or(false),
             None => self.shared.files.get(file).is_some_and(|file| file.on_disk),

@@ -17,6 +17,16 @@ fn show(torrent: &str) -> Value {
 }
 
 #[test]
+fn a_tracker_that_is_not_there_is_named_without_its_password() {
+    let stage = Stage::new();
+    let torrent = torrent(&stage);
+    let url = "http://me:s3cret@b.example/announce";
+    let edited = run(["edit", &torrent, "--remove-tracker", url]);
+    assert!(!edited.err.contains("s3cret"), "{}", edited.err);
+    edited.refused(28, "http://***@b.example/announce is not there");
+}
+
+#[test]
 fn programs_are_told_what_changed() {
     let stage = Stage::new();
     let torrent = torrent(&stage);

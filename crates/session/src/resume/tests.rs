@@ -237,6 +237,14 @@ fn a_file_that_never_is_on_disk_takes_no_claim_back() {
 }
 
 #[test]
+fn nothing_is_claimed_of_a_file_that_is_not_selected() {
+    let mut fixture = Fixture::new();
+    fixture.save(&fixture.clean());
+    fixture.spec = fixture.spec.clone().with_selection(|file| file == 0);
+    assert_eq!(fixture.trusted(), FIRST_FILE);
+}
+
+#[test]
 fn the_saver_saves_in_order_and_says_when() {
     let fixture = Fixture::new();
     let saver = Saver::start().unwrap();
