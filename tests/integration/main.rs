@@ -10,6 +10,7 @@ mod extended;
 mod hostile;
 mod interrupt;
 mod kit;
+mod leech;
 mod links;
 mod magnet;
 mod names;

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use testkit::PATIENCE;
 use testkit::cli::Cli;
-use testkit::message::Message;
 use testkit::peer::{Handshake, Peer};
 use testkit::process::Stream;
 use testkit::seed::Seed;
 use testkit::torrent::{Builder, Torrent};
 
+use crate::leech;
 use crate::stage::Stage;
 
 /// Four files, each at the start of a piece of 64 KiB but for the last, and three pieces that are
@@ -109,26 +109,8 @@ fn a_peer_that_asks_for_padding_gets_zeros() {
     let seeding = Cli::seed(&stage.file, &dir).unwrap().start().unwrap();
     let ours = Handshake::new(stage.torrent.info_hash(), "leech");
     let (mut peer, _) = Peer::dial(stage.reachable(), &ours).unwrap();
-    let bits = peer.expect(|message| match message {
-        Message::Bitfield(bits) => Some(bits.clone()),
-        _ => None,
-    });
-    assert_eq!(bits.unwrap(), stage.torrent.full_bitfield(), "padding pieces are had");
-    peer.send(&Message::Interested).unwrap();
-    peer.expect(|message| (*message == Message::Unchoke).then_some(())).unwrap();
-    for piece in 0..stage.torrent.piece_count() {
-        for (number, block) in (0_u32..).zip(stage.torrent.piece(piece).chunks(16 << 10)) {
-            let (offset, len) = (number * (16 << 10), u32::try_from(block.len()).unwrap());
-            peer.send(&Message::Request { piece, offset, len }).unwrap();
-            let data = peer.expect(|message| match message {
-                Message::Piece { piece: p, offset: o, data } if (*p, *o) == (piece, offset) => {
-                    Some(data.clone())
-                }
-                _ => None,
-            });
-            assert!(data.unwrap() == block, "piece {piece}, offset {offset}");
-        }
-    }
+    assert_eq!(leech::bitfield(&mut peer), stage.torrent.full_bitfield(), "padding pieces are had");
+    leech::fetch_every_block(&mut peer, &stage.torrent);
     drop(peer);
     seeding.terminate();
     seeding.wait_success(PATIENCE).unwrap();
@@ -157,9 +139,5 @@ fn padding_that_is_not_zeros_is_left_out_and_the_files_are_whole() {
     });
     let ours = Handshake::new(stage.torrent.info_hash(), "leech");
     let (mut peer, _) = Peer::dial(seeder.unwrap(), &ours).unwrap();
-    let bits = peer.expect(|message| match message {
-        Message::Bitfield(bits) => Some(bits.clone()),
-        _ => None,
-    });
-    assert_eq!(bits.unwrap(), [0b1001_0000]);
+    assert_eq!(leech::bitfield(&mut peer), [0b1001_0000]);
 }

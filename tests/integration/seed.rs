@@ -4,12 +4,12 @@ use std::fs;
 
 use testkit::PATIENCE;
 use testkit::cli::{self, Cli};
-use testkit::message::Message;
 use testkit::peer::{Handshake, Peer};
 use testkit::process::Process;
 use testkit::seed::Seed;
 use testkit::torrent::Builder;
 
+use crate::leech;
 use crate::stage::Stage;
 
 fn seed(stage: &Stage) -> Process {
@@ -25,27 +25,8 @@ fn every_block_is_served() {
     let (mut peer, theirs) = Peer::dial(stage.reachable(), &ours).unwrap();
     assert!(theirs.peer_id.starts_with(b"-PC"));
     let full = stage.torrent.full_bitfield();
-    let bits = peer.expect(|message| match message {
-        Message::Bitfield(bits) => Some(bits.clone()),
-        _ => None,
-    });
-    assert_eq!(bits.unwrap(), full);
-    peer.send(&Message::Interested).unwrap();
-    peer.expect(|message| (*message == Message::Unchoke).then_some(())).unwrap();
-    for piece in 0..stage.torrent.piece_count() {
-        let whole = stage.torrent.piece(piece);
-        for (number, block) in (0_u32..).zip(whole.chunks(16 << 10)) {
-            let (offset, len) = (number * (16 << 10), u32::try_from(block.len()).unwrap());
-            peer.send(&Message::Request { piece, offset, len }).unwrap();
-            let data = peer.expect(|message| match message {
-                Message::Piece { piece: p, offset: o, data } if (*p, *o) == (piece, offset) => {
-                    Some(data.clone())
-                }
-                _ => None,
-            });
-            assert!(data.unwrap() == block, "piece {piece}, offset {offset}");
-        }
-    }
+    assert_eq!(leech::bitfield(&mut peer), full);
+    leech::fetch_every_block(&mut peer, &stage.torrent);
 }
 
 #[test]
@@ -98,11 +79,7 @@ fn a_folder_that_is_the_contents_own_is_told_with_the_one_that_is_meant() {
 fn bitfield(stage: &Stage) -> Vec<u8> {
     let ours = Handshake::new(stage.torrent.info_hash(), "leech");
     let (mut peer, _) = Peer::dial(stage.reachable(), &ours).unwrap();
-    let bits = peer.expect(|message| match message {
-        Message::Bitfield(bits) => Some(bits.clone()),
-        _ => None,
-    });
-    bits.unwrap()
+    leech::bitfield(&mut peer)
 }
 
 #[test]
@@ -162,11 +139,7 @@ fn what_is_not_selected_is_not_offered_though_an_earlier_run_claimed_it() {
     part.wait_line(PATIENCE, |line| line.contains("seeding").then_some(())).unwrap();
     let ours = Handshake::new(stage.torrent.info_hash(), "leech");
     let (mut peer, _) = Peer::dial(addr, &ours).unwrap();
-    let bits = peer.expect(|message| match message {
-        Message::Bitfield(bits) => Some(bits.clone()),
-        _ => None,
-    });
-    assert_eq!(bits.unwrap(), [0b1111_0000]);
+    assert_eq!(leech::bitfield(&mut peer), [0b1111_0000]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let asked_nothing =
         error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if asked_nothing {
-        // Help that nobody asked for is no result, so it goes to stderr.
+        // Help that was not asked for is no result, so it goes to stderr.
         progress::write_line(error.render().to_string().trim_end());
         return exit(Code::BadOption);
     }

@@ -18,7 +18,7 @@ pub(crate) use row::{Row, Stage};
 /// How often the lines on a terminal are renewed: fast enough to look alive, slow enough to be read.
 pub(crate) const TICK: Duration = Duration::from_millis(500);
 
-/// How often lines are written when nobody watches live, as into a log file.
+/// How often lines are written where there is no terminal, as into a log file.
 const PLAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// How many lines are written then at the most.

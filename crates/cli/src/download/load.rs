@@ -121,7 +121,7 @@ fn named(failure: Failure, argument: &Path) -> Failure {
     if source::magnet_uri(argument).is_some() { failure.of(&shown(argument)) } else { failure }
 }
 
-/// Whether reading it may take as long as somebody else likes.
+/// Whether another program or a server decides how long reading it takes.
 fn may_be_slow(argument: &Path) -> bool {
     let is_url = || argument.to_str().is_some_and(fetch::is_url);
     dash::is(argument)

@@ -25,7 +25,7 @@ impl Wish {
     pub(super) fn new(args: &Download) -> Result<Self, Failure> {
         let mut options = super::options(&args.target, &args.network);
         options.sequential = args.sequential;
-        // An argument that is no file is of no use there, and does no harm.
+        // An argument that is no file protects nothing there, and does no harm.
         options.keep = Keep::new(&args.torrents);
         options.overwrite = args.force;
         if args.sparse {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::kit::{Stage, run};
 
-/// Runs the program with these arguments and with an end of a pipe as stdout that nobody reads.
+/// Runs the program with these arguments and with a pipe as stdout whose other end is closed.
 fn unread(arguments: &[&str]) -> (Option<i32>, String) {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

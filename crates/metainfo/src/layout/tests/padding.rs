@@ -38,7 +38,7 @@ fn blocks_keep_their_numbers_where_padding_comes_first_or_between() {
     assert_eq!(within.collect::<Vec<_>>(), [(100, 150)]);
     assert_eq!(layout.padding_in(layout.block(piece, 1).unwrap()).count(), 0);
     assert_eq!(layout.padding_block_count(piece), 1);
-    // Peers may ask for padding all the same.
+    // Peers may still ask for padding.
     assert!(layout.range(0, 0, 16_384).is_some());
     // What is not one of ours has no number.
     assert_eq!(layout.block_number(layout.range(0, 16_384, 16_384).unwrap()), None);
