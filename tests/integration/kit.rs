@@ -163,3 +163,14 @@ fn processes_are_heard_and_ended() {
     process.terminate();
     assert!(!process.wait_exit(testkit::PATIENCE).unwrap().success());
 }
+
+#[test]
+fn what_stands_on_a_terminal_is_heard_without_its_escape_sequences() {
+    let script = "test -t 2 && stty size; printf 'one 1%%\\r\\033[2Kone 2%%'; echo; echo end >&2";
+    let mut shell = Command::new("sh");
+    let process = Process::start_on_terminal("shell", shell.args(["-c", script])).unwrap();
+    process.wait_success(testkit::PATIENCE).unwrap();
+    let log = process.log();
+    let lines: Vec<&str> = log.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines, ["24 80", "one 1%", "one 2%", "end"]);
+}

@@ -18,6 +18,7 @@ mod occupied;
 mod options;
 mod padding;
 mod preflight;
+mod readme;
 mod seed;
 mod several;
 mod show;

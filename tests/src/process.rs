@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::Result;
+use crate::{Result, terminal};
 
 /// How long after its exit a program's pipes are given to run dry.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -69,6 +69,23 @@ impl Process {
     /// Starts `command` with nothing on stdin. `name` stands in messages.
     pub fn start(name: &str, command: &mut Command) -> Result<Self> {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn(name, command)
+    }
+
+    /// Starts `command` on a terminal of 80 columns. Each text that it shows is a line of stdout, also
+    /// one that takes the place of another; escape sequences are left out.
+    pub fn start_on_terminal(name: &str, command: &mut Command) -> Result<Self> {
+        let (screen, inside) = terminal::open()?;
+        command.stdin(inside.try_clone()?).stdout(inside.try_clone()?).stderr(inside);
+        let process = Self::spawn(name, command);
+        // The screen ends when nothing has the terminal open any more, so this process may not either.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = process?;
+        follow(terminal::Lines::new(screen), Stream::Stdout, &process.shared);
+        Ok(process)
+    }
+
+    fn spawn(name: &str, command: &mut Command) -> Result<Self> {
         let mut child = command.spawn().map_err(|e| format!("{name} does not start: {e}"))?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("no process id")?;
         let shared = Arc::new(Shared::default());
