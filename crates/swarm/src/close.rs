@@ -17,6 +17,10 @@ pub enum CloseReason {
     TooManyPeers,
     /// Its room was given to a newcomer, since nothing had moved on it for long.
     Idle,
+    /// Its host had more than its share of the places when all were taken.
+    OverShare,
+    /// Its place was needed for a peer that we dialed.
+    Reserved,
     /// Neither end wants anything of the other: both have every piece, or all they want.
     BothSeeds,
     /// The torrent was paused.
@@ -71,6 +75,8 @@ impl CloseReason {
                 | Self::Banned
                 | Self::TooManyPeers
                 | Self::Idle
+                | Self::OverShare
+                | Self::Reserved
                 | Self::BothSeeds
                 | Self::Paused
                 | Self::NotOfTracker
@@ -87,6 +93,8 @@ impl fmt::Display for CloseReason {
             Self::Banned => "banned for false data",
             Self::TooManyPeers => "no room for another peer",
             Self::Idle => "idle for long, its room was needed",
+            Self::OverShare => "its address had more than its share of the places",
+            Self::Reserved => "its place was needed for a peer that was dialed",
             Self::BothSeeds => "neither end wants a piece of the other",
             Self::Paused => "the torrent is paused",
             Self::NotOfTracker => "the torrent is private, and no tracker named this peer",

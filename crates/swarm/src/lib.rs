@@ -28,6 +28,7 @@
 //! | `bans` | evidence, convictions |
 //! | `metadata` | fetching the metadata of a magnet and giving it to others; what peers say before it is known |
 //! | `candidates`, `priority`, `ourselves` | addresses, when to dial them, and whom first |
+//! | `host`, `worth` | whose share of a scarce place is used, and what a connection was worth lately |
 //! | `rate`, `bucket`, `limit` | measuring and limiting |
 //!
 //! Memory is bounded: what a peer may make us keep (queues, late requests, known addresses,
@@ -49,6 +50,7 @@ mod choker;
 mod close;
 mod extended;
 mod fast;
+mod host;
 mod limit;
 pub mod limits;
 mod metadata;
@@ -65,12 +67,14 @@ mod stats;
 mod torrent;
 mod upload_queue;
 mod uploads;
+mod worth;
 
 pub use border::{
     Action, Begin, Checked, Config, Control, DiskDone, DiskJob, Event, Input, Origin, PeerKey,
     Phase, Source,
 };
 pub use close::CloseReason;
+pub use host::host;
 pub use limit::Limit;
 pub use metadata::Progress as MetadataProgress;
 pub use stats::{PeerStats, Stats};

@@ -30,6 +30,52 @@ pub const MAX_FAILURES: u32 = 10;
 /// A peer that moved nothing for this long, either way, may lose its room to a newcomer.
 pub const IDLE_ROOM: Duration = Duration::from_mins(1);
 
+/// Bytes in one to two minutes below which a connection counts as idle, a block: less is a trickle that
+/// keeps a place and does nothing else.
+pub const ROOM_BYTES: u64 = 16 * 1024;
+
+/// When all places are taken, one host's share of them is one in so many: twelve of 200. Nothing is
+/// asked of a host's number of connections before.
+pub const HOST_ROOM: usize = 16;
+
+/// When all places are taken, one in so many is for peers that we dial and for those of use: strangers
+/// who come to us first must not keep us from finding others.
+pub const DIALED_ROOM: usize = 4;
+
+/// How long a peer that came to us is taken at its word on where it listens, before that address is
+/// dialed all the same if others name it too.
+pub const CLAIM_TRUST: Duration = Duration::from_mins(1);
+
+/// Bytes in one to two minutes with which it is believed for longer: it does what it would do there.
+pub const CLAIM_BYTES: u64 = 1024 * 1024;
+
+/// How often a peer that we dialed is refused in a row since another connection shows its peer id. After
+/// that both are kept for [`TWIN_TRIAL`], and one that moves next to nothing goes.
+pub const TWIN_REFUSALS: u32 = 2;
+
+/// How long two connections that show one peer id are compared.
+pub const TWIN_TRIAL: Duration = Duration::from_mins(1);
+
+/// When half of the room for known addresses is taken, those of one host, whoever named them.
+pub const HOST_CANDIDATES: usize = 16;
+
+/// Addresses of one host that are dialed in their turn; one with more goes after all others.
+pub const HOST_FIRST: usize = 4;
+
+/// When all room for known addresses is taken, one in so many is for each source: 250.
+pub const SOURCE_CANDIDATES: usize = 8;
+
+/// Addresses that are looked at for one that failed, to make room.
+pub const PROBES_FOR_ROOM: usize = 64;
+
+/// One dial in so many goes to the address that has waited for longest, whatever its rank: addresses
+/// that never failed may be named without end, and the others would never be tried again.
+pub const PATIENT_DIAL: u32 = 4;
+
+/// Addresses that are not dialed again that are remembered; beyond that the oldest is forgotten, and
+/// costs one more dial if it is named again.
+pub const MAX_NEVER: usize = 512;
+
 /// Known addresses with one IP, of those that nobody vouches for (told by peers, of themselves or of
 /// others): enough for those behind one router, too few to hammer one host.
 pub const MAX_HEARSAY_PER_IP: usize = 4;

@@ -1,7 +1,7 @@
 //! The state of one connected peer: what it said, what we said, what is under way.
 //! It decides nothing; the torrent does.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use metainfo::PieceIndex;
@@ -11,7 +11,8 @@ use crate::border::{Origin, PeerKey, Source};
 use crate::bucket::Bucket;
 use crate::extended::Extended;
 use crate::fast::Fast;
-use crate::limits::{PATIENCE, PATIENCE_PER_SECOND};
+use crate::host::host;
+use crate::limits::{IDLE_ROOM, PATIENCE, PATIENCE_PER_SECOND, ROOM_BYTES};
 use crate::metadata::{Early, Serving};
 use crate::partial::Identity;
 use crate::picker::Cursor;
@@ -20,6 +21,7 @@ use crate::rate::Meter;
 use crate::requests::Pipeline;
 use crate::stats::PeerStats;
 use crate::uploads::Uploads;
+use crate::worth::Worth;
 
 /// One connection after its handshake.
 #[derive(Debug)]
@@ -69,6 +71,12 @@ pub(crate) struct Peer {
     pub(crate) down: Meter,
     pub(crate) up: Meter,
     pub(crate) last_payload: Instant,
+    /// What it was worth lately.
+    worth: Worth,
+    /// Bytes that it gave us which are no blocks.
+    pub(crate) helped: u64,
+    /// It is a second connection to a peer that is connected otherwise, and not to be dialed soon.
+    pub(crate) duplicate: bool,
     /// When it was choked or unchoked last; `None` if never unchoked.
     pub(crate) turned: Option<Instant>,
     /// When it last got the optimistic slot.
@@ -108,6 +116,9 @@ impl Peer {
             down: Meter::default(),
             up: Meter::default(),
             last_payload: now,
+            worth: Worth::new(now),
+            helped: 0,
+            duplicate: false,
             turned: None,
             tried: None,
             patience: Bucket::new(PATIENCE_PER_SECOND, PATIENCE),
@@ -117,6 +128,41 @@ impl Peer {
 
     pub(crate) fn identity(&self) -> Identity {
         Identity { ip: self.addr.ip().to_canonical(), peer_id: self.peer_id }
+    }
+
+    /// Whose share of scarce places it uses.
+    pub(crate) fn host(&self) -> IpAddr {
+        host(self.addr.ip())
+    }
+
+    /// Measures what it was worth.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        self.worth.tick(now, self.given(), self.up.total());
+    }
+
+    /// Bytes that it gave us.
+    fn given(&self) -> u64 {
+        self.down.total().saturating_add(self.helped)
+    }
+
+    /// Bytes that it gave us in the last one to two minutes.
+    pub(crate) fn gave_lately(&self) -> u64 {
+        self.worth.gave(self.given())
+    }
+
+    /// Bytes that it took of us in that time.
+    pub(crate) fn took_lately(&self) -> u64 {
+        self.worth.took(self.up.total())
+    }
+
+    pub(crate) fn moved_lately(&self) -> u64 {
+        self.gave_lately().saturating_add(self.took_lately())
+    }
+
+    /// True if it is here for long, and next to nothing moved lately.
+    pub(crate) fn is_idle(&self, now: Instant) -> bool {
+        let long = now.saturating_duration_since(self.since) >= IDLE_ROOM;
+        long && self.moved_lately() < ROOM_BYTES
     }
 
     /// True if it could be asked for a block now.

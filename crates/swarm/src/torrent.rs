@@ -10,6 +10,7 @@ mod fast;
 mod messages;
 mod metadata;
 mod pex;
+mod room;
 mod spread;
 mod upload;
 mod verify;
@@ -38,6 +39,7 @@ use crate::peer::Peer;
 use crate::picker::Picker;
 use crate::rate::Meter;
 use crate::stats::{PeerStats, Stats};
+use duplicates::Trial;
 use end_game::EndGame;
 
 /// Decides for one torrent: whom to connect to, what to ask of whom, whom to serve.
@@ -80,6 +82,10 @@ pub struct Torrent {
     candidates: Candidates,
     us: Ourselves,
     choker: Choker,
+    /// Connections that show one peer id and are compared.
+    trials: Vec<Trial>,
+    /// How many peers that we dial would get the places of others, all being taken.
+    yielding: usize,
 
     /// Peers that may be asked for blocks, in the order of their turns.
     refills: VecDeque<PeerKey>,
@@ -133,6 +139,8 @@ impl Torrent {
             candidates: Candidates::new(&config.own_addrs),
             us: Ourselves::new(&config.own_addrs, config.listen_port),
             choker: Choker::default(),
+            trials: Vec::new(),
+            yielding: 0,
             refills: VecDeque::new(),
             refill_all: false,
             services: VecDeque::new(),
@@ -393,6 +401,7 @@ impl Torrent {
         for (key, peer) in &mut self.peers {
             peer.down.tick(elapsed);
             peer.up.tick(elapsed);
+            peer.tick(now);
             peer.pipeline.tick(now, peer.down.rate());
             if peer.pipeline.snub(now) {
                 log::debug!("{}: silent, what it owes is asked of another peer", peer.addr);
@@ -403,6 +412,8 @@ impl Torrent {
             self.give_up_requests(key);
         }
         self.pex_round(now);
+        self.end_trials(now);
+        self.yielding = self.room_for_dials(now);
         // Windows may have grown, and in end-game time alone changes who counts as slow.
         self.refill_all = true;
     }
@@ -422,10 +433,7 @@ impl Torrent {
         self.serve_metadata(now);
         self.refill_round(now);
         self.serve_round(now);
-        while self.may_dial() {
-            let Some(addr) = self.candidates.dial(now, &self.us) else { break };
-            self.actions.push_back(Action::Dial { addr });
-        }
+        self.dial_round(now);
     }
 
     fn send(&mut self, peer: PeerKey, message: Message) {

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::Candidates;
 use crate::border::Source;
-use crate::limits::{MAX_CANDIDATES, MAX_FAILURES, RETRY_FIRST, RETRY_LAST};
+use crate::limits::{
+    CLAIM_TRUST, HOST_CANDIDATES, MAX_CANDIDATES, MAX_FAILURES, MAX_NEVER, PATIENT_DIAL,
+    RETRY_FIRST, RETRY_LAST, SOURCE_CANDIDATES,
+};
 use crate::ourselves::Ourselves;
 
 fn addr(n: u16) -> SocketAddr {
@@ -161,18 +164,23 @@ fn of_those_whose_turn_has_come_the_best_is_dialed_first() {
     assert_eq!(lab.dial(), Some(addr(1)));
     lab.gone(addr(1), false);
     lab.now += RETRY_FIRST * 2;
-    let tracked: Vec<SocketAddr> = (2..50).map(addr).collect();
     lab.found(at("9.8.7.6:1"), Source::Pex);
-    for known in &tracked {
-        lab.found(*known, Source::Tracker);
+    for known in (2..50).map(addr) {
+        lab.found(known, Source::Tracker);
     }
     lab.found(given, Source::Given);
     let order: Vec<SocketAddr> = std::iter::from_fn(|| lab.dial()).collect();
     assert_eq!(order[0], given);
-    assert_eq!(order[1 + tracked.len()..], [at("9.8.7.6:1"), addr(1)]);
-    let between = &order[1..=tracked.len()];
+    // Every fourth dial, of which the first was made above, goes by time alone.
+    assert_eq!(order[2], addr(1));
+    let patient = |place: usize| (place + 2).is_multiple_of(PATIENT_DIAL as usize);
+    let ranked: Vec<SocketAddr> =
+        (0..).zip(&order).skip(1).filter(|(at, _)| !patient(*at)).map(|(_, addr)| *addr).collect();
+    let of_peers = at("9.8.7.6:1");
+    let tracked: Vec<&SocketAddr> = ranked.iter().filter(|addr| **addr != of_peers).collect();
     let priorities: Vec<u32> =
-        between.iter().map(|theirs| crate::priority::priority(own, *theirs)).collect();
+        tracked.iter().map(|theirs| crate::priority::priority(own, **theirs)).collect();
+    assert!(ranked.iter().all(|addr| *addr != of_peers) || ranked.last() == Some(&of_peers));
     assert!(priorities.is_sorted_by(|a, b| a >= b), "{priorities:?}");
     assert!(priorities.first() > priorities.last());
 }
@@ -206,4 +214,114 @@ fn of_several_sources_the_best_counts() {
     assert_eq!(lab.candidates.source(addr(3)), None);
     assert!(lab.candidates.is_of_private(addr(1).ip()));
     assert_eq!(lab.candidates.source(addr(2)), Some(Source::Dht), "it is being dialed");
+}
+
+#[test]
+fn addresses_that_are_never_dialed_again_take_no_room() {
+    let mut lab = Lab::new(&[]);
+    let many = u16::try_from(2 * MAX_CANDIDATES).expect("few");
+    // Each of them shows our own peer id, or is banned.
+    for n in 0..many {
+        lab.found(addr(n), Source::Tracker);
+        let dialed = lab.dial().expect("there is room");
+        lab.candidates.connected(dialed);
+        lab.candidates.never(dialed);
+    }
+    assert_eq!(lab.candidates.len(), 0);
+    lab.found(addr(many - 1), Source::Tracker);
+    assert_eq!(lab.dial(), None, "the latest are remembered");
+    lab.found(addr(many + 1), Source::Tracker);
+    assert_eq!(lab.dial(), Some(addr(many + 1)));
+    assert!(usize::from(many) > MAX_NEVER);
+}
+
+#[test]
+fn a_source_that_fills_the_table_leaves_room_to_the_others() {
+    let mut lab = Lab::new(&[]);
+    for n in 0..5_000 {
+        lab.found(addr(n), Source::Tracker);
+    }
+    let share = MAX_CANDIDATES / SOURCE_CANDIDATES;
+    for n in 5_000..6_000 {
+        lab.found(addr(n), Source::Dht);
+    }
+    assert_eq!(lab.candidates.len(), MAX_CANDIDATES);
+    let of_dht = (5_000..6_000).filter(|n| lab.candidates.known.contains_key(&addr(*n))).count();
+    assert_eq!(of_dht, share);
+}
+
+#[test]
+fn one_host_does_not_fill_the_table() {
+    let mut lab = Lab::new(&[]);
+    let hosts =
+        ["10.1.1.1", "2001:db8:1:2::1"].map(|ip| ip.parse::<std::net::IpAddr>().expect("one"));
+    for host in hosts {
+        for port in 1..5_000 {
+            lab.found(SocketAddr::new(host, port), Source::Tracker);
+        }
+    }
+    // All addresses of a /64 are one host.
+    for n in 0..5_000_u16 {
+        let ip = std::net::Ipv6Addr::new(0x2001, 0xdb8, 9, 9, 0, 0, 0, n);
+        lab.found(SocketAddr::new(ip.into(), 6881), Source::Tracker);
+    }
+    let half = MAX_CANDIDATES / 2;
+    assert_eq!(lab.candidates.len(), half + 2 * HOST_CANDIDATES);
+    let others = u16::try_from(half / 2).expect("few");
+    for n in 0..others {
+        lab.found(addr(n), Source::Tracker);
+    }
+    assert_eq!(lab.candidates.len(), half + 2 * HOST_CANDIDATES + half / 2);
+    // And they are dialed before the many of one host.
+    let first: Vec<SocketAddr> = (0..others).filter_map(|_| lab.dial()).collect();
+    let of_hosts = first.iter().filter(|addr| hosts.contains(&addr.ip())).count();
+    assert!(of_hosts <= first.len() / 3, "{of_hosts}");
+}
+
+#[test]
+fn one_that_failed_is_tried_again_however_many_others_are_named() {
+    let mut lab = Lab::new(&[]);
+    let given = SocketAddr::from(([10, 3, 0, 1], 1));
+    lab.found(given, Source::Given);
+    lab.found(addr(0), Source::Tracker);
+    for honest in [given, addr(0)] {
+        assert_eq!(lab.dial(), Some(honest));
+        lab.gone(honest, false);
+    }
+    let mut again = Vec::new();
+    for n in 1..60_u16 {
+        lab.now += Duration::from_secs(1);
+        for m in 0..10 {
+            lab.found(addr(100 + 10 * n + m), Source::Tracker);
+            let dialed = lab.dial().expect("one of many");
+            if dialed == given || dialed == addr(0) {
+                again.push(dialed);
+            }
+            lab.gone(dialed, false);
+        }
+    }
+    for honest in [given, addr(0)] {
+        assert!(again.iter().filter(|dialed| **dialed == honest).count() >= 2, "{again:?}");
+    }
+}
+
+#[test]
+fn whoever_says_that_it_listens_there_holds_up_nobody_for_long() {
+    let mut lab = Lab::new(&[]);
+    let rng = &mut lab.rng.clone();
+    lab.found(addr(1), Source::Tracker);
+    assert!(lab.candidates.came(addr(1), lab.now, rng));
+    let start = lab.now;
+    let dialed = loop {
+        lab.now += Duration::from_secs(1);
+        // It goes and comes again, all the time.
+        lab.candidates.left(addr(1), false, lab.now, rng);
+        lab.candidates.came(addr(1), lab.now, rng);
+        if let Some(dialed) = lab.dial() {
+            break dialed;
+        }
+        assert!(lab.now - start <= CLAIM_TRUST + Duration::from_secs(1));
+    };
+    assert_eq!(dialed, addr(1));
+    assert_eq!(lab.candidates.failures(addr(1)), 0, "that was no failure of its own");
 }

@@ -8,10 +8,10 @@ use metainfo::PieceSet;
 use wire::Message;
 
 use super::Torrent;
-use super::duplicates::Twin;
-use crate::border::{Action, Event, Origin, PeerKey};
+use super::duplicates::{Trial, Twin};
+use crate::border::{Action, Event, Origin, PeerKey, Source};
 use crate::close::CloseReason;
-use crate::limits::IDLE_ROOM;
+use crate::limits::CLAIM_BYTES;
 use crate::partial::Identity;
 use crate::peer::Peer;
 use crate::pieces::Pieces;
@@ -22,7 +22,7 @@ impl Torrent {
         if origin == Origin::Dialed {
             self.candidates.connected(addr);
         }
-        if let Some(reason) = self.refusal(now, &peer) {
+        if let Some(reason) = self.refusal(now, key, &peer) {
             if origin == Origin::Dialed {
                 match reason {
                     CloseReason::Ourselves | CloseReason::Banned => self.candidates.never(addr),
@@ -52,7 +52,7 @@ impl Torrent {
     }
 
     /// Why this new peer is not to be kept, if so. Makes room for it if not.
-    fn refusal(&mut self, now: Instant, peer: &Peer) -> Option<CloseReason> {
+    fn refusal(&mut self, now: Instant, key: PeerKey, peer: &Peer) -> Option<CloseReason> {
         if peer.peer_id == self.config.peer_id {
             return Some(CloseReason::Ourselves);
         }
@@ -71,35 +71,48 @@ impl Torrent {
             Twin::None => {}
             Twin::Older => return Some(CloseReason::Duplicate),
             Twin::Newer(older) => self.close(now, older, CloseReason::Duplicate),
+            Twin::Both(older) => self.trials.push(Trial { older, newer: key, since: now }),
         }
         if self.peers.len() >= self.config.max_peers {
-            let Some(idle) = self.idlest(now) else { return Some(CloseReason::TooManyPeers) };
-            self.close(now, idle, CloseReason::Idle);
+            let Some((key, reason)) = self.who_yields(now, peer) else {
+                return Some(CloseReason::TooManyPeers);
+            };
+            self.close(now, key, reason);
         }
         None
-    }
-
-    /// The peer whose room a newcomer may have: silent for long, and rather one that nobody wants
-    /// anything of.
-    fn idlest(&self, now: Instant) -> Option<PeerKey> {
-        let idle = |peer: &Peer| now.saturating_duration_since(peer.last_payload) >= IDLE_ROOM;
-        self.peers
-            .iter()
-            .filter(|(_, peer)| idle(peer))
-            .min_by_key(|(_, p)| (p.peer_interested || p.am_interested, p.last_payload))
-            .map(|(key, _)| *key)
     }
 
     pub(super) fn may_dial(&self) -> bool {
         let half_open = self.candidates.half_open();
         !self.paused
             && half_open < self.config.max_half_open
-            && self.peers.len() + half_open < self.config.max_peers
+            && self.peers.len() + half_open < self.config.max_peers + self.yielding
+    }
+
+    /// Dials as many as may be dialed now.
+    pub(super) fn dial_round(&mut self, now: Instant) {
+        while self.may_dial() {
+            let Some(addr) = self.candidates.dial(now, &self.us) else { break };
+            if self.is_there(addr) {
+                self.candidates.defer(addr, now, &mut self.rng);
+            } else {
+                self.actions.push_back(Action::Dial { addr });
+            }
+        }
+    }
+
+    /// Whether a connected peer, which says that it listens there, is believed: nobody else names the
+    /// address, or it is of as much use as any peer there could be.
+    fn is_there(&self, addr: SocketAddr) -> bool {
+        let its_word = self.candidates.source(addr) == Some(Source::Incoming);
+        let believed = |peer: &Peer| its_word || peer.moved_lately() >= CLAIM_BYTES;
+        self.peers.values().any(|peer| peer.dialable == Some(addr) && believed(peer))
     }
 
     /// Closes a connection for a reason, and forgets it.
     pub(super) fn close(&mut self, now: Instant, key: PeerKey, reason: CloseReason) {
-        if let Some(peer) = self.peers.get(&key) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.duplicate |= reason == CloseReason::Duplicate;
             log::debug!("closing {} {}: {reason}", peer.addr, peer.peer_id);
             self.forget(now, key);
             self.actions.push_back(Action::Close { peer: key, reason });
@@ -124,8 +137,12 @@ impl Torrent {
         self.uncount(&peer);
         self.upload_buffered = self.upload_buffered.saturating_sub(peer.uploads.in_flight());
         if let Some(addr) = peer.dialable {
-            let useful = peer.down.total() + peer.up.total() > 0;
-            self.candidates.gone(addr, useful, now, &mut self.rng);
+            let useful = peer.down.total() + peer.up.total() > 0 && !peer.duplicate;
+            match peer.origin {
+                Origin::Dialed => self.candidates.gone(addr, useful, now, &mut self.rng),
+                // What it said of its address is no failure of who listens there.
+                Origin::Incoming => self.candidates.left(addr, useful, now, &mut self.rng),
+            }
         }
         self.fill_slots = true;
         if self.peers.is_empty() {

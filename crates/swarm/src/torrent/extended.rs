@@ -86,7 +86,7 @@ impl Torrent {
         let listens = unknown.zip(listens);
         let listens = listens.map(|(peer, port)| SocketAddr::new(peer.addr.ip(), port));
         if let Some(addr) = listens.filter(|addr| self.may_know(*addr))
-            && self.candidates.came(addr)
+            && self.candidates.came(addr, now, &mut self.rng)
             && let Some(peer) = self.peers.get_mut(&key)
         {
             peer.dialable = Some(addr);
