@@ -31,7 +31,7 @@ pub enum FileKind {
 
 impl File {
     /// What the torrent calls the file, below the target folder: relative, with `/`, of the very bytes
-    /// of the torrent but for what is unsafe on every system. It begins with the torrent's name in
+    /// of the torrent but for what is unsafe or too long on every system. It begins with the torrent's name in
     /// the multi-file form. The paths of regular files are distinct, and none is a folder of another.
     ///
     /// A disk may not be able to hold such a name, and a terminal must not be sent it:

@@ -1,10 +1,9 @@
 //! The symbolic links of a torrent (BEP 47): each leads to a file or a folder of the torrent, or is left
 //! out. It never touches a disk: what is followed here are the torrent's own names.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::file::{File, FileKind};
 use crate::path;
+use crate::paths::{SEPARATOR, lies_in, with_separators};
 use crate::warnings::Warnings;
 
 #[cfg(test)]
@@ -19,6 +18,13 @@ const MAX_TARGET_PARTS: usize = 100;
 
 /// How many links may be followed, one after the other, to what a link leads to: Linux follows no more.
 const MAX_HOPS: usize = 40;
+
+/// How many bytes of paths are looked up to follow all links of a torrent: enough for a million links of
+/// two steps each, and less than a second of work.
+const MAX_FOLLOWED: usize = 512 << 20;
+
+/// What a step of a link counts beside its bytes: looking up a short path takes time too.
+const STEP: usize = 64;
 
 /// What a link leads to as the torrent has it: components as they are in paths, but for `.` and `..`,
 /// with `/` between. `None` if it has nothing that could be the text of a link.
@@ -49,22 +55,26 @@ pub(crate) fn settle(files: &mut [File], top: &[u8], warnings: &mut Warnings) {
     }
     let mut tree = Tree::new(files, top);
     let links = files.iter().enumerate().filter(|(_, file)| file.kind == FileKind::Symlink);
-    let settled: Vec<(usize, Option<Vec<u8>>)> =
-        links.map(|(index, _)| (index, tree.end(index, 0).map(|end| end.named))).collect();
+    let settled: Vec<(usize, Option<Vec<u8>>)> = links
+        .map(|(index, _)| (index, tree.end(index, 0).map(|end| with_slashes(end.named))))
+        .collect();
+    if tree.left == 0 {
+        warnings.add(|| "left out: links that take too long to follow".into());
+    }
     for (index, target) in settled {
         let Some(file) = files.get_mut(index) else { continue };
         let before = std::mem::replace(&mut file.target, target);
         if file.target.is_none() {
-            let link = path::original([file.path.as_slice()]);
-            let to = path::original([before.as_deref().unwrap_or_default()]);
             warnings.add(|| {
+                let link = path::original([file.path.as_slice()]);
+                let to = path::original([before.as_deref().unwrap_or_default()]);
                 format!("left out: the link \"{link}\" to \"{to}\" leads to nothing in the torrent")
             });
         }
     }
 }
 
-/// Where a link leads.
+/// Where a link leads, with separators for slashes.
 #[derive(Clone)]
 struct End {
     /// What the link names; other links may be on the way.
@@ -82,32 +92,42 @@ enum Known {
     Ends(Option<End>),
 }
 
-/// The torrent's files, their folders and its links, by their paths.
+/// The torrent's files and links by their paths, sorted; folders are what lies in between. All paths have
+/// separators for slashes.
 struct Tree<'f> {
     files: &'f [File],
-    top: &'f [u8],
-    regular: BTreeSet<&'f [u8]>,
-    folders: BTreeSet<&'f [u8]>,
-    /// Those that have a path of their own; the first of several with one path.
-    links: BTreeMap<&'f [u8], usize>,
+    top: Vec<u8>,
+    regular: Vec<Vec<u8>>,
+    links: Vec<LinkPlace>,
+    /// By the index of the link's file.
     known: Vec<Known>,
+    /// What is left of [`MAX_FOLLOWED`].
+    left: usize,
+}
+
+/// A link that has a path of its own; the first of several with one path.
+struct LinkPlace {
+    path: Vec<u8>,
+    index: usize,
+    /// Whether a file or another link is where a folder of it would have to be.
+    blocked: bool,
 }
 
 impl<'f> Tree<'f> {
-    fn new(files: &'f [File], top: &'f [u8]) -> Self {
+    fn new(files: &'f [File], top: &[u8]) -> Self {
+        let key = |path: &[u8]| with_separators(path.to_owned());
         let of = |kind| files.iter().enumerate().filter(move |(_, file)| file.kind == kind);
-        let regular: BTreeSet<&[u8]> =
-            of(FileKind::Regular).map(|(_, file)| file.path.as_slice()).collect();
-        let folders: BTreeSet<&[u8]> = regular.iter().flat_map(|path| folders(path)).collect();
-        let mut links = BTreeMap::new();
-        for (index, file) in of(FileKind::Symlink) {
-            let path = file.path.as_slice();
-            if !regular.contains(path) && !folders.contains(path) {
-                links.entry(path).or_insert(index);
-            }
-        }
+        let mut regular: Vec<Vec<u8>> =
+            of(FileKind::Regular).map(|(_, file)| key(&file.path)).collect();
+        regular.sort_unstable();
+        let mut links: Vec<(Vec<u8>, usize)> =
+            of(FileKind::Symlink).map(|(index, file)| (key(&file.path), index)).collect();
+        links.sort_unstable();
+        links.dedup_by(|later, first| later.0 == first.0);
+        links.retain(|(path, _)| !exists(&regular, path));
+        let links = find_blocked(&regular, links);
         let known = vec![Known::Nothing; files.len()];
-        Self { files, top, regular, folders, links, known }
+        Self { files, top: key(top), regular, links, known, left: MAX_FOLLOWED }
     }
 
     /// Where the link leads, if that is something in the torrent.
@@ -135,27 +155,27 @@ impl<'f> Tree<'f> {
     /// BEP 47 counts from the torrent's folder; some programs count from the link's, and libtorrent
     /// takes both.
     fn find(&mut self, link: usize, hops: usize) -> Option<End> {
-        let files = self.files;
-        let file = files.get(link)?;
+        let file = self.files.get(link)?;
         let target = file.target.as_deref()?;
-        if !self.has_its_place(link, &file.path) {
-            return None;
-        }
-        let folder = parent(&file.path);
-        let below_top = self.follow(self.top, target, hops);
-        below_top.or_else(|| self.follow(folder, target, hops))
+        let path = with_separators(file.path.clone());
+        self.link_at(&path).filter(|place| place.index == link && !place.blocked)?;
+        let below_top = self.follow(self.top.clone(), target, hops);
+        below_top.or_else(|| self.follow(parent(&path).to_owned(), target, hops))
     }
 
-    /// Whether nothing else of the torrent is where the link is, or in its way.
-    fn has_its_place(&self, link: usize, path: &[u8]) -> bool {
-        let in_the_way = |path| self.regular.contains(path) || self.links.contains_key(path);
-        self.links.get(path) == Some(&link) && !folders(path).any(in_the_way)
+    fn link_at(&self, path: &[u8]) -> Option<&LinkPlace> {
+        let at = self.links.binary_search_by(|link| link.path.as_slice().cmp(path)).ok()?;
+        self.links.get(at)
     }
 
-    fn follow(&mut self, from: &[u8], target: &[u8], hops: usize) -> Option<End> {
-        let mut real = from.to_vec();
-        let mut named = from.to_vec();
+    fn follow(&mut self, from: Vec<u8>, target: &[u8], hops: usize) -> Option<End> {
+        let mut named = from.clone();
+        let mut real = from;
         for step in target.split(|byte| *byte == b'/') {
+            self.left = self.left.saturating_sub(real.len() + STEP);
+            if self.left == 0 {
+                return None;
+            }
             match step {
                 b"." => {}
                 b".." => {
@@ -169,9 +189,9 @@ impl<'f> Tree<'f> {
                 name => {
                     push(&mut real, name);
                     push(&mut named, name);
-                    if let Some(link) = self.links.get(real.as_slice()).copied() {
+                    if let Some(link) = self.link_at(&real).map(|link| link.index) {
                         real = self.end(link, hops + 1)?.real;
-                    } else if !self.exists(&real) {
+                    } else if !exists(&self.regular, &real) {
                         return None;
                     }
                 }
@@ -179,27 +199,54 @@ impl<'f> Tree<'f> {
         }
         (real != self.top).then_some(End { named, real })
     }
-
-    fn exists(&self, path: &[u8]) -> bool {
-        self.regular.contains(path) || self.folders.contains(path)
-    }
 }
 
-/// The folders that the path lies in, the outermost first.
-fn folders(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-    slashes.filter_map(|(at, _)| path.get(..at))
+/// Whether the path is one of the sorted ones, or a folder of one.
+fn exists(sorted: &[Vec<u8>], path: &[u8]) -> bool {
+    let from = sorted.partition_point(|other| other.as_slice() < path);
+    sorted.get(from).is_some_and(|next| next == path || lies_in(next, path))
+}
+
+/// Finds the links that lie in a regular file or in another link; all paths are sorted. One walk over
+/// them, with what lies around the current one at hand: nothing is looked up for each folder.
+fn find_blocked(regular: &[Vec<u8>], links: Vec<(Vec<u8>, usize)>) -> Vec<LinkPlace> {
+    let mut files = regular.iter().map(Vec::as_slice).peekable();
+    // The outermost file and link around the current path, or the last ones passed: whatever lies in
+    // one of them is blocked, however deep.
+    let mut file: Option<&[u8]> = None;
+    let mut outer: Option<usize> = None;
+    let mut found: Vec<LinkPlace> = Vec::with_capacity(links.len());
+    for (path, index) in links {
+        while let Some(passed) = files.next_if(|next| *next < path.as_slice()) {
+            if !file.is_some_and(|file| lies_in(passed, file)) {
+                file = Some(passed);
+            }
+        }
+        let in_file = file.is_some_and(|file| lies_in(&path, file));
+        let link = outer.and_then(|at| found.get(at));
+        let in_link = link.is_some_and(|link| lies_in(&path, &link.path));
+        if !in_link {
+            outer = Some(found.len());
+        }
+        found.push(LinkPlace { path, index, blocked: in_file || in_link });
+    }
+    found
 }
 
 /// The folder the path lies in; empty for one that lies in none.
 fn parent(path: &[u8]) -> &[u8] {
-    let slash = path.iter().rposition(|byte| *byte == b'/');
-    slash.and_then(|at| path.get(..at)).unwrap_or_default()
+    let at = path.iter().rposition(|byte| *byte == SEPARATOR);
+    at.and_then(|at| path.get(..at)).unwrap_or_default()
 }
 
 fn push(path: &mut Vec<u8>, name: &[u8]) {
     if !path.is_empty() {
-        path.push(b'/');
+        path.push(SEPARATOR);
     }
     path.extend_from_slice(name);
+}
+
+fn with_slashes(mut path: Vec<u8>) -> Vec<u8> {
+    path.iter_mut().filter(|byte| **byte == SEPARATOR).for_each(|at| *at = b'/');
+    path
 }

@@ -2,8 +2,8 @@
 //! of the target folder it is said which one it is and where it leads.
 //! What is refused is decided where files are opened, and where a torrent's link may lead in `metainfo`.
 
-use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::file_cache::FileCache;
 use crate::files::{Descriptors, FileId};
 use crate::paths::Root;
-use crate::spec::Spec;
+use crate::spec::{Renamed, Spec};
 
 /// More warnings than these about links say nothing more to a reader: the rest is counted.
 const MAX_TOLD: usize = 10;
@@ -42,28 +42,37 @@ pub enum LinkState {
 
 /// The torrent's links by path and text, under the names that its files have on disk.
 fn links(spec: &Spec) -> Vec<(PathBuf, PathBuf, PathBuf)> {
-    let mut called: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
-    let mut links = spec.links().peekable();
-    if links.peek().is_some() {
-        for renamed in spec.renamed() {
-            let (named, on_disk) = (renamed.named.ancestors(), renamed.on_disk.ancestors());
-            called
-                .extend(named.zip(on_disk).map(|(named, on_disk)| (named.into(), on_disk.into())));
-        }
-    }
-    let on_disk = |path: &Path| {
-        let known = path.ancestors().find_map(|part| Some((part, called.get(part)?)));
-        let known =
-            known.and_then(|(part, called)| Some(called.join(path.strip_prefix(part).ok()?)));
-        known.unwrap_or_else(|| path.to_owned())
-    };
-    links
+    let mut renamed: Vec<&Renamed> = spec.renamed().iter().collect();
+    renamed.sort_unstable_by(|one, other| bytes(&one.named).cmp(bytes(&other.named)));
+    spec.links()
         .map(|link| {
-            let (path, target) = (on_disk(&link.path), on_disk(&link.target));
+            let (path, target) = (on_disk(&link.path, &renamed), on_disk(&link.target, &renamed));
             let text = text(&path, &target);
             (path, target, text)
         })
         .collect()
+}
+
+/// What a path of the torrent is on disk: as far as it has folders in common with a renamed file, they are
+/// called as that file's are. In order, the one that has most of them is next to it.
+fn on_disk(path: &Path, renamed: &[&Renamed]) -> PathBuf {
+    let at = renamed.partition_point(|renamed| bytes(&renamed.named) < bytes(path));
+    let near = [at.checked_sub(1), Some(at)].into_iter().flatten();
+    let near = near.filter_map(|at| renamed.get(at)).map(|renamed| {
+        let both = renamed.named.components().zip(path.components());
+        (both.take_while(|(named, part)| named == part).count(), renamed)
+    });
+    match near.max_by_key(|(common, _)| *common) {
+        Some((common, renamed)) if common > 0 => {
+            let called = renamed.on_disk.components().take(common);
+            called.chain(path.components().skip(common)).collect()
+        }
+        _ => path.to_owned(),
+    }
+}
+
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
 }
 
 /// The text of a link at `path` to `target`, both below one folder.

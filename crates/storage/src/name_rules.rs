@@ -144,7 +144,7 @@ pub(crate) fn new_paths(paths: &[&[u8]], rules: &NameRules) -> Vec<Option<Vec<u8
     };
     let (stay, change): (Vec<usize>, Vec<usize>) =
         (0..fit.len()).partition(|index| paths.get(*index).is_some_and(|path| stays(path)));
-    separated(paths, fit, &[stay, change].concat(), rules.same())
+    separated(paths, fit, &[stay, change].concat(), rules)
 }
 
 /// What earlier versions of this program called the files, as [`new_paths`]. They went by the order of
@@ -153,7 +153,7 @@ pub(crate) fn earlier_paths(paths: &[&[u8]]) -> Vec<Option<Vec<u8>>> {
     let rules = NameRules::EARLIER;
     let fit = paths.iter().map(|path| rules.fit_path(path)).collect();
     let order: Vec<usize> = (0..paths.len()).collect();
-    separated(paths, fit, &order, rules.same())
+    separated(paths, fit, &order, &rules)
 }
 
 /// Numbers those of the paths that meet, in this order.
@@ -161,14 +161,14 @@ fn separated(
     paths: &[&[u8]],
     mut fit: Vec<Option<Vec<u8>>>,
     order: &[usize],
-    same: SameName,
+    rules: &NameRules,
 ) -> Vec<Option<Vec<u8>>> {
     let path = |index: &usize| match fit.get(*index) {
         Some(Some(changed)) => changed.as_slice(),
         _ => paths.get(*index).copied().unwrap_or_default(),
     };
     let ordered: Vec<&[u8]> = order.iter().map(path).collect();
-    for (at, renamed) in separate_paths(&ordered, same) {
+    for (at, renamed) in separate_paths(&ordered, rules.same(), rules.longest) {
         if let Some(slot) = order.get(at).and_then(|index| fit.get_mut(*index)) {
             *slot = Some(renamed);
         }

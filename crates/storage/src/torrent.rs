@@ -103,13 +103,12 @@ impl Torrent {
                 dirty.files.insert(index);
             }
             if before.is_none() && !as_found {
-                let folders = file.path.ancestors().skip(1);
-                dirty.folders.extend(folders.map(Path::to_owned));
+                note_folders(&mut dirty.folders, &file.path);
             }
         }
         if !as_found {
             for made in links::make(spec, &root, descriptors) {
-                dirty.folders.extend(made.ancestors().skip(1).map(Path::to_owned));
+                note_folders(&mut dirty.folders, &made);
             }
         }
         let fresh = dirty.files.is_empty();
@@ -150,6 +149,15 @@ impl Torrent {
         match error.kind() {
             ErrorKind::Full { .. } => full(self.files.spec(), &path, unwritten),
             _ => error,
+        }
+    }
+}
+
+/// Notes the folders that `path` lies in. Where one is noted, so are those around it.
+fn note_folders(noted: &mut BTreeSet<PathBuf>, path: &Path) {
+    for folder in path.ancestors().skip(1) {
+        if !noted.insert(folder.to_owned()) {
+            break;
         }
     }
 }

@@ -121,6 +121,31 @@ fn chains_and_targets_have_a_limit() {
     assert_eq!(one(&["a"], "l", &long), None);
 }
 
+#[test]
+fn links_among_deep_folders_are_settled_in_linear_time() {
+    // Looking at each folder of each path by its whole path took minutes.
+    let deep = "a/".repeat(1_000_000);
+    let files = [format!("{deep}f"), format!("{deep}g")];
+    let files = files.each_ref().map(String::as_str);
+    let (inside, below_link) = (format!("{deep}l"), format!("l/{deep}l"));
+    let links = [("l", "a/a"), (&*inside, "a"), (&*below_link, "a")];
+    let (targets, _) = settled(&files, &links);
+    assert_eq!(targets, [Some("a/a".into()), Some("a".into()), None]);
+}
+
+#[test]
+fn following_links_has_an_end() {
+    let folder = "x".repeat(250) + "/";
+    let file = folder.repeat(15) + "f";
+    let steps = format!("{file}/") + &"../f/".repeat(40) + ".";
+    let links: Vec<String> = (0..3_000).map(|n| format!("l{n}")).collect();
+    let links: Vec<(&str, &str)> = links.iter().map(|link| (link.as_str(), &*steps)).collect();
+    let (targets, told) = settled(&[&file], &links);
+    assert_eq!(targets.first(), Some(&Some(file)));
+    assert_eq!(targets.last(), Some(&None));
+    assert_eq!(told[0], "left out: links that take too long to follow");
+}
+
 proptest! {
     #[test]
     fn whatever_a_torrent_says_its_links_lead_to_what_it_holds(

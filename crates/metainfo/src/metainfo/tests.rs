@@ -165,7 +165,8 @@ fn bitcomets_padding_is_known_by_its_name() {
 
 #[test]
 fn no_torrent_is_refused_for_its_names() {
-    let long = "3:abc".repeat(1_100);
+    let deep = "3:abc".repeat(1_100);
+    let long = format!("255:{}", "x".repeat(255)).repeat(20);
     let torrent = Metainfo::from_bytes(&multi(&[
         "6:lengthi1e4:pathl1:a2:..1:.1:be",
         "6:lengthi1e4:pathl2:..1:.e",
@@ -173,7 +174,9 @@ fn no_torrent_is_refused_for_its_names() {
         "6:lengthi1e4:pathl2:C:1:xe",
         "6:lengthi1e4:pathl3:a\0b0:e",
         "6:lengthi1e4:pathl1:a1:be",
-        &format!("6:lengthi1e4:pathl{long}e"),
+        &format!("6:lengthi1e4:pathl{deep}2:AAe"),
+        &format!("6:lengthi1e4:pathl{long}2:AAe"),
+        &format!("6:lengthi1e4:pathl{long}1:x2:AAe"),
     ]))
     .unwrap();
     let seen: Vec<_> = torrent.files().iter().map(|f| (f.path_str(), f.renamed_from())).collect();
@@ -189,7 +192,12 @@ fn no_torrent_is_refused_for_its_names() {
             ("t/a/b.1".into(), Some("t/a/b")),
         ]
     );
-    assert_eq!(seen[6].0.len(), 1 + 4 * 1_100);
+    // Deeper or longer than anything in use: the innermost folders are left out.
+    assert_eq!(seen[6].0, format!("t/{}AA", "abc/".repeat(255)));
+    let long = format!("t/{}AA", format!("{}/", "x".repeat(255)).repeat(11));
+    assert_eq!(seen[7].0, long);
+    assert_eq!(seen[8].0, format!("{long}.1"));
+    assert!(seen[6..].iter().all(|(_, before)| before.is_some()));
     assert_eq!(
         torrent.warnings()[..2],
         ["renamed: \"a/.././b\" is \"t/a/b\"", "renamed: \"../.\" is \"t/_\""]

@@ -16,6 +16,17 @@ use crate::warnings::Warnings;
 /// 2 tree names each folder once, so a small torrent could otherwise unfold to any size.
 const MAX_PATHS_LEN: usize = MAX_TORRENT_LEN;
 
+/// The longest path that stays as it is, in bytes: no program opens a longer one on Linux (`PATH_MAX`
+/// without its NUL).
+const MAX_PATH_LEN: usize = 4095;
+
+/// The most components of a path that stays as it is: far more than any in use, as version 2 trees and
+/// other programs end at a hundred, and few enough that whatever looks at all folders of a file is cheap.
+const MAX_COMPONENTS: usize = 256;
+
+/// What a path that can't stay is shortened to, in bytes: it leaves 1 KiB for the target folder.
+const SHORTENED_LEN: usize = 3072;
+
 /// The letters of `attr` (BEP 47).
 pub(super) struct Attributes {
     pub(super) kind: FileKind,
@@ -73,7 +84,7 @@ impl<'n> Paths<'n> {
     }
 
     /// The path, and what it was if it had to change. `.` and `..` are left out of it, as others do
-    /// too.
+    /// too, and the innermost folders of one that is too long.
     ///
     /// # Errors
     /// The kind of error and its reason, for the caller to name the key.
@@ -99,6 +110,11 @@ impl<'n> Paths<'n> {
             }
             joined.extend_from_slice(&safe);
         }
+        if joined.len() > MAX_PATH_LEN || components.len() > MAX_COMPONENTS {
+            let shortened = shorten(&joined);
+            changed |= shortened != joined;
+            joined = shortened;
+        }
         self.total = self.total.saturating_add(joined.len());
         if self.total > MAX_PATHS_LEN {
             return Err((ErrorKind::TooLarge, "all paths together take over 256 MiB"));
@@ -112,6 +128,24 @@ impl<'n> Paths<'n> {
     }
 }
 
+/// The path without its innermost folders, as many as it takes.
+fn shorten(path: &[u8]) -> Vec<u8> {
+    let parts = || path.split(|byte| *byte == b'/');
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    let room = SHORTENED_LEN.saturating_sub(name.len());
+    let folders = parts().count().saturating_sub(1).min(MAX_COMPONENTS);
+    let mut shortened = Vec::new();
+    for folder in parts().take(folders) {
+        if shortened.len() + folder.len() + 1 > room {
+            break;
+        }
+        shortened.extend_from_slice(folder);
+        shortened.push(b'/');
+    }
+    shortened.extend_from_slice(name);
+    shortened
+}
+
 /// Gives files whose paths meet other names, and reports all that were renamed; finds what links lead to.
 /// `top` is the folder of all files, or empty.
 pub(super) fn finish(mut files: Vec<File>, top: &[u8], warnings: &mut Warnings) -> Vec<File> {
@@ -121,7 +155,7 @@ pub(super) fn finish(mut files: Vec<File>, top: &[u8], warnings: &mut Warnings) 
         .collect();
     let paths: Vec<&[u8]> =
         on_disk.iter().filter_map(|index| Some(files.get(*index)?.path.as_slice())).collect();
-    for (at, path) in separate_paths(&paths, SameName::Bytes) {
+    for (at, path) in separate_paths(&paths, SameName::Bytes, path::MAX_COMPONENT_LEN) {
         if let Some(file) = on_disk.get(at).and_then(|index| files.get_mut(*index)) {
             let old = std::mem::replace(&mut file.path, path);
             file.renamed_from.get_or_insert_with(|| path::original([old.as_slice()]));

@@ -124,3 +124,31 @@ fn a_links_text_leads_from_its_folder_to_its_target() {
         assert_eq!(text(Path::new(path), Path::new(target)), Path::new(wanted), "{path} {target}");
     }
 }
+
+#[test]
+fn a_path_goes_where_renamed_files_beside_it_are() {
+    let renamed = |named: &str, on_disk: &str| Renamed {
+        file: 0,
+        named: named.into(),
+        on_disk: on_disk.into(),
+    };
+    let renamed = [
+        renamed("t/a./b:/x", "t/a_/b_/x"),
+        renamed("t/a./b:/y", "t/a_/b_/y.1"),
+        renamed("t/z?", "t/z_"),
+    ];
+    let renamed: Vec<&Renamed> = renamed.iter().collect();
+    for (path, wanted) in [
+        ("t/a./b:/y", "t/a_/b_/y.1"),
+        ("t/a./b:", "t/a_/b_"),
+        ("t/a./l", "t/a_/l"),
+        ("t/a./b:/l", "t/a_/b_/l"),
+        ("t/a./b:/y/l", "t/a_/b_/y.1/l"),
+        ("t/a.", "t/a_"),
+        ("t/b", "t/b"),
+        ("t/z?", "t/z_"),
+        ("u", "u"),
+    ] {
+        assert_eq!(on_disk(Path::new(path), &renamed), Path::new(wanted), "{path}");
+    }
+}

@@ -129,10 +129,10 @@ proptest! {
         let rules = if windows { NameRules::WINDOWS } else { NameRules::UNIX };
         let bytes: Vec<&[u8]> = paths.iter().map(String::as_bytes).collect();
         // A torrent's own paths do not meet.
-        prop_assume!(separate_paths(&bytes, SameName::Bytes).is_empty());
+        prop_assume!(separate_paths(&bytes, SameName::Bytes, MAX_COMPONENT_LEN).is_empty());
         let new = new_paths(&bytes, &rules);
         let all: Vec<&[u8]> =
             new.iter().zip(&bytes).map(|(new, own)| new.as_deref().unwrap_or(own)).collect();
-        prop_assert_eq!(separate_paths(&all, rules.same()), []);
+        prop_assert_eq!(separate_paths(&all, rules.same(), rules.longest), []);
     }
 }
