@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use metainfo::{FileKind, Metainfo, PieceIndex};
 use serde::Serialize;
@@ -40,7 +41,9 @@ fn one(args: &Verify, path: &Path, quiet: bool) -> Result<(), Failure> {
         Failure::new(failure.code(), format!("{}: {failure}", dash::input(path)))
     })?;
     let spec = spec.with_follow_links(args.follow_links);
-    let spec = storage::locate(spec).map_err(|error| Failure::storage(&error))?;
+    // Until the attendant is there, a signal ends the process.
+    let spec =
+        storage::locate(spec, &AtomicBool::new(false)).map_err(|error| Failure::storage(&error))?;
     for line in renamed::lines(spec.renamed()) {
         log::warn!("{line}");
     }

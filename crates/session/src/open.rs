@@ -96,7 +96,7 @@ impl Opening {
 
     /// The torrent with its files where they are on this disk.
     fn locate(&self) -> Result<Spec, Error> {
-        let spec = storage::locate(self.spec.clone())?;
+        let spec = storage::locate(self.spec.clone(), &self.cancel)?;
         let (path, renamed) = (spec.content(), spec.renamed().to_vec());
         self.start.tell(Event::Located { torrent: self.start.id, path, renamed });
         Ok(spec)

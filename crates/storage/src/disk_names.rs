@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use metainfo::SameName;
 use rustix::fs::{FileType, Stat};
 
 use crate::error::{Error, ErrorKind};
+use crate::file_cache::FileCache;
 use crate::files::{FileId, Stamp};
 use crate::fit::existing;
 use crate::name_rules::{NameRules, earlier_paths, new_paths};
@@ -30,10 +32,22 @@ mod tests;
 /// below the target folder, no file is looked for.
 ///
 /// # Errors
-/// When the target folder is there and can't be opened.
-pub fn locate(spec: Spec) -> Result<Spec, Error> {
+/// When the target folder is there and can't be opened, or when it can't be told whether a file is there:
+/// another would be made beside it. [`ErrorKind::NoDescriptors`] once `cancel` is true; until then it
+/// waits for one.
+pub fn locate(spec: Spec, cancel: &AtomicBool) -> Result<Spec, Error> {
     let rules = sys::rules(existing(spec.root())).names;
-    locate_by(spec, &rules)
+    let cache = FileCache::of_process();
+    let root = match cache.patiently(cancel, || Root::of(&spec)) {
+        Ok(root) => root,
+        Err(error) if error.kind() == ErrorKind::NotFound => return locate_by(spec, &rules, None),
+        Err(error) => return Err(error),
+    };
+    let look = |path: &[u8]| {
+        let path = Path::new(OsStr::from_bytes(path));
+        cache.patiently(cancel, || root.look(path))
+    };
+    locate_by(spec, &rules, Some(&look))
 }
 
 /// What a new file in `folder` is to be called instead of `name`, so that its file system holds it
@@ -46,19 +60,18 @@ pub fn new_file_name(folder: &Path, name: &[u8], ending: &str) -> OsString {
     OsString::from_vec(name)
 }
 
-fn locate_by(spec: Spec, rules: &NameRules) -> Result<Spec, Error> {
-    let root = match Root::of(&spec) {
-        Ok(root) => Some(root),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
+/// What is at a path below the target folder.
+type Look<'l> = &'l dyn Fn(&[u8]) -> Result<Option<Stat>, Error>;
+
+/// `look` only where the target folder is there.
+fn locate_by(spec: Spec, rules: &NameRules, look: Option<Look<'_>>) -> Result<Spec, Error> {
     let stored = spec.files().iter().enumerate().filter(|(index, _)| spec.is_stored(*index));
     let (indices, paths): (Vec<usize>, Vec<&[u8]>) =
         stored.map(|(index, file)| (index, file.path.as_os_str().as_bytes())).unzip();
-    let chosen = match &root {
-        Some(root) => {
+    let chosen = match look {
+        Some(look) => {
             let lens = indices.iter().map(|index| spec.layout().file_len(*index)).collect();
-            Search::new(root, rules, &paths, lens).run()
+            Search::new(look, rules, &paths, lens).run()?
         }
         None => new_paths(&paths, rules),
     };
@@ -71,7 +84,7 @@ fn locate_by(spec: Spec, rules: &NameRules) -> Result<Spec, Error> {
 
 /// A search for the files of a torrent below a folder that exists.
 struct Search<'s> {
-    root: &'s Root,
+    look: Look<'s>,
     rules: &'s NameRules,
     /// What the torrent calls the files.
     paths: &'s [&'s [u8]],
@@ -86,34 +99,40 @@ struct Search<'s> {
 }
 
 impl<'s> Search<'s> {
-    fn new(root: &'s Root, rules: &'s NameRules, paths: &'s [&'s [u8]], lens: Vec<u64>) -> Self {
+    fn new(look: Look<'s>, rules: &'s NameRules, paths: &'s [&'s [u8]], lens: Vec<u64>) -> Self {
         let new = new_paths(paths, rules);
-        Self { root, rules, paths, lens, new, earlier: Vec::new(), tops: BTreeMap::new() }
+        Self { look, rules, paths, lens, new, earlier: Vec::new(), tops: BTreeMap::new() }
     }
 
     /// The path of each file that has another than the torrent says.
-    fn run(mut self) -> Vec<Option<Vec<u8>>> {
-        if !self.anything_is_there() {
-            return self.new;
+    fn run(mut self) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        if !self.anything_is_there()? {
+            return Ok(self.new);
         }
         self.earlier = earlier_paths(self.paths);
-        let earlier = std::mem::take(&mut self.earlier);
-        // An earlier version has nothing where not even its folder is.
-        self.earlier =
-            earlier.into_iter().map(|path| path.filter(|path| self.top_is_there(path))).collect();
+        let mut earlier = std::mem::take(&mut self.earlier);
+        for path in &mut earlier {
+            // An earlier version has nothing where not even its folder is.
+            if let Some(named) = path
+                && !self.top_is_there(named)?
+            {
+                *path = None;
+            }
+        }
+        self.earlier = earlier;
         let odd: Vec<usize> = (0..self.paths.len()).filter(|at| self.is_odd(*at)).collect();
         if odd.is_empty() {
-            return self.new;
+            return Ok(self.new);
         }
         let claims = Claims::of(&self);
         let mut chosen = self.new.clone();
         for at in odd {
-            let choice = self.choose(at, &claims);
+            let choice = self.choose(at, &claims)?;
             if let Some(slot) = chosen.get_mut(at) {
                 *slot = choice;
             }
         }
-        chosen
+        Ok(chosen)
     }
 
     /// Whether the file may be under another name than the torrent's.
@@ -123,7 +142,7 @@ impl<'s> Search<'s> {
     }
 
     /// Whether there may be files, under whichever name.
-    fn anything_is_there(&mut self) -> bool {
+    fn anything_is_there(&mut self) -> Result<bool, Error> {
         let paths = self.paths;
         let mut before = None;
         for path in paths {
@@ -132,67 +151,96 @@ impl<'s> Search<'s> {
                 continue;
             }
             before = Some(top);
-            if self.top_is_there(top) || self.top_is_there(&NameRules::EARLIER.fit(top)) {
-                return true;
+            if self.top_is_there(top)? || self.top_is_there(&NameRules::EARLIER.fit(top))? {
+                return Ok(true);
             }
         }
-        false
+        Ok(false)
     }
 
-    fn top_is_there(&mut self, path: &[u8]) -> bool {
+    fn top_is_there(&mut self, path: &[u8]) -> Result<bool, Error> {
         let top = top(path);
         if let Some(there) = self.tops.get(top) {
-            return *there;
+            return Ok(*there);
         }
-        // What can't be looked at is found out about file by file.
-        let there = !matches!(self.look(top), Ok(None));
+        let there = match (self.look)(top) {
+            Ok(found) => found.is_some(),
+            // What stands in the way is found out file by file.
+            Err(error) if is_in_the_way(&error) => true,
+            Err(error) if means_nothing_is_there(&error) => false,
+            Err(error) => return Err(error),
+        };
         self.tops.insert(top.to_owned(), there);
-        there
+        Ok(there)
     }
 
     /// The path of a file whose name may be another.
-    fn choose(&mut self, at: usize, claims: &Claims) -> Option<Vec<u8>> {
+    fn choose(&mut self, at: usize, claims: &Claims) -> Result<Option<Vec<u8>>, Error> {
         let path = self.paths.get(at).copied().unwrap_or_default();
         let new = self.new.get(at).cloned().flatten();
-        if self.top_is_there(path) {
-            match self.look(path) {
-                Ok(Some(_)) if new.is_none() => return None,
-                Ok(Some(stat)) if is_file(&stat) && !self.is_another(at, path, &stat, claims) => {
-                    return None;
+        if self.top_is_there(path)? {
+            match (self.look)(path) {
+                Ok(Some(_)) if new.is_none() => return Ok(None),
+                Ok(Some(stat))
+                    if is_file(&stat) && !self.is_another(at, path, &stat, claims)? =>
+                {
+                    return Ok(None);
                 }
-                // That is in the way, and for the user to know.
-                Err(error) => match error.kind() {
-                    ErrorKind::Unsafe | ErrorKind::LinkOut | ErrorKind::Denied => return None,
-                    _ => {}
-                },
-                _ => {}
+                Ok(_) => {}
+                // For the user to know.
+                Err(error) if is_in_the_way(&error) => return Ok(None),
+                Err(error) if means_nothing_is_there(&error) => {}
+                Err(error) => return Err(error),
             }
         }
         let earlier = self.earlier.get(at).cloned().flatten();
         // Earlier versions gave each file its length at once, so one of another length is not ours.
         let len = self.lens.get(at).copied();
         let is_ours = |stat: &Stat| is_file(stat) && Some(Stamp::of(stat).len) == len;
-        let found = earlier.filter(|earlier| {
-            !claims.is_claimed(earlier, at)
-                && matches!(self.look(earlier), Ok(Some(stat)) if is_ours(&stat))
-        });
-        found.or(new)
+        if let Some(earlier) = earlier.filter(|earlier| !claims.is_claimed(earlier, at))
+            && self.find(&earlier)?.is_some_and(|stat| is_ours(&stat))
+        {
+            return Ok(Some(earlier));
+        }
+        Ok(new)
     }
 
     /// Whether what was found under the torrent's name is another of its files, since their names
     /// differ only in what the file system does not see.
-    fn is_another(&self, at: usize, path: &[u8], found: &Stat, claims: &Claims) -> bool {
+    fn is_another(
+        &self,
+        at: usize,
+        path: &[u8],
+        found: &Stat,
+        claims: &Claims,
+    ) -> Result<bool, Error> {
         let owner = claims.owner(path).or_else(|| claims.owner(&without_tails(path)));
         let other = owner.filter(|owner| self.rules.ignores_case && *owner != at);
-        let Some(other) = other else { return false };
+        let Some(other) = other else { return Ok(false) };
         let new = self.new.get(other).and_then(Option::as_deref);
         let theirs = new.or(self.paths.get(other).copied()).unwrap_or_default();
-        matches!(self.look(theirs), Ok(Some(stat)) if FileId::of(&stat) == FileId::of(found))
+        let theirs = self.find(theirs)?;
+        Ok(theirs.is_some_and(|stat| FileId::of(&stat) == FileId::of(found)))
     }
 
-    fn look(&self, path: &[u8]) -> Result<Option<Stat>, Error> {
-        self.root.look(Path::new(OsStr::from_bytes(path)))
+    /// What is at the path and could be a file of ours.
+    fn find(&self, path: &[u8]) -> Result<Option<Stat>, Error> {
+        match (self.look)(path) {
+            Err(error) if error.kind() == ErrorKind::LinkOut => Ok(None),
+            Err(error) if means_nothing_is_there(&error) => Ok(None),
+            found => found,
+        }
     }
+}
+
+/// Whether nothing can be at the path: a folder of it is a file, or a name is too long to be there.
+fn means_nothing_is_there(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unsafe | ErrorKind::NameTooLong)
+}
+
+/// Whether something stands between the user and the file.
+fn is_in_the_way(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unsafe | ErrorKind::LinkOut | ErrorKind::Denied)
 }
 
 /// The names that files of the torrent have or would be given here.

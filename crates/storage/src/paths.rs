@@ -124,7 +124,8 @@ impl Root {
     pub(crate) fn look(&self, relative: &Path) -> Result<Option<Stat>, Error> {
         match self.open_below(relative, LOOK, Mode::empty()).and_then(fstat) {
             Ok(stat) => Ok(Some(stat)),
-            Err(Errno::NOENT) => Ok(None),
+            // Nothing is called what its file system can't hold.
+            Err(Errno::NOENT | Errno::INVAL | Errno::ILSEQ) => Ok(None),
             Err(errno) => Err(self.error("look at it", relative, errno)),
         }
     }

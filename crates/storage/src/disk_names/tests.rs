@@ -29,7 +29,7 @@ fn folder(files: &[&str]) -> TempDir {
 fn located_by(rules: NameRules, there: &[&str], paths: &[&str]) -> Vec<String> {
     let folder = folder(there);
     let before = tree(folder.path());
-    let spec = locate_by(spec(folder.path(), paths), &rules).unwrap();
+    let spec = look_by(&rules, spec(folder.path(), paths));
     assert_eq!(tree(folder.path()), before, "something was left behind");
     let found: Vec<String> =
         spec.files().iter().map(|file| file.path.to_str().unwrap().to_owned()).collect();
@@ -38,6 +38,16 @@ fn located_by(rules: NameRules, there: &[&str], paths: &[&str]) -> Vec<String> {
     let other = paths.iter().zip(&found).filter(|(named, found)| *named != found);
     assert_eq!(renamed, other.map(|(named, _)| *named).collect::<Vec<_>>());
     found
+}
+
+fn look_by(rules: &NameRules, spec: Spec) -> Spec {
+    let root = Root::of(&spec).unwrap();
+    let look = |path: &[u8]| root.look(Path::new(OsStr::from_bytes(path)));
+    locate_by(spec, rules, Some(&look)).unwrap()
+}
+
+fn locate(spec: Spec) -> Spec {
+    super::locate(spec, &AtomicBool::new(false)).unwrap()
 }
 
 fn located(there: &[&str], paths: &[&str]) -> Vec<String> {
@@ -139,7 +149,7 @@ fn what_is_selected_does_not_change_what_a_file_is_called() {
     let (folder, files) = (folder(&[]), ["t/a\tb", "t/a\nb", "t/c"]);
     for selected in 0..files.len() {
         let spec = spec(folder.path(), &files).with_selection(|file| file == selected);
-        let located = locate(spec).unwrap();
+        let located = locate(spec);
         let paths: Vec<_> = located.files().iter().map(|file| file.path.to_str()).collect();
         assert_eq!(paths, [Some("t/a_b"), Some("t/a_b.1"), Some("t/c")]);
         assert_eq!(located.content(), folder.path().join("t"));
@@ -156,7 +166,7 @@ fn where_case_does_not_count_two_files_are_never_one() {
     // Two names of one file, as a file system that ignores case would find them.
     let folder = folder(&["t/a"]);
     fs::hard_link(folder.path().join("t/a"), folder.path().join("t/A")).unwrap();
-    let spec = locate_by(spec(folder.path(), &files), &NameRules::WINDOWS).unwrap();
+    let spec = look_by(&NameRules::WINDOWS, spec(folder.path(), &files));
     assert_eq!(spec.files()[1].path, Path::new("t/A.1"));
     assert_eq!(spec.content(), folder.path().join("t"));
 }
@@ -166,10 +176,10 @@ fn where_dots_at_the_end_do_not_count_two_files_are_never_one() {
     // As FAT finds it: "x." is "x".
     let folder = folder(&["t/x"]);
     fs::hard_link(folder.path().join("t/x"), folder.path().join("t/x.")).unwrap();
-    let both = locate_by(spec(folder.path(), &["t/x", "t/x."]), &NameRules::WINDOWS).unwrap();
+    let both = look_by(&NameRules::WINDOWS, spec(folder.path(), &["t/x", "t/x."]));
     assert_eq!(both.files()[1].path, Path::new("t/x_"));
     // On its own it is the file's data.
-    let one = locate_by(spec(folder.path(), &["t/x."]), &NameRules::WINDOWS).unwrap();
+    let one = look_by(&NameRules::WINDOWS, spec(folder.path(), &["t/x."]));
     assert_eq!(one.files()[0].path, Path::new("t/x."));
 }
 
@@ -177,7 +187,7 @@ fn where_dots_at_the_end_do_not_count_two_files_are_never_one() {
 fn a_file_of_another_length_under_an_earlier_name_is_not_ours() {
     let folder = folder(&[]);
     fs::write(folder.path().join("_aux.c"), "of the user").unwrap();
-    let located = locate(spec(folder.path(), &["aux.c"])).unwrap();
+    let located = locate(spec(folder.path(), &["aux.c"]));
     assert_eq!(located.files()[0].path, Path::new("aux.c"));
 }
 
@@ -185,7 +195,7 @@ fn a_file_of_another_length_under_an_earlier_name_is_not_ours() {
 fn a_link_that_leads_out_is_not_avoided_by_another_name() {
     let folder = folder(&["t/other"]);
     std::os::unix::fs::symlink("/etc/passwd", folder.path().join("t/a\tb")).unwrap();
-    let spec = locate(spec(folder.path(), &["t/a\tb"])).unwrap();
+    let spec = locate(spec(folder.path(), &["t/a\tb"]));
     assert_eq!(spec.files()[0].path, Path::new("t/a\tb"));
 }
 
@@ -198,4 +208,53 @@ fn a_file_of_the_users_own_has_a_name_that_fits() {
     fs::write(folder.path().join(&name), "").unwrap();
     assert!(name.to_str().unwrap().ends_with("x.torrent"));
     assert_eq!(new_file_name(folder.path(), b"a\nb.", ".torrent"), "a_b..torrent");
+}
+
+#[test]
+fn a_file_that_can_not_be_looked_at_is_not_taken_for_missing() {
+    let files = ["t/a\tb", "t/Vol. 1."];
+    let folder = folder(&["t/a\tb", "t/Vol. 1_"]);
+    let spec = spec(folder.path(), &files);
+    let root = Root::of(&spec).unwrap();
+    // Whichever of the looks fails, and for whatever reason that does not lie in the path.
+    for errno in [rustix::io::Errno::MFILE, rustix::io::Errno::IO, rustix::io::Errno::NOMEM] {
+        let mut failed = 0;
+        for at in 0.. {
+            let count = std::cell::Cell::new(0);
+            let look = |path: &[u8]| {
+                let path = Path::new(OsStr::from_bytes(path));
+                count.set(count.get() + 1);
+                if count.get() == at + 1 {
+                    return Err(Error::io("look at it", path, &errno.into()));
+                }
+                root.look(path)
+            };
+            let located = locate_by(spec.clone(), &NameRules::UNIX, Some(&look));
+            if count.get() <= at {
+                let paths: Vec<_> =
+                    located.unwrap().files().iter().map(|f| f.path.clone()).collect();
+                assert_eq!(paths, [Path::new("t/a\tb"), Path::new("t/Vol. 1_")]);
+                break;
+            }
+            assert!(located.is_err(), "look {at}");
+            failed += 1;
+        }
+        assert!(failed >= 3, "{failed}");
+    }
+}
+
+#[test]
+fn a_name_that_its_file_system_can_not_hold_is_not_there() {
+    let long = format!("t/{}\t", "x".repeat(300));
+    let rules = NameRules { longest: 100, ..NameRules::UNIX };
+    let [name] = located_by(rules, &["t/other"], &[&long]).try_into().unwrap();
+    assert_eq!(name.len(), 102);
+}
+
+#[test]
+fn numbered_names_fit_their_file_system() {
+    let rules = NameRules { longest: 20, ..NameRules::WINDOWS };
+    let (one, other) = ("t/".to_owned() + &"x".repeat(20), "t/".to_owned() + &"X".repeat(20));
+    let names = located_by(rules, &[], &[&one, &other]);
+    assert_eq!(names, [one, format!("t/{}.1", "X".repeat(9))]);
 }

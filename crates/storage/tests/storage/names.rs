@@ -97,7 +97,7 @@ proptest! {
         for version in [Version::V1, Version::V2, Version::Hybrid] {
             let torrent = torrent_of(&folder, &top, &files, version);
             let spec = Spec::to_verify(target.path(), &torrent).unwrap();
-            let spec = storage::locate(spec).unwrap();
+            let spec = storage::locate(spec, &AtomicBool::new(false)).unwrap();
             prop_assert_eq!(spec.renamed(), []);
             prop_assert_eq!(spec.content(), folder.clone());
             let cancel = AtomicBool::new(false);
@@ -117,7 +117,8 @@ proptest! {
         prop_assume!(files.len() > 1);
         let torrent = torrent_of(&folder, &top, &files, Version::V1);
         let target = tempfile::tempdir().unwrap();
-        let locate = || storage::locate(Spec::new(target.path(), &torrent).unwrap()).unwrap();
+        let spec = || Spec::new(target.path(), &torrent).unwrap();
+        let locate = || storage::locate(spec(), &AtomicBool::new(false)).unwrap();
         let first = locate();
         let disk = Disk::<Vec<u8>>::start(Config::default(), |_| ()).unwrap();
         disk.open(TorrentId(1), &first).unwrap();
