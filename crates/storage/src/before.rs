@@ -17,7 +17,6 @@ use crate::paths::{Access, Root};
 use crate::room::survey_unless;
 use crate::span::ReadError;
 use crate::spec::{Allocation, Spec};
-use crate::sys;
 use crate::torrent::refuse_if_full;
 use crate::verify::read_error;
 
@@ -155,7 +154,7 @@ fn is_blank(files: &Files, index: usize, len: u64, cancel: &AtomicBool) -> Resul
         if cancel.load(Ordering::Relaxed) {
             return Err(Error::cancelled());
         }
-        at = sys::next_data(&open.file, at).unwrap_or(len);
+        at = open.next_data(at).unwrap_or(len);
         let part = usize::try_from(len.saturating_sub(at)).unwrap_or(STEP).min(STEP);
         let part = bytes.get_mut(..part).unwrap_or_default();
         let read = reader.read(&open, at, part);

@@ -37,6 +37,8 @@ pub(crate) struct OpenFile {
     /// On a local file system, where mappings are coherent with writes and only writing changes the
     /// time of the last write.
     pub(crate) local: bool,
+    /// On a file system whose holes can be believed.
+    pub(crate) true_holes: bool,
     /// When it was found under its name.
     pub(crate) opened: Instant,
     pub(crate) writable: bool,
@@ -79,6 +81,29 @@ impl OpenFile {
     /// the others spin: with two disk threads that cost as much as the writing itself.
     pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the first byte of data at or after `offset` is; `None` when there is none. Where holes can't
+    /// be believed, all is data.
+    pub(crate) fn next_data(&self, offset: u64) -> Option<u64> {
+        if self.true_holes { sys::next_data(&self.file, offset) } else { Some(offset) }
+    }
+
+    /// Where the first hole at or after `offset` is; beyond the file's end where none can be believed.
+    pub(crate) fn next_hole(&self, offset: u64) -> u64 {
+        if self.true_holes { sys::next_hole(&self.file, offset) } else { u64::MAX }
+    }
+
+    /// The same file, as if its file system were not known to tell the truth about holes.
+    #[cfg(test)]
+    pub(crate) fn with_doubtful_holes(&self) -> Self {
+        Self {
+            file: self.file.try_clone().unwrap(),
+            true_holes: false,
+            users: AtomicUsize::new(0),
+            turn: Mutex::default(),
+            ..*self
+        }
     }
 
     /// What the file is now.
@@ -210,11 +235,12 @@ impl Files {
         };
         let stat = fstat(&file)
             .map_err(|errno| Error::io("look at it", &self.path(index), &errno.into()))?;
-        let local = sys::is_local(&file);
+        let (local, true_holes) = (sys::is_local(&file), sys::has_true_holes(&file));
         Ok(OpenFile {
             file,
             id: FileId::of(&stat),
             local,
+            true_holes,
             opened: Instant::now(),
             writable,
             users: AtomicUsize::new(0),

@@ -70,6 +70,18 @@ pub(crate) fn reserve(file: &File, len: u64) -> io::Result<bool> {
     }
 }
 
+/// Whether the file lies on a file system whose holes are known to be none of data, data that is only in
+/// the page cache included.
+#[cfg(target_os = "linux")]
+pub(crate) fn has_true_holes(file: impl AsFd) -> bool {
+    /// ext2 to ext4, XFS, Btrfs, F2FS, tmpfs: each answers from its own map of blocks and the page cache.
+    /// Left out on purpose: ZFS, which told written data as holes for years; bcachefs, which is young;
+    /// NFS, FUSE and Windows shares, where a server answers that may be anything; overlayfs, which asks
+    /// the file system below, whichever that is. FAT and exFAT have no holes.
+    const TRUE: [u64; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x0102_1994];
+    rustix::fs::fstatfs(file).is_ok_and(|fs| TRUE.contains(&magic(&fs)))
+}
+
 /// Where the first byte of data at or after `offset` is; `None` when there is none, or when the
 /// file system does not tell holes from data.
 #[cfg(target_os = "linux")]
@@ -256,6 +268,10 @@ mod elsewhere {
         Ok(false)
     }
 
+    pub(crate) fn has_true_holes(_: impl AsFd) -> bool {
+        false
+    }
+
     pub(crate) fn next_data(_: &File, offset: u64) -> Option<u64> {
         Some(offset)
     }
@@ -287,5 +303,6 @@ mod elsewhere {
 use elsewhere::known_rules;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::{
-    is_local, next_data, next_hole, open_beneath, populate, read_cached, reserve, will_need,
+    has_true_holes, is_local, next_data, next_hole, open_beneath, populate, read_cached, reserve,
+    will_need,
 };

@@ -34,7 +34,7 @@ fn by_the_rule(paths: &[&[u8]], same: SameName, longest: usize) -> Vec<(usize, V
         let (stem, extension) = split_extension(name);
         let stem = truncate(stem, longest - SUFFIX_LEN - extension.len());
         let free = |n: u32| [folder, stem, format!(".{n}").as_bytes(), extension].concat();
-        let free = (1..).map(free).find(|free| taken.insert(same.key(free))).unwrap();
+        let free = (1..=u32::MAX).map(free).find(|free| taken.insert(same.key(free))).unwrap();
         renamed.push((index, free));
     }
     renamed
