@@ -60,6 +60,7 @@ pub(crate) fn source(source: Source) -> &'static str {
         Source::Given => "given",
         Source::Tracker => "tracker",
         Source::Local => "lsd",
+        Source::Magnet => "magnet",
         Source::Dht => "dht",
         Source::Incoming => "incoming",
         Source::Pex => "pex",

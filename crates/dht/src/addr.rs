@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use egress::{Class, Word, may_contact};
+
 use crate::id::Id;
 
 /// Which of the two networks: they know nothing of each other (BEP 32).
@@ -58,26 +60,28 @@ pub(crate) fn encode(addr: &SocketAddr, out: &mut Vec<u8>) {
 
 /// A network of one's own, where addresses prove nothing and cost nothing (BEP 42).
 pub(crate) fn is_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    }
+    Class::of(ip).is_near()
 }
 
-/// Whether there can be somebody at this address.
+/// Whether there can be a node at this address, which its own datagram or connection names. To
+/// answer what comes from the port of another service would let a stranger make us talk to it.
 pub(crate) fn is_possible(addr: &SocketAddr) -> bool {
-    let ip = match addr.ip() {
-        IpAddr::V4(ip) => !ip.is_broadcast() && ip.octets()[0] != 0,
-        // The same host would be known twice.
-        IpAddr::V6(ip) => ip.to_ipv4_mapped().is_none(),
-    };
-    ip && addr.port() != 0 && !addr.ip().is_unspecified() && !addr.ip().is_multicast()
+    is_plain(addr) && may_contact(Word::Itself, *addr).is_ok()
 }
 
-/// Whether a node at `from` may send us to `addr`. Nobody far away knows our local network, and who
-/// names it wants us to knock on its doors.
+/// Whether there can be a node at this address, which the user names.
+pub(crate) fn may_begin_at(addr: &SocketAddr) -> bool {
+    is_plain(addr) && may_contact(Word::User, *addr).is_ok()
+}
+
+/// Whether a node at `from` may send us to `addr`.
 pub(crate) fn may_name(from: &SocketAddr, addr: &SocketAddr) -> bool {
-    is_possible(addr) && (!is_local(addr.ip()) || is_local(from.ip()))
+    is_plain(addr) && may_contact(Word::Dht(Class::of(from.ip())), *addr).is_ok()
+}
+
+/// An IPv4 address in the form of IPv6 would be the same host known twice.
+fn is_plain(addr: &SocketAddr) -> bool {
+    addr.ip().to_canonical() == addr.ip()
 }
 
 /// The part of an address that one owner has many of: a /24, or a /48 of IPv6.
@@ -94,16 +98,7 @@ pub(crate) fn neighbourhood(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// What one host has: an address, or a /64 of IPv6.
-pub(crate) fn host(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-    }
-}
+pub(crate) use egress::host;
 
 #[cfg(test)]
 mod tests {
@@ -139,10 +134,13 @@ mod tests {
 
     #[test]
     fn only_neighbours_may_name_neighbours() {
-        let near = addr("192.168.1.2:6881");
-        for text in ["10.0.0.1:1", "127.0.0.1:80", "192.168.1.1:53"] {
+        for text in ["10.0.0.1:1", "127.0.0.1:80", "192.168.1.1:6881", "100.64.0.1:6881"] {
             assert!(!may_name(&addr("8.8.8.8:1"), &addr(text)), "{text}");
-            assert!(may_name(&near, &addr(text)), "{text}");
+            assert!(may_name(&addr("127.0.0.1:6881"), &addr(text)), "{text}");
         }
+        let near = addr("192.168.1.2:6881");
+        assert!(may_name(&near, &addr("10.0.0.1:1")));
+        assert!(!may_name(&near, &addr("127.0.0.1:80")), "it would be our own");
+        assert!(!may_name(&near, &addr("192.168.1.1:53")), "a name server is no node");
     }
 }

@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use egress::Trials;
+
 use crate::addr::{Family, is_possible};
 use crate::border::{Action, Config, Event, Input, Stats};
 use crate::gate::Gate;
@@ -41,6 +43,8 @@ pub struct Dht {
     store: Store,
     tokens: Tokens,
     gate: Gate,
+    /// Which ports of a host were asked in vain.
+    trials: Trials,
 
     /// Queries on their way, by transaction.
     pending: BTreeMap<u32, Pending>,
@@ -79,6 +83,7 @@ impl Dht {
             store: Store::new(Id(random.secret("store"))),
             tokens: Tokens::new(random.secret("tokens"), now),
             gate: Gate::new(now),
+            trials: Trials::new(),
             pending: BTreeMap::new(),
             slow: VecDeque::new(),
             expiry: VecDeque::new(),

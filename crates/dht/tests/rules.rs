@@ -5,6 +5,7 @@
     reason = "virtual time has to begin somewhere; a test"
 )]
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -315,11 +316,30 @@ fn the_two_families_help_each_other_to_begin() {
     let (to, message) = lab.done().sent.remove(0);
     let Body::Query(query) = &message.body else { panic!("{message:?}") };
     assert_eq!(query.want, Want { v4: true, v6: true });
-    let far = addr("[2001:db8::9]:6881");
+    let far = addr("[2001:470::9]:6881");
     let nodes = vec![(Id([9; 20]), far), (Id([8; 20]), addr("[::1]:1"))];
     let done = lab
         .hear(to, &answer(&message.transaction, Reply { id: THEIRS, nodes, ..Reply::default() }));
     let asked: Vec<SocketAddr> = done.queries().iter().map(|(to, ..)| *to).collect();
     assert!(asked.contains(&far));
     assert!(!asked.contains(&addr("[::1]:1")));
+}
+
+#[test]
+fn a_victims_ports_are_not_scanned_whoever_names_them() {
+    let mut lab = Lab::new(Config::default(), &State::default());
+    let mut asked = BTreeSet::new();
+    let end = lab.now + Duration::from_mins(30);
+    let mut port = 1_024;
+    while lab.now < end {
+        for _ in 0..20 {
+            port += 1;
+            let victim = SocketAddr::new([9, 9, 9, 9].into(), port);
+            lab.dht.handle(lab.now, Input::Node { addr: victim });
+        }
+        asked.extend(lab.done().queries().iter().map(|(to, ..)| *to));
+        lab.now += Duration::from_secs(1);
+        lab.dht.handle_timeout(lab.now);
+    }
+    assert!((1..=8).contains(&asked.len()), "{} ports", asked.len());
 }

@@ -1,8 +1,10 @@
 //! When to announce, and what to believe of others' announces. Does no I/O; time comes in.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use egress::{Word, may_contact};
 
 use crate::limits::{ALONE, ANNOUNCE_EVERY, GATHER, MAX_HASHES, MAX_TORRENTS, PAUSE, PER_SECOND};
 use crate::message::Announce;
@@ -124,7 +126,7 @@ impl Lsd {
             self.second = (now, 0);
         }
         self.second.1 += 1;
-        if self.second.1 > PER_SECOND || !is_local(from.ip()) {
+        if self.second.1 > PER_SECOND {
             return;
         }
         let Some(announce) = Announce::parse(bytes) else { return };
@@ -133,19 +135,15 @@ impl Lsd {
         }
         let mut addr = from;
         addr.set_port(announce.port);
+        // Whoever writes from elsewhere does not use multicast, and wants us to dial a forged address.
+        if may_contact(Word::Neighbour, addr).is_err() {
+            return;
+        }
         for info_hash in announce.info_hashes {
             if self.torrents.contains_key(&info_hash) {
                 self.actions.push_back(Action::Found { info_hash, addr });
             }
         }
-    }
-}
-
-/// Whoever writes from elsewhere does not use multicast, and wants us to dial a forged address.
-fn is_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
-        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback(),
     }
 }
 
@@ -206,7 +204,7 @@ mod tests {
         lsd.handle(now, Input::Join { info_hash: [1; 20] });
         let announce = |cookie: &str, hash: u8| {
             let info_hashes = vec![[hash; 20]];
-            Announce { port: 9, info_hashes, cookie: Some(cookie.into()) }.to(Family::V4)
+            Announce { port: 6881, info_hashes, cookie: Some(cookie.into()) }.to(Family::V4)
         };
         let mut hear = |from: &str, bytes: &[u8]| {
             lsd.handle(now, Input::Packet { from: from.parse().unwrap(), bytes });
@@ -216,8 +214,11 @@ mod tests {
         assert_eq!(hear(near, &announce("0000000000000007", 1)), None, "that was us");
         assert_eq!(hear(near, &announce("x", 2)), None, "nothing of ours");
         assert_eq!(hear("8.8.8.8:6771", &announce("x", 1)), None, "not from here");
-        let found = Action::Found { info_hash: [1; 20], addr: "192.168.0.2:9".parse().unwrap() };
+        let found = Action::Found { info_hash: [1; 20], addr: "192.168.0.2:6881".parse().unwrap() };
         assert_eq!(hear(near, &announce("x", 1)), Some(found));
+        let service =
+            Announce { port: 25, info_hashes: vec![[1; 20]], cookie: None }.to(Family::V4);
+        assert_eq!(hear(near, &service), None, "a mail server");
         let heard = (0..1_000).filter(|_| hear(near, &announce("x", 1)).is_some()).count();
         assert!(heard < PER_SECOND as usize);
     }

@@ -101,6 +101,8 @@ pub struct AddOptions {
     pub peers: Vec<SocketAddr>,
     /// More of them, as `host:port`. Each name is looked up once, and all its addresses are tried.
     pub named_peers: Vec<String>,
+    /// Peers that a magnet names (`x.pe`), as `host:port`.
+    pub magnet_peers: Vec<String>,
     /// The files to fetch, by index; `None` is all of them. Of a file that is not among them nothing
     /// is stored but the bytes of pieces that belong to one that is.
     pub files: Option<BTreeSet<usize>>,

@@ -9,9 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
+use egress::Trials;
 use metainfo::{InfoHash, Layout, Magnet, Metainfo};
 use storage::{Allocation, Disk, TorrentId};
-use swarm::Limit;
+use swarm::{Limit, Source};
 use tokio::runtime;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use wire::PeerId;
@@ -86,6 +87,7 @@ impl Session {
             uploads: Shared::upload_pool(),
             download_limit: config.download_limit.map(Limit::new),
             upload_limit: config.upload_limit.map(Limit::new),
+            trials: Trials::new(),
             dials: Shared::half_open(),
             connections: Arc::new(Semaphore::new(places)),
             registry,
@@ -132,7 +134,8 @@ impl Session {
         };
         let (id, entry, mail) = self.register(info_hash, torrent.is_private())?;
         let tiers = torrent.tiers().to_vec();
-        magnet::find_peers(&options.named_peers, &entry.mailbox, &self.runtime);
+        magnet::find_peers(&options.magnet_peers, Source::Magnet, &entry, &self.runtime);
+        magnet::find_peers(&options.named_peers, Source::Given, &entry, &self.runtime);
         let start = self.start_of((id, entry), Some(torrent), tiers, options.peers.clone());
         let opening = self
             .opening(start, torrent, layout.clone(), options)
@@ -141,17 +144,24 @@ impl Session {
     }
 
     /// Adds a torrent of which only the info-hash is known, and peers and trackers that may have its
-    /// metadata (BEP 9). [`Event::Metadata`] tells when it is here; then [`begin`](Self::begin) starts
+    /// metadata (BEP 9), besides the peers that the user names by address and by name.
+    /// [`Event::Metadata`] tells when it is here; then [`begin`](Self::begin) starts
     /// the download. Nothing is written below any target folder before.
     ///
     /// # Errors
     /// When it is v2 only, or in this session already.
-    pub fn add_magnet(&self, magnet: Magnet, peers: Vec<SocketAddr>) -> Result<TorrentId, Error> {
+    pub fn add_magnet(
+        &self,
+        magnet: Magnet,
+        peers: Vec<SocketAddr>,
+        named_peers: &[String],
+    ) -> Result<TorrentId, Error> {
         let info_hash = magnet.info_hash.ok_or(ErrorKind::V2Only)?;
         let (id, entry, mail) = self.register(info_hash, false)?;
         let tiers = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
         self.shared.registry.accept(id);
-        magnet::find_peers(&magnet.peers, &entry.mailbox, &self.runtime);
+        magnet::find_peers(&magnet.peers, Source::Magnet, &entry, &self.runtime);
+        magnet::find_peers(named_peers, Source::Given, &entry, &self.runtime);
         let start = self.start_of((id, entry), None, tiers, peers);
         self.runtime.spawn(start.with_magnet(magnet).run(mail));
         Ok(id)

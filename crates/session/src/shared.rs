@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use egress::Trials;
 use metainfo::InfoHash;
 use storage::{Disk, Done, TorrentId};
 use swarm::{Limit, Source};
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) uploads: Pool,
     pub(crate) download_limit: Option<Limit>,
     pub(crate) upload_limit: Option<Limit>,
+    /// Which ports of a host were dialed in vain.
+    pub(crate) trials: Trials,
     pub(crate) dials: Semaphore,
     /// Places for connections, handshakes included: descriptors that are left for them.
     pub(crate) connections: Arc<Semaphore>,

@@ -92,6 +92,7 @@ impl Start {
         config.max_peers = self.config.max_peers;
         config.download_limit.clone_from(&self.shared.download_limit);
         config.upload_limit.clone_from(&self.shared.upload_limit);
+        config.trials = self.shared.trials.clone();
         config.own_addrs = vec![self.shared.listen];
         config.info.clone_from(&self.info);
         config

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use egress::{Class, Trials, Word};
 use metainfo::{Block, InfoHash, Layout, PieceIndex, PieceSet};
 use wire::{Message, Payload, PeerId, Reserved};
 
@@ -49,6 +50,8 @@ pub struct Config {
     pub max_half_open: usize,
     /// Peers unchoked for what they give (or, when we seed, in turn), beside the optimistic one.
     pub unchoke_slots: usize,
+    /// Which ports of a host were dialed in vain; all torrents of a session share it.
+    pub trials: Trials,
     /// Most payload bytes we ask for a second; `None` is no limit.
     pub download_limit: Option<Limit>,
     /// Most payload bytes we serve a second; `None` is no limit.
@@ -73,6 +76,7 @@ impl Config {
             max_peers: limits::MAX_PEERS,
             max_half_open: limits::MAX_HALF_OPEN,
             unchoke_slots: limits::UNCHOKE_SLOTS,
+            trials: Trials::new(),
             download_limit: None,
             upload_limit: None,
         }
@@ -111,6 +115,8 @@ pub enum Source {
     Tracker,
     /// The local network (BEP 14).
     Local,
+    /// The magnet that the user named (`x.pe`).
+    Magnet,
     /// The DHT (BEP 5).
     Dht,
     /// The peer itself, which had connected to us.
@@ -121,9 +127,23 @@ pub enum Source {
 
 impl Source {
     /// Whether peers of a private torrent may come from here (BEP 27): from its trackers, and from the
-    /// user.
+    /// user, who named the magnet too.
     pub fn is_of_private(self) -> bool {
-        matches!(self, Self::Given | Self::Tracker)
+        matches!(self, Self::Given | Self::Tracker | Self::Magnet)
+    }
+
+    /// On whose word their addresses are dialed, as far as can be told here: who found them has asked
+    /// already whether whoever named them may.
+    pub(crate) fn word(self) -> Word {
+        match self {
+            Self::Given => Word::User,
+            Self::Tracker => Word::Tracker(Class::Loopback),
+            Self::Local => Word::Neighbour,
+            Self::Magnet => Word::Magnet,
+            Self::Dht => Word::Dht(Class::Loopback),
+            Self::Incoming => Word::Itself,
+            Self::Pex => Word::Pex(Class::Loopback),
+        }
     }
 }
 

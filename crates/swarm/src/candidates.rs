@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use egress::{Trials, may_contact};
+
 use crate::border::Source;
 use crate::host::{host, last_of};
 use crate::limits::{
@@ -91,8 +93,7 @@ impl Candidates {
         rng: &mut fastrand::Rng,
     ) -> bool {
         let addr = canonical(addr);
-        let dialable = addr.port() != 0 && !addr.ip().is_unspecified() && !addr.ip().is_multicast();
-        if !dialable || self.never.contains(addr) {
+        if may_contact(source.word(), addr).is_err() || self.never.contains(addr) {
             return false;
         }
         if self.known.contains_key(&addr) {
@@ -236,14 +237,29 @@ impl Candidates {
         self.due.first().is_some_and(|((others, ..), _)| !others)
     }
 
-    /// The next address to dial now, which counts as half open from here on.
-    pub(crate) fn dial(&mut self, now: Instant, us: &Ourselves) -> Option<SocketAddr> {
+    /// The next address to dial now, which counts as half open from here on. Where too many ports of
+    /// a host were dialed in vain, its others wait, unless the user named them.
+    pub(crate) fn dial(
+        &mut self,
+        now: Instant,
+        us: &Ourselves,
+        trials: &Trials,
+    ) -> Option<SocketAddr> {
         self.line_up(now, us);
-        let ((others, ..), best) = *self.due.first()?;
+        let addr = loop {
+            let ((others, ..), best) = *self.due.first()?;
+            let patient = others && self.dials.wrapping_add(1).is_multiple_of(PATIENT_DIAL);
+            let longest = self.patient.first().filter(|_| patient).map(|(_, addr)| *addr);
+            let addr = longest.unwrap_or(best);
+            let candidate = self.known.get(&addr)?;
+            match (trials.begin(now, addr), candidate.state) {
+                (Err(later), State::Due(_, (_, lot))) if candidate.source != Source::Given => {
+                    self.set(addr, State::Waiting((later, lot)));
+                }
+                _ => break addr,
+            }
+        };
         self.dials = self.dials.wrapping_add(1);
-        let patient = others && self.dials.is_multiple_of(PATIENT_DIAL);
-        let longest = self.patient.first().filter(|_| patient).map(|(_, addr)| *addr);
-        let addr = longest.unwrap_or(best);
         self.set(addr, State::Dialing);
         if let Some(candidate) = self.known.get_mut(&addr) {
             candidate.claimed = false;
@@ -351,7 +367,7 @@ impl Candidates {
         let wait = if useful { RETRY_FIRST } else { back_off(candidate.failures) };
         candidate.failures = if useful { 1 } else { candidate.failures.saturating_add(1) };
         let patience = match candidate.source {
-            Source::Given => u32::MAX,
+            Source::Given | Source::Magnet => u32::MAX,
             Source::Pex => MAX_HEARSAY_FAILURES,
             _ => MAX_FAILURES,
         };

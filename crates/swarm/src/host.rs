@@ -3,16 +3,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The host that an address counts as: itself, or the first address of its /64.
-pub fn host(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        ip @ IpAddr::V4(_) => ip,
-    }
-}
+pub use egress::host;
 
 /// The last address of the host.
 pub(crate) fn last_of(host: IpAddr) -> IpAddr {

@@ -2,7 +2,7 @@
 //! It sends nothing and believes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use wire::extension::{Contact, ContactFlags, Pex};
@@ -78,17 +78,6 @@ impl Exchange {
     }
 }
 
-/// Whether an address means something only to neighbours: no stranger may make us dial it, and none
-/// need know of it.
-pub(crate) fn is_local(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => {
-            ip == Ipv6Addr::LOCALHOST || ip.is_unique_local() || ip.is_unicast_link_local()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -138,17 +127,5 @@ mod tests {
             all += contacts;
         }
         assert_eq!(all, PEX_HEARD);
-    }
-
-    #[test]
-    fn local_addresses_are_known() {
-        for ip in
-            ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.1.1", "::1", "fe80::1", "fd00::1"]
-        {
-            assert!(is_local(ip.parse().expect("an address")), "{ip}");
-        }
-        for ip in ["9.9.9.9", "2001:db8::1", "::ffff:9.9.9.9"] {
-            assert!(!is_local(ip.parse().expect("an address")), "{ip}");
-        }
     }
 }

@@ -168,7 +168,7 @@ fn who_gives_keeps_its_place_from_all_newcomers() {
     for n in 2..150 {
         let origin = if n % 2 == 0 { Origin::Incoming } else { Origin::Dialed };
         let (host, _) = host(n / 3);
-        let addr = (host, u16::try_from(n).expect("few"));
+        let addr = (host, 10_000 + u16::try_from(n).expect("few"));
         if origin == Origin::Dialed {
             find(&mut lab, addr, Source::Tracker);
         }

@@ -85,7 +85,7 @@ impl Client {
         let jobs = pool::start(config.threads, config.per_host)?;
         let gate = Gate::new(lookup, config.bind);
         let http = Http::new(config.bind, &config.user_agent);
-        let udp = Udp::new(config.bind);
+        let udp = Udp::new(config.bind, gate.trials().clone());
         Ok(Self { jobs, shared: Arc::new(Shared { config, gate, http, udp }) })
     }
 

@@ -6,9 +6,10 @@ mod socket;
 
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use egress::Class;
 use ureq::Agent;
 use ureq::http::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderValue, LOCATION};
 use ureq::http::{Response, StatusCode};
@@ -21,7 +22,7 @@ use self::socket::{From, Pinned, SharedTls};
 use crate::error::{Error, ErrorKind};
 use crate::gate::Gate;
 use crate::limits::{MAX_BODY, MAX_HEADER, MAX_REDIRECTS, MAX_URL};
-use crate::{content_coding, reply, request_url, text};
+use crate::{content_coding, policy, reply, request_url, text};
 
 /// Requests without memory of each other: no cookies, no proxy, no connection kept (the next
 /// announce is half an hour away).
@@ -57,10 +58,11 @@ impl Http {
     /// Requests `url` and gives the body of the final answer.
     pub(crate) fn get(&self, url: &Url, gate: &Gate, patience: Patience) -> Result<Vec<u8>, Error> {
         let origin = gate.first(url, patience.deadline)?;
-        self.get_at(url, &origin, &origin, gate, patience)
+        Ok(self.get_at(url, &origin, &origin, gate, patience)?.0)
     }
 
-    /// The same at some of the addresses that the URL has: `at`, of all in `origin`.
+    /// The same at some of the addresses that the URL has: `at`, of all in `origin`. Gives the class of
+    /// those who spoke, too, redirects included: the farthest.
     fn get_at(
         &self,
         url: &Url,
@@ -68,15 +70,17 @@ impl Http {
         origin: &[IpAddr],
         gate: &Gate,
         patience: Patience,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<(Vec<u8>, Class), Error> {
         let mut url = url.clone();
         let mut addrs = at.to_vec();
+        let mut class = policy::farthest(at);
         let mut asked = Vec::new();
         for _ in 0..=MAX_REDIRECTS {
-            match self.hop(&url, &addrs, patience)? {
-                Hop::Body(body) => return Ok(body),
+            match self.hop(&url, &addrs, gate, patience)? {
+                Hop::Body(body) => return Ok((body, class)),
                 Hop::Redirect(to) => {
                     addrs = gate.redirected(&to, origin, patience.deadline)?;
+                    class = class.min(policy::farthest(&addrs));
                     log::debug!("tracker {} redirects to {}", host(&url), host(&to));
                     asked.push(std::mem::replace(&mut url, to));
                     if asked.contains(&url) {
@@ -89,9 +93,14 @@ impl Http {
         Err(Error::new(ErrorKind::Status, format!("more than {MAX_REDIRECTS} redirects")))
     }
 
-    fn hop(&self, url: &Url, ips: &[IpAddr], patience: Patience) -> Result<Hop, Error> {
-        let port = url.port_or_known_default().unwrap_or(80);
-        let addrs = ips.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+    fn hop(
+        &self,
+        url: &Url,
+        ips: &[IpAddr],
+        gate: &Gate,
+        patience: Patience,
+    ) -> Result<Hop, Error> {
+        let addrs = ips.iter().map(|ip| policy::at(url, *ip)).collect();
         let mut config = Agent::config_builder()
             .proxy(None)
             .max_redirects(0)
@@ -108,7 +117,9 @@ impl Http {
             let roots = self.roots.get_or_init(trusted_roots).clone();
             config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
         }
-        let connector = From(self.bind).chain(self.tls.clone());
+        let connected = Arc::<Mutex<Option<SocketAddr>>>::default();
+        let from = From { local: self.bind, connected: Arc::clone(&connected) };
+        let connector = from.chain(self.tls.clone());
         let agent = Agent::with_parts(config.build(), connector, Pinned(addrs));
         let explain = |e: ureq::Error| explain(url, &e);
         let mut plain = url.clone();
@@ -119,6 +130,10 @@ impl Http {
             request = request.header(AUTHORIZATION, login);
         }
         let mut response = request.call().map_err(explain)?;
+        // An address cannot be left half written by a panic.
+        if let Some(addr) = *connected.lock().unwrap_or_else(PoisonError::into_inner) {
+            gate.trials().answered(addr);
+        }
         if let Some(to) = redirect(url, &response)? {
             return Ok(Hop::Redirect(to));
         }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use bencode::{Decoder, Value};
+use egress::{Class, Word, may_contact};
 
 use crate::error::{Error, ErrorKind};
 use crate::limits::{DEFAULT_INTERVAL, MAX_INTERVAL, MAX_PEERS, MAX_TRACKER_ID, MIN_INTERVAL};
@@ -37,6 +38,16 @@ pub fn parse_announce(body: &[u8]) -> Result<Reply, Error> {
         read_peers(peers, compact_v6, &mut reply.peers);
     }
     Ok(reply)
+}
+
+/// Drops the peers that a tracker of this class may not name.
+pub(crate) fn keep_named(reply: &mut Reply, class: Class) {
+    let named = reply.peers.len();
+    reply.peers.retain(|peer| may_contact(Word::Tracker(class), *peer).is_ok());
+    if reply.peers.len() < named {
+        let dropped = named.saturating_sub(reply.peers.len());
+        log::debug!("{dropped} of {named} peers left out: a tracker may not name them");
+    }
 }
 
 /// Peers in any of their forms: compact, a list of dictionaries, or what some web frameworks make

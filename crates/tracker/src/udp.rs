@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
+use egress::Trials;
 use socket2::{Domain, Protocol, Socket, Type};
 
 pub(crate) use self::exchanges::{Answer, Question};
@@ -31,6 +32,7 @@ const MAX_DATAGRAM: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Udp {
     bind: Option<IpAddr>,
+    trials: Trials,
     v4: Mutex<Option<Lane>>,
     v6: Mutex<Option<Lane>>,
 }
@@ -44,8 +46,9 @@ struct Job {
 }
 
 impl Udp {
-    pub(crate) fn new(bind: Option<IpAddr>) -> Self {
-        Self { bind, v4: Mutex::default(), v6: Mutex::default() }
+    /// `trials` is told which addresses answered.
+    pub(crate) fn new(bind: Option<IpAddr>, trials: Trials) -> Self {
+        Self { bind, trials, v4: Mutex::default(), v6: Mutex::default() }
     }
 
     /// Asks the tracker that has these addresses. With addresses of both families it is asked by
@@ -84,7 +87,7 @@ impl Udp {
         let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
         let started = match lane.take() {
             Some(started) => Ok(started),
-            None => Lane::start(self.bind.unwrap_or(any)),
+            None => Lane::start(self.bind.unwrap_or(any), self.trials.clone()),
         };
         match started {
             Ok(started) => {
@@ -127,7 +130,7 @@ struct Lane {
 }
 
 impl Lane {
-    fn start(local: IpAddr) -> io::Result<Self> {
+    fn start(local: IpAddr, trials: Trials) -> io::Result<Self> {
         let local = SocketAddr::new(local, 0);
         let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
         if local.is_ipv6() {
@@ -146,7 +149,7 @@ impl Lane {
         let its = Arc::clone(&socket);
         thread::Builder::new()
             .name("tracker-udp".into())
-            .spawn(move || serve(&its, &incoming, Exchanges::new(random)))?;
+            .spawn(move || serve(&its, &incoming, Exchanges::new(random, trials)))?;
         Ok(Self { jobs: Some(jobs), socket, itself })
     }
 

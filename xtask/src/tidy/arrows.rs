@@ -14,6 +14,7 @@ const HEADING: &str = "| crate | may use |";
 
 /// Crates of others that must not be reachable from a crate of ours, with its default features off.
 const NEVER: &[(&str, &[&str])] = &[
+    ("egress", &["tokio"]),
     ("piecehash", &["tokio"]),
     ("metainfo", &["tokio"]),
     ("tracker", &["tokio"]),

@@ -57,9 +57,8 @@ fn fetch(
     let mut row = Row::new(&name, 0);
     progress.note(&format!("listening on {}", session.listen_addr()));
     let peers = super::addresses(&args.network);
-    let mut magnet = magnet;
-    magnet.peers.extend(super::names(&args.network));
-    let id = session.add_magnet(magnet, peers).map_err(|error| failure(&error))?;
+    let names = super::names(&args.network);
+    let id = session.add_magnet(magnet, peers, &names).map_err(|error| failure(&error))?;
     let late = args
         .timeout
         .filter(|time| !time.is_zero())

@@ -143,12 +143,10 @@ impl Run {
             wish.save(&torrent, &file)?;
             let options = wish.options(&torrent, Some(&magnet));
             let mut options = options.map_err(|failure| failure.of(argument))?;
-            options.named_peers.extend(magnet.peers);
+            options.magnet_peers = magnet.peers;
             return self.add(argument, &torrent, options);
         }
-        let mut magnet = magnet;
-        magnet.peers.extend(wish.named_peers());
-        let id = self.session.add_magnet(magnet.clone(), wish.peers());
+        let id = self.session.add_magnet(magnet.clone(), wish.peers(), wish.named_peers());
         let id = id.map_err(|error| failure(&error).of(argument))?;
         let transfer = Transfer::of_magnet(id, argument, magnet, wish);
         let facts = json!({ "name": transfer.row.name, "path": null, "total_length": null });

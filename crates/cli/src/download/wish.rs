@@ -102,8 +102,8 @@ impl Wish {
     }
 
     /// Peers the user named whose addresses have to be looked up.
-    pub(super) fn named_peers(&self) -> Vec<String> {
-        self.options.named_peers.clone()
+    pub(super) fn named_peers(&self) -> &[String] {
+        &self.options.named_peers
     }
 
     pub(super) fn dir(&self) -> PathBuf {

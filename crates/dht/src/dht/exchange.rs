@@ -53,7 +53,12 @@ impl Dht {
         let body = Body::Query(Query { id, want, ask });
         let transaction = transaction.to_be_bytes().to_vec();
         let read_only = self.config.read_only;
-        self.send(to, &Message { transaction, read_only, seen: None, body });
+        // To be sent nowhere is like an answer that never comes.
+        if self.trials.begin(now, to).is_ok() {
+            self.send(to, &Message { transaction, read_only, seen: None, body });
+        } else {
+            log::debug!("{to}: not asked, too many ports of this host did not answer");
+        }
     }
 
     fn take_pending(&mut self, from: SocketAddr, transaction: &[u8]) -> Option<Purpose> {
@@ -71,6 +76,7 @@ impl Dht {
         reply: &Reply,
     ) {
         let Some(purpose) = self.take_pending(from, transaction) else { return };
+        self.trials.answered(from);
         let family = Family::of(&from);
         if self.id(family) == Some(reply.id) {
             // Ourselves, by a way around.
@@ -94,6 +100,7 @@ impl Dht {
     /// A node answered that it will not answer: it lives, and is of no use for this.
     pub(super) fn refused(&mut self, now: Instant, from: SocketAddr, transaction: &[u8]) {
         if let Some(purpose) = self.take_pending(from, transaction) {
+            self.trials.answered(from);
             match purpose {
                 Purpose::Probe => self.probed(Family::of(&from)),
                 Purpose::Step(lookup, next) => self.step_failed(now, lookup, next),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Dht;
 use super::exchange::Purpose;
-use crate::addr::{Family, is_possible};
+use crate::addr::{Family, may_begin_at};
 use crate::border::{Action, Event};
 use crate::limits::{BOOTSTRAP_FIRST, BOOTSTRAP_LAST, MAX_BOOTSTRAP, PINGS, PROBING, UPKEEP};
 use crate::lookup::Goal;
@@ -49,7 +49,7 @@ impl Dht {
         for family in Family::ALL {
             let Some(side) = self.side(family).filter(|side| side.has_few()) else { continue };
             let (own, home) = (side.table.own(), side.home);
-            let of_family = |addr: &&SocketAddr| is_possible(addr) && Family::of(addr) == family;
+            let of_family = |addr: &&SocketAddr| may_begin_at(addr) && Family::of(addr) == family;
             let nodes: Vec<_> =
                 addrs.iter().filter(of_family).copied().take(MAX_BOOTSTRAP).collect();
             if nodes.is_empty() {

@@ -1,7 +1,10 @@
 //! Who is dialed, how often, and who never.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use egress::Trials;
 
 use super::Candidates;
 use crate::border::Source;
@@ -21,13 +24,20 @@ struct Lab {
     now: Instant,
     rng: fastrand::Rng,
     us: Ourselves,
+    trials: Trials,
 }
 
 impl Lab {
     fn new(own: &[SocketAddr]) -> Self {
         let rng = fastrand::Rng::with_seed(1);
         let us = Ourselves::new(own, None);
-        Self { candidates: Candidates::new(own), now: Instant::now(), rng, us }
+        Self {
+            candidates: Candidates::new(own),
+            now: Instant::now(),
+            rng,
+            us,
+            trials: Trials::new(),
+        }
     }
 
     fn found(&mut self, addr: SocketAddr, source: Source) {
@@ -39,7 +49,7 @@ impl Lab {
     }
 
     fn dial(&mut self) -> Option<SocketAddr> {
-        self.candidates.dial(self.now, &self.us)
+        self.candidates.dial(self.now, &self.us, &self.trials)
     }
 }
 
@@ -254,7 +264,7 @@ fn a_source_that_fills_the_table_leaves_room_to_the_others() {
 fn one_host_does_not_fill_the_table() {
     let mut lab = Lab::new(&[]);
     let hosts =
-        ["10.1.1.1", "2001:db8:1:2::1"].map(|ip| ip.parse::<std::net::IpAddr>().expect("one"));
+        ["10.1.1.1", "2606:db8:1:2::1"].map(|ip| ip.parse::<std::net::IpAddr>().expect("one"));
     for host in hosts {
         for port in 1..5_000 {
             lab.found(SocketAddr::new(host, port), Source::Tracker);
@@ -262,7 +272,7 @@ fn one_host_does_not_fill_the_table() {
     }
     // All addresses of a /64 are one host.
     for n in 0..5_000_u16 {
-        let ip = std::net::Ipv6Addr::new(0x2001, 0xdb8, 9, 9, 0, 0, 0, n);
+        let ip = std::net::Ipv6Addr::new(0x2606, 0xdb8, 9, 9, 0, 0, 0, n);
         lab.found(SocketAddr::new(ip.into(), 6881), Source::Tracker);
     }
     let half = MAX_CANDIDATES / 2;
@@ -324,4 +334,73 @@ fn whoever_says_that_it_listens_there_holds_up_nobody_for_long() {
     };
     assert_eq!(dialed, addr(1));
     assert_eq!(lab.candidates.failures(addr(1)), 0, "that was no failure of its own");
+}
+
+/// A port of one host that is no host's of a peer.
+fn victim(port: u16) -> SocketAddr {
+    SocketAddr::from(([9, 9, 9, 9], port))
+}
+
+#[test]
+fn a_victims_ports_are_not_scanned_whoever_names_them() {
+    let sources = [Source::Tracker, Source::Dht, Source::Magnet, Source::Local];
+    for source in sources {
+        let mut lab = Lab::new(&[]);
+        let mut dialed = BTreeSet::new();
+        for minute in 0..50 {
+            for port in 0..200 {
+                let addr = victim(1_024 + 200 * minute + port);
+                lab.found(if source == Source::Local { near(addr) } else { addr }, source);
+            }
+            while let Some(addr) = lab.dial() {
+                dialed.insert(addr);
+                lab.gone(addr, false);
+            }
+            lab.now += Duration::from_mins(1);
+        }
+        assert_eq!(dialed.len(), egress::limits::MAX_UNANSWERED, "{source:?}");
+    }
+}
+
+fn near(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::from(([192, 168, 1, 9], addr.port()))
+}
+
+#[test]
+fn all_peers_behind_one_address_are_dialed_if_they_answer() {
+    let mut lab = Lab::new(&[]);
+    let all = u16::try_from(HOST_CANDIDATES).expect("few");
+    for port in 0..all {
+        lab.found(victim(2_100 + port), Source::Tracker);
+    }
+    let mut dialed = 0;
+    for _ in 0..30 {
+        while let Some(addr) = lab.dial() {
+            dialed += 1;
+            lab.trials.answered(addr);
+            lab.candidates.connected(addr);
+        }
+        lab.now += egress::limits::AGAIN;
+    }
+    assert_eq!(dialed, HOST_CANDIDATES);
+    assert!(HOST_CANDIDATES > egress::limits::MAX_UNANSWERED);
+}
+
+#[test]
+fn what_the_user_named_is_dialed_at_any_port() {
+    let mut lab = Lab::new(&[]);
+    for port in 1..100 {
+        lab.found(victim(port), Source::Given);
+    }
+    assert_eq!(std::iter::from_fn(|| lab.dial()).count(), 99);
+}
+
+#[test]
+fn no_source_brings_the_port_of_another_service() {
+    let mut lab = Lab::new(&[]);
+    for source in [Source::Tracker, Source::Dht, Source::Pex, Source::Magnet] {
+        lab.found(victim(25), source);
+        lab.found("203.0.113.7:6881".parse().unwrap(), source);
+    }
+    assert_eq!(lab.dial(), None);
 }

@@ -20,6 +20,7 @@ impl Torrent {
     pub(super) fn connected(&mut self, now: Instant, key: PeerKey, peer: Peer) {
         let Peer { addr, origin, .. } = peer;
         if origin == Origin::Dialed {
+            self.config.trials.answered(addr);
             self.candidates.connected(addr);
         }
         if let Some(reason) = self.refusal(now, key, &peer) {
@@ -92,7 +93,9 @@ impl Torrent {
     /// Dials as many as may be dialed now.
     pub(super) fn dial_round(&mut self, now: Instant) {
         while self.may_dial() {
-            let Some(addr) = self.candidates.dial(now, &self.us) else { break };
+            let Some(addr) = self.candidates.dial(now, &self.us, &self.config.trials) else {
+                break;
+            };
             if self.is_there(addr) {
                 self.candidates.defer(addr, now, &mut self.rng);
             } else {

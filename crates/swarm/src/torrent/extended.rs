@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use egress::{Word, may_contact};
 use wire::Message;
 use wire::extension::{Extension, HANDSHAKE_ID, Handshake, Ids, Metadata};
 
@@ -85,7 +86,8 @@ impl Torrent {
         let unknown = self.peers.get(&key).filter(|peer| peer.dialable.is_none());
         let listens = unknown.zip(listens);
         let listens = listens.map(|(peer, port)| SocketAddr::new(peer.addr.ip(), port));
-        if let Some(addr) = listens.filter(|addr| self.may_know(*addr))
+        let may_be = |addr: &SocketAddr| may_contact(Word::Itself, *addr).is_ok();
+        if let Some(addr) = listens.filter(|addr| self.may_know(*addr) && may_be(addr))
             && self.candidates.came(addr, now, &mut self.rng)
             && let Some(peer) = self.peers.get_mut(&key)
         {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use egress::{Class, Word, may_contact};
 use wire::Message;
 use wire::extension::{ContactFlags, Extension, Pex};
 
@@ -13,7 +14,6 @@ use crate::border::{Origin, PeerKey, Source};
 use crate::close::CloseReason;
 use crate::limits::cost;
 use crate::peer::Peer;
-use crate::pex::is_local;
 
 impl Torrent {
     /// A peer tells whom it is connected to. That it lost somebody is no reason for us to.
@@ -28,7 +28,7 @@ impl Torrent {
         }
         let Ok(pex) = Pex::decode(payload) else { return self.unreadable(now, key) };
         let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
-        let near = is_local(peer.addr.ip());
+        let word = Word::Pex(Class::of(peer.addr.ip()));
         let Some(extended) = &mut peer.extended else { return Ok(()) };
         let Some(room) = extended.exchange.hears(now) else {
             return self.charge(now, key, cost::PEX_EARLY, CloseReason::PexFlood);
@@ -36,7 +36,7 @@ impl Torrent {
         let mut taken = 0;
         for contact in pex.added {
             let ip = contact.addr.ip();
-            let fit = (near || !is_local(ip)) && !self.bans.is_ip_banned(ip);
+            let fit = may_contact(word, contact.addr).is_ok() && !self.bans.is_ip_banned(ip);
             if taken < room && fit {
                 let new = self.candidates.found(contact.addr, Source::Pex, now, &mut self.rng);
                 taken += usize::from(new);
@@ -66,9 +66,11 @@ impl Torrent {
             self.peers.values().filter_map(|peer| Some((peer.dialable?, flags(peer)))).collect();
         for (key, id) in due {
             let Some(peer) = self.peers.get_mut(&key) else { continue };
-            let near = is_local(peer.addr.ip());
+            // What is nearer than the peer means nothing to it.
+            let word = Word::Pex(Class::of(peer.addr.ip()));
             let mut others = connected.clone();
-            others.retain(|addr, _| Some(*addr) != peer.dialable && (near || !is_local(addr.ip())));
+            others
+                .retain(|addr, _| Some(*addr) != peer.dialable && may_contact(word, *addr).is_ok());
             let Some(extended) = &mut peer.extended else { continue };
             if let Some(pex) = extended.exchange.tell(now, &others) {
                 self.send(key, Message::Extended { id, payload: pex.encode() });

@@ -38,8 +38,11 @@ pub(crate) fn announce<S: Shared>(
     let ask = |at: Vec<IpAddr>| {
         let (shared, url, origin) = (Arc::clone(shared), url.clone(), origin.clone());
         move || {
-            let body = shared.http().get_at(&url, &at, &origin, shared.gate(), patience)?;
-            reply::parse_announce(&body)
+            let (body, class) =
+                shared.http().get_at(&url, &at, &origin, shared.gate(), patience)?;
+            let mut reply = reply::parse_announce(&body)?;
+            reply::keep_named(&mut reply, class);
+            Ok(reply)
         }
     };
     if v4.is_empty() || v6.is_empty() {

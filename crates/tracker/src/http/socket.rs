@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -37,7 +37,11 @@ impl Resolver for Pinned {
 
 /// Opens TCP connections from a local address.
 #[derive(Debug)]
-pub(super) struct From(pub(super) Option<IpAddr>);
+pub(super) struct From {
+    pub(super) local: Option<IpAddr>,
+    /// Which of the addresses was connected.
+    pub(super) connected: Arc<Mutex<Option<SocketAddr>>>,
+}
 
 impl Connector<()> for From {
     type Out = Tcp;
@@ -53,8 +57,9 @@ impl Connector<()> for From {
         for (n, addr) in (0..count).zip(&details.addrs) {
             // An address that swallows packets must leave time for the others.
             let share = deadline.left()? / (count - n).max(1);
-            match connect(self.0, *addr, share) {
+            match connect(self.local, *addr, share) {
                 Ok(stream) => {
+                    *self.connected.lock().unwrap_or_else(PoisonError::into_inner) = Some(*addr);
                     let (input, output) =
                         (details.config.input_buffer_size(), details.config.output_buffer_size());
                     return Ok(Some(Tcp { stream, buffers: LazyBuffers::new(input, output) }));

@@ -11,38 +11,6 @@ fn url(text: &str) -> Url {
 }
 
 #[test]
-fn addresses_are_classified() {
-    let table = [
-        ("1.1.1.1", Reach::Global),
-        ("2606:4700::1111", Reach::Global),
-        ("10.1.2.3", Reach::Private),
-        ("172.31.0.1", Reach::Private),
-        ("172.32.0.1", Reach::Global),
-        ("192.168.1.1", Reach::Private),
-        ("100.64.0.1", Reach::Private),
-        ("fd00::1", Reach::Private),
-        ("127.0.0.1", Reach::Local),
-        ("127.9.9.9", Reach::Local),
-        ("169.254.169.254", Reach::Local),
-        ("::1", Reach::Local),
-        ("fe80::1", Reach::Local),
-        ("::ffff:127.0.0.1", Reach::Local),
-        ("::ffff:10.0.0.1", Reach::Private),
-        ("::127.0.0.1", Reach::Local),
-        ("64:ff9b::7f00:1", Reach::Local),
-        ("2002:7f00:1::", Reach::Local),
-        ("0.0.0.0", Reach::Nobody),
-        ("::", Reach::Nobody),
-        ("224.0.0.1", Reach::Nobody),
-        ("255.255.255.255", Reach::Nobody),
-        ("ff02::1", Reach::Nobody),
-    ];
-    for (ip, expected) in table {
-        assert_eq!(reach(ip.parse().unwrap()), expected, "{ip}");
-    }
-}
-
-#[test]
 fn a_private_tracker_is_allowed() {
     let mut policy = Policy::new();
     let lan = ips(&["192.168.1.5"]);
@@ -161,4 +129,29 @@ fn a_full_table_trusts_no_new_inside_address() {
     let late = url("http://late.lan/announce");
     assert!(policy.admit(&late, &ips(&["10.0.0.1"])).is_err());
     assert!(policy.admit(&late, &ips(&["1.0.0.1"])).is_ok());
+}
+
+#[test]
+fn a_tracker_is_not_looked_for_at_the_ports_of_other_services() {
+    let outside = ips(&["9.9.9.9"]);
+    for port in [22, 25, 53, 6667] {
+        for scheme in ["http", "udp"] {
+            let tracker = url(&format!("{scheme}://x.example:{port}/announce"));
+            let error = Policy::new().admit(&tracker, &outside).unwrap_err();
+            assert_eq!(error.to_string().lines().count(), 1);
+            assert!(error.to_string().contains("another service"), "{error}");
+            assert!(Policy::new().admit_redirect(&tracker, &outside, &outside).is_err());
+        }
+    }
+    for port in [80, 443, 451, 2710, 6969] {
+        let tracker = url(&format!("udp://x.example:{port}/announce"));
+        assert!(Policy::new().admit(&tracker, &outside).is_ok(), "{port}");
+    }
+}
+
+#[test]
+fn a_host_with_a_far_address_is_far() {
+    assert_eq!(farthest(&ips(&["127.0.0.1", "9.9.9.9"])), Class::Global);
+    assert_eq!(farthest(&ips(&["127.0.0.1", "10.0.0.1"])), Class::Private);
+    assert_eq!(farthest(&[]), Class::Global);
 }

@@ -228,3 +228,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_tracker_names_what_is_as_far_as_itself() {
+    let all = ["9.9.9.9:6881", "10.0.0.1:6881", "127.0.0.1:6881", "9.9.9.9:22"];
+    let kept = |class| {
+        let mut reply = Reply { peers: peers(&all), ..Reply::default() };
+        keep_named(&mut reply, class);
+        reply.peers
+    };
+    assert_eq!(kept(Class::Global), peers(&["9.9.9.9:6881"]));
+    assert_eq!(kept(Class::Private), peers(&["9.9.9.9:6881", "10.0.0.1:6881"]));
+    assert_eq!(kept(Class::Loopback), peers(&["9.9.9.9:6881", "10.0.0.1:6881", "127.0.0.1:6881"]));
+}

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use egress::{Class, Trials};
+
 use super::packet::{self, Packet};
 use crate::error::{Error, ErrorKind};
 use crate::message::{Announce, Reply, ScrapeReply};
@@ -53,6 +55,8 @@ pub(super) struct Exchanges<T> {
     output: VecDeque<Output<T>>,
     /// Transaction ids: whoever can guess them can answer in a tracker's place.
     random: Box<dyn FnMut() -> u32 + Send>,
+    /// Told which addresses answered.
+    trials: Trials,
 }
 
 #[derive(Clone, Copy)]
@@ -80,12 +84,13 @@ enum Stage {
 }
 
 impl<T> Exchanges<T> {
-    pub(super) fn new(random: impl FnMut() -> u32 + Send + 'static) -> Self {
+    pub(super) fn new(random: impl FnMut() -> u32 + Send + 'static, trials: Trials) -> Self {
         Self {
             open: BTreeMap::new(),
             connections: BTreeMap::new(),
             output: VecDeque::new(),
             random: Box::new(random),
+            trials,
         }
     }
 
@@ -122,6 +127,7 @@ impl<T> Exchanges<T> {
             return;
         }
         let Some(mut exchange) = self.open.remove(&transaction) else { return };
+        self.trials.answered(from);
         exchange.retransmissions = 0;
         match (exchange.stage, packet) {
             (Stage::Connecting, Packet::Connect { connection }) => {
@@ -265,6 +271,7 @@ fn read(question: &Question, from: SocketAddr, packet: &Packet<'_>) -> Result<An
             } else {
                 reply::compact_v6(peers, &mut reply.peers);
             }
+            reply::keep_named(&mut reply, Class::of(from.ip()));
             Ok(Answer::Announce(reply))
         }
         (Question::Scrape(hashes), Packet::Scrape { counts }) => {

@@ -20,10 +20,13 @@ pub fn conversations(script: &[u8]) {
     let start = Instant::now();
     let mut now = start;
     let mut next = 0;
-    let mut exchanges = Exchanges::new(move || {
-        next += 1;
-        next
-    });
+    let mut exchanges = Exchanges::new(
+        move || {
+            next += 1;
+            next
+        },
+        egress::Trials::new(),
+    );
     let addrs = [0, 1, 2].map(tracker);
     let announce = Question::Announce(Box::new(announce()), "/announce?x=y".into());
     exchanges.start(now, addrs.to_vec(), announce, now + DEADLINE, 0);

@@ -26,7 +26,7 @@ impl Rig {
             next
         };
         let now = Instant::now();
-        Self { exchanges: Exchanges::new(random), start: now, now }
+        Self { exchanges: Exchanges::new(random, Trials::new()), start: now, now }
     }
 
     fn start(&mut self, addrs: &[SocketAddr]) {
@@ -192,16 +192,38 @@ fn a_scrape_and_its_answer() {
 
 #[test]
 fn six_byte_peers_by_ipv4_and_eighteen_by_ipv6() {
-    let v6: SocketAddr = "[2001:db8::1]:80".parse().unwrap();
+    let v6: SocketAddr = "[2001:470::1]:80".parse().unwrap();
     let mut rig = Rig::new();
     let announce = rig.connect(v6);
-    let peer = [0x2001_0db8, 0, 0, 9];
+    let peer = [0x2001_0470, 0, 0, 9];
     let mut answer = vec![1, announce.transaction, 1800, 2, 3];
     answer.extend(peer);
     answer.push(0x1ae1_0000);
     rig.receive(v6, &answer);
     let Answer::Announce(reply) = rig.done().unwrap() else { panic!() };
-    assert_eq!(reply.peers, ["[2001:db8::9]:6881".parse().unwrap()]);
+    assert_eq!(reply.peers, ["[2001:470::9]:6881".parse().unwrap()]);
+}
+
+/// What a tracker at `from` names of one peer of each kind: far, in a private network, on loopback,
+/// and one at the port of a mail server.
+fn named_by(from: SocketAddr) -> Vec<String> {
+    let mut rig = Rig::new();
+    let announce = rig.connect(from);
+    let mut answer = vec![1, announce.transaction, 1800, 2, 3];
+    // 9.9.9.9:6881, 10.1.2.3:6881, 127.0.0.1:6881, 9.9.9.9:25, in words.
+    answer.extend([0x0909_0909, 0x1ae1_0a01, 0x0203_1ae1, 0x7f00_0001, 0x1ae1_0909, 0x0909_0019]);
+    rig.receive(from, &answer);
+    let Answer::Announce(reply) = rig.done().unwrap() else { panic!() };
+    reply.peers.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_far_tracker_names_nobody_near_and_no_mail_server() {
+    assert_eq!(named_by("8.8.8.8:80".parse().unwrap()), ["9.9.9.9:6881"]);
+    let private = ["9.9.9.9:6881", "10.1.2.3:6881"];
+    assert_eq!(named_by("192.168.1.2:80".parse().unwrap()), private);
+    let all = ["9.9.9.9:6881", "10.1.2.3:6881", "127.0.0.1:6881"];
+    assert_eq!(named_by("127.0.0.1:80".parse().unwrap()), all, "a tracker of a local lab");
 }
 
 #[test]
@@ -325,7 +347,7 @@ fn without_a_reachable_address_it_ends_at_once() {
 
 #[test]
 fn transaction_ids_in_use_are_not_given_twice() {
-    let mut exchanges = Exchanges::new(|| 7);
+    let mut exchanges = Exchanges::new(|| 7, Trials::new());
     let now = Instant::now();
     for _ in 0..100 {
         let question = Question::Scrape(vec![[1; 20]]);
