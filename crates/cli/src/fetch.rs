@@ -1,5 +1,8 @@
 //! A torrent file that is named by an http(s) URL: one request and the redirects it leads to, bounded in
-//! time and length. Never keeps what it fetched, and never reads what it means.
+//! time and length. Where they may lead is `admitted`'s to say. Never keeps what it fetched, and never
+//! reads what it means.
+
+mod admitted;
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -9,7 +12,9 @@ use ureq::Agent;
 use ureq::http::StatusCode;
 use ureq::http::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 
+use self::admitted::Admitted;
 use crate::exit::{Code, Failure};
 use crate::text;
 
@@ -46,17 +51,18 @@ pub(crate) fn get(url: &str, most: u64) -> Result<Vec<u8>, Failure> {
     let deadline = Instant::now() + PATIENCE;
     let tls = TlsConfig::builder().root_certs(trusted_roots()).build();
     let mut asked = Vec::new();
+    let admitted = Admitted::default();
     let mut url = request_url::read(url).map_err(|error| broken(&error))?;
     loop {
-        let agent: Agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)
             .timeout_global(Some(deadline.saturating_duration_since(Instant::now())))
             .user_agent(concat!("pieces-cli/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls.clone())
-            .build()
-            .into();
+            .build();
+        let agent = Agent::with_parts(config, DefaultConnector::default(), admitted.clone());
         let mut plain = url.clone();
         let login = request_url::take_login(&mut plain);
         let has_login = login.is_some();
@@ -65,7 +71,10 @@ pub(crate) fn get(url: &str, most: u64) -> Result<Vec<u8>, Failure> {
             login.set_sensitive(true);
             request = request.header(AUTHORIZATION, login);
         }
-        let answer = request.call().map_err(|error| broken(&error))?;
+        let answer = request.call().map_err(|error| match admitted.refusal() {
+            Some(why) => broken(&why),
+            None => broken(&error),
+        })?;
         let status = answer.status();
         let location = answer.headers().get(LOCATION).map(HeaderValue::as_bytes);
         let to = request_url::redirect(&url, status.as_u16(), location)
@@ -86,6 +95,9 @@ pub(crate) fn get(url: &str, most: u64) -> Result<Vec<u8>, Failure> {
             let host = text::escape(to.host_str().unwrap_or_default()).into_owned();
             log::warn!("{shown}: redirects from https to http, where anyone can change it: {host}");
         }
+        admitted
+            .redirected(to.host_str().unwrap_or_default(), to.port_or_known_default())
+            .map_err(|why| broken(&why))?;
         asked.push(std::mem::replace(&mut url, to));
         if asked.contains(&url) {
             return Err(broken(&"its redirects lead in a circle"));
