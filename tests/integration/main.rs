@@ -21,6 +21,7 @@ mod preflight;
 mod readme;
 mod seed;
 mod several;
+mod shared;
 mod show;
 mod source;
 mod stage;

@@ -254,6 +254,10 @@ impl Opening {
             Durable::new(files, (trusted, &have), shared, mailbox, Instant::now())
         });
         let torrent = self.start.id;
+        if found == total {
+            // Others may seed the same data.
+            self.start.shared.disk.share(torrent);
+        }
         Opened {
             layout: self.layout.clone(),
             wanted: (!wanted.is_full()).then_some(wanted),

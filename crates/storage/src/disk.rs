@@ -98,7 +98,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
     ///
     /// # Errors
     /// [`ErrorKind::Locked`] when another open torrent, of this process or another, has one of
-    /// the files; [`ErrorKind::Full`] when they do not fit on the disk; and when they can't be made.
+    /// the files, unless both only read them, see [`Allocation::AsFound`](crate::Allocation::AsFound) and [`share`](Self::share); [`ErrorKind::Full`] when they do not fit on the disk; and when they can't be made.
     pub fn open(&self, torrent: TorrentId, spec: &Spec) -> Result<Opened, Error> {
         if self.shared.torrent(torrent).is_some() {
             return Err(Error::plain(ErrorKind::Locked, "the torrent is open already"));
@@ -153,6 +153,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
     pub(crate) fn torrent(&self, id: TorrentId) -> Option<Arc<Torrent>> {
         self.shared.torrents().run(id)?;
         self.shared.torrent(id)
+    }
+
+    /// Lets other torrents read the files of this one from now on: nothing more is going to be written
+    /// to them. Never blocks.
+    pub fn share(&self, torrent: TorrentId) {
+        self.send_sync(SyncMessage::Share(torrent));
     }
 
     /// Closes the torrent once its jobs are done; answered with [`Done::Closed`]. Jobs submitted

@@ -1,6 +1,6 @@
-//! Who may use a torrent's files: one open torrent at a time, of this process or another. A lock is an
-//! exclusive `flock` on the file itself: it leaves nothing behind in the user's folder, and goes with
-//! the process, however that ends.
+//! Who may use a torrent's files: one torrent that writes, or any number that only read, of this process
+//! or others. A lock is a `flock` on the file itself, exclusive or shared: it leaves nothing behind in
+//! the user's folder, and goes with the process, however that ends.
 //! Nothing here reads or writes a byte of a file.
 
 use std::cmp::Reverse;
@@ -21,6 +21,21 @@ use crate::spec::{Allocation, Spec};
 /// The most files of one torrent that are locked, since each lock costs a descriptor: nearly all
 /// torrents have fewer, and of the others these are the ones that hold their bytes.
 const MAX_LOCKED_FILES: usize = 64;
+
+/// What a torrent does with its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// Only reads them, as others may at the same time: several torrents of the same data are seeded.
+    Reads,
+    /// Writes to them.
+    Writes,
+}
+
+impl Use {
+    fn of(spec: &Spec) -> Self {
+        if spec.allocation() == Allocation::AsFound { Self::Reads } else { Self::Writes }
+    }
+}
 
 /// How many locks there may be beyond one a torrent.
 #[derive(Debug)]
@@ -58,8 +73,8 @@ impl Drop for Locks {
 
 impl Locks {
     /// Locks the longest file, whatever it takes, and as many more as there are spare locks for, the
-    /// longer ones before the others. So a torrent is never open twice, and two torrents that share a
-    /// file are told apart unless that file is small and one of many. Files without bytes are locked
+    /// longer ones before the others. So a torrent that writes is never open beside another of the same
+    /// files, unless what they share is small and one of many. Files without bytes are locked
     /// only where a torrent has no others. What was not there, by `stats`, is made.
     pub(crate) fn take(
         root: &Root,
@@ -71,8 +86,8 @@ impl Locks {
         let len = |index: usize| spec.layout().file_len(index);
         let on_disk = spec.files().iter().enumerate().filter(|(_, file)| file.on_disk);
         let is_there = |index: usize| stats.get(index).is_some_and(Option::is_some);
-        let makes = spec.allocation() != Allocation::AsFound;
-        let on_disk = on_disk.filter(|(index, _)| makes || is_there(*index));
+        let what_for = Use::of(spec);
+        let on_disk = on_disk.filter(|(index, _)| what_for == Use::Writes || is_there(*index));
         let mut files: Vec<usize> = on_disk.map(|(index, _)| index).collect();
         files.sort_by_key(|&index| (Reverse(len(index)), index));
         files.truncate(MAX_LOCKED_FILES);
@@ -84,14 +99,14 @@ impl Locks {
         // Only what is there can be in use: nothing is made before that is known.
         files.sort_by_key(|&index| stats.get(index).is_none_or(Option::is_none));
         for index in files {
-            let open = || open(root, spec, index);
+            let open = || open(root, spec, index, what_for);
             let opened = if Some(index) == longest {
                 descriptors.patiently(open)
             } else {
                 descriptors.cache.at_once(open)
             };
             match opened {
-                Ok(file) => locks.lock(file, &spec.path_of(index))?,
+                Ok(file) => locks.lock(file, &spec.path_of(index), what_for)?,
                 // Locks beside the first one are for where there are descriptors for them.
                 Err(error) if error.kind() == ErrorKind::NoDescriptors => log::debug!("{error}"),
                 Err(error) => return Err(error),
@@ -110,24 +125,37 @@ impl Locks {
             // What can't be opened now is told when it has to be.
             let Ok(open) = root.file(&file.path, Access::Read) else { continue };
             let mut locks = Self { files: Vec::new(), taken: 0, spare: SpareLocks::of(0) };
-            locks.lock(open, &spec.path_of(index))?;
+            locks.lock(open, &spec.path_of(index), Use::of(spec))?;
         }
         Ok(())
     }
 
+    /// Lets other torrents read the files too: nothing is written to them any more.
+    pub(crate) fn share(&self) {
+        for (_, file) in &self.files {
+            if let Err(errno) = flock(file, FlockOperation::NonBlockingLockShared) {
+                // Another has been quicker. What it writes is noticed as any foreign write is.
+                log::warn!("a file can't be shared with other torrents ({errno})");
+            }
+        }
+    }
+
     /// Does without where the file system has no locks.
-    fn lock(&mut self, file: File, path: &Path) -> Result<(), Error> {
+    fn lock(&mut self, file: File, path: &Path, what_for: Use) -> Result<(), Error> {
         let id = fstat(&file).map(|stat| FileId::of(&stat));
         let id = id.map_err(|errno| Error::io("look at it", path, &errno.into()))?;
         if self.files.iter().any(|(locked, _)| *locked == id) {
             // Two names of one file, as programs make that save room.
             return Ok(());
         }
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        let operation = match what_for {
+            Use::Reads => FlockOperation::NonBlockingLockShared,
+            Use::Writes => FlockOperation::NonBlockingLockExclusive,
+        };
+        match flock(&file, operation) {
             Ok(()) => self.files.push((id, file)),
             Err(Errno::WOULDBLOCK) => {
-                let message = "is in use: another download or seed has it open; end that one first";
-                return Err(Error::new(ErrorKind::Locked, path, message));
+                return Err(Error::new(ErrorKind::Locked, path, why_locked(&file, what_for)));
             }
             Err(errno) => {
                 log::warn!("{}: cannot be locked ({errno}); going on without", path.display());
@@ -137,11 +165,26 @@ impl Locks {
     }
 }
 
-/// The file to lock, made if it is not there.
-fn open(root: &Root, spec: &Spec, index: usize) -> Result<File, Error> {
+/// What is said of a file that another torrent has locked.
+fn why_locked(file: &File, what_for: Use) -> &'static str {
+    let others_only_read =
+        what_for == Use::Writes && flock(file, FlockOperation::NonBlockingLockShared).is_ok();
+    if others_only_read {
+        "is in use: another torrent or program seeds it; end that first, or, if nothing is missing, seed \
+         this torrent too instead of downloading it"
+    } else {
+        "is in use: a download has it open; wait until that is complete, or end it first"
+    }
+}
+
+/// The file to lock, made if it is not there and going to be written.
+fn open(root: &Root, spec: &Spec, index: usize, what_for: Use) -> Result<File, Error> {
     let Some(file) = spec.files().get(index) else {
         return Err(Error::plain(ErrorKind::Unsupported, "the torrent has no such file"));
     };
+    if what_for == Use::Reads {
+        return root.file(&file.path, Access::Read);
+    }
     match root.file(&file.path, Access::Create) {
         // Files that may only be read can be seeded, and locked too. Where there is none, why it could
         // not be made is what counts.
@@ -165,15 +208,65 @@ mod tests {
 
     /// A torrent of files with these names and lengths, locked.
     fn take(folder: &Path, files: &[(&str, u64)], spare: &Arc<SpareLocks>) -> Result<Locks, Error> {
+        take_for(Allocation::Full, folder, files, spare)
+    }
+
+    fn take_for(
+        allocation: Allocation,
+        folder: &Path,
+        files: &[(&str, u64)],
+        spare: &Arc<SpareLocks>,
+    ) -> Result<Locks, Error> {
         let lens: Vec<u64> = files.iter().map(|(_, len)| *len).collect();
         let layout = Layout::new(16_384, &lens).unwrap();
         let file = |(path, _): &(&str, u64)| FileSpec { path: path.into(), on_disk: true };
         let hashes = vec![[0; 20]; layout.piece_count() as usize];
         let files = files.iter().map(file).collect();
         let spec = Spec::from_parts(folder, files, layout, hashes).unwrap();
+        let spec = spec.with_allocation(allocation);
         let root = Root::create(folder).unwrap();
         let descriptors = Descriptors::of(4);
         Locks::take(&root, &spec, &survey(&spec).unwrap(), Arc::clone(spare), &descriptors)
+    }
+
+    #[test]
+    fn torrents_that_only_read_share_their_files_and_one_that_writes_has_them_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), b"bytes").unwrap();
+        let take =
+            |allocation| take_for(allocation, folder.path(), &[("a", 5)], &SpareLocks::of(8));
+        let refused = |allocation| {
+            let error = take(allocation).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Locked);
+            error.to_string()
+        };
+        let seeds = [take(Allocation::AsFound).unwrap(), take(Allocation::AsFound).unwrap()];
+        for writes in [Allocation::Full, Allocation::Sparse] {
+            let told = refused(writes);
+            assert!(told.contains("a: is in use: another torrent or program seeds it"), "{told}");
+        }
+        drop(seeds);
+        let download = take(Allocation::Full).unwrap();
+        for any in [Allocation::AsFound, Allocation::Full] {
+            let told = refused(any);
+            assert!(told.contains("a: is in use: a download has it open"), "{told}");
+        }
+        // Once it is complete.
+        download.share();
+        let seed = take(Allocation::AsFound).unwrap();
+        assert!(refused(Allocation::Full).contains("seeds it"));
+        drop((download, seed));
+        take(Allocation::Full).unwrap();
+    }
+
+    #[test]
+    fn a_torrent_that_only_reads_makes_nothing_and_needs_no_right_to_write() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), b"bytes").unwrap();
+        let files = [("a", 5), ("b", 9)];
+        let locks = take_for(Allocation::AsFound, folder.path(), &files, &SpareLocks::of(8));
+        assert_eq!(locks.unwrap().files.len(), 1);
+        assert!(!folder.path().join("b").exists());
     }
 
     #[test]

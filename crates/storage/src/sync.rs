@@ -17,6 +17,7 @@ use crate::torrent::{Dirty, Torrent};
 /// What reaches the thread.
 pub(crate) enum SyncMessage<B> {
     Sync(TorrentId),
+    Share(TorrentId),
     Close(Arc<Closing<B>>),
 }
 
@@ -25,6 +26,11 @@ pub(crate) fn run<B>(shared: &Shared<B>, inbox: &Receiver<SyncMessage<B>>) {
     for message in inbox {
         match message {
             SyncMessage::Close(closing) => closing.pass(),
+            SyncMessage::Share(torrent) => {
+                if let Some(open) = shared.torrent(torrent) {
+                    open.locks.share();
+                }
+            }
             SyncMessage::Sync(torrent) => {
                 let (pieces, result) = match shared.torrent(torrent) {
                     Some(open) => sync(&open),

@@ -26,8 +26,7 @@ pub(crate) struct Torrent {
     pub(crate) files: Files,
     pub(crate) watch: Watch,
     dirty: Mutex<Dirty>,
-    /// Held, never looked at.
-    _locks: Locks,
+    pub(crate) locks: Locks,
     /// None of its files had a byte before.
     pub(crate) fresh: bool,
 }
@@ -113,7 +112,7 @@ impl Torrent {
         }
         let fresh = dirty.files.is_empty();
         let files = Files::new(spec.clone(), descriptors.clone());
-        Ok(Self { files, watch, dirty: Mutex::new(dirty), _locks: locks, fresh })
+        Ok(Self { files, watch, dirty: Mutex::new(dirty), locks, fresh })
     }
 
     /// Notes that the file was written.
