@@ -23,6 +23,8 @@ mod seed;
 mod several;
 mod shared;
 mod show;
+mod signals;
 mod source;
 mod stage;
 mod stop;
+mod unread;

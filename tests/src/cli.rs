@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::process::Process;
+use crate::unread::Unread;
 use crate::{PATIENCE, Result, binary};
 
 /// On the loopback, known to nobody that a test does not name.
@@ -71,9 +72,14 @@ impl Cli {
     }
 
     /// The same with no more than so many file descriptors.
-    pub fn descriptors(mut self, count: u32) -> Self {
+    pub fn descriptors(self, count: u32) -> Self {
+        self.within(&format!("ulimit -n {count}"))
+    }
+
+    /// The same from a shell that did this before.
+    pub fn within(mut self, commands: &str) -> Self {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("ulimit -n {count}; exec \"$0\" \"$@\"")]);
+        shell.args(["-c", &format!("{commands}; exec \"$0\" \"$@\"")]);
         shell.arg(self.command.get_program()).args(self.command.get_args());
         shell.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         self.command = shell;
@@ -84,6 +90,11 @@ impl Cli {
     pub fn named(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
+    }
+
+    /// Runs it, and reads nothing of what it says.
+    pub fn start_unread(mut self) -> Result<Unread> {
+        Unread::start(&mut self.command)
     }
 
     /// Runs it.

@@ -16,6 +16,7 @@ pub mod seed;
 mod terminal;
 pub mod torrent;
 pub mod tracker;
+pub mod unread;
 
 use std::time::Duration;
 

@@ -168,21 +168,21 @@ impl Process {
 
     /// Ctrl-C.
     pub fn interrupt(&self) {
-        self.signal(Signal::INT);
+        self.send(Signal::INT);
     }
 
     /// SIGTERM.
     pub fn terminate(&self) {
-        self.signal(Signal::TERM);
+        self.send(Signal::TERM);
     }
 
     /// SIGKILL.
     pub fn kill(&self) {
-        self.signal(Signal::KILL);
+        self.send(Signal::KILL);
     }
 
-    /// Nothing happens to a program that has left already.
-    fn signal(&self, signal: Signal) {
+    /// Any signal. Nothing happens to a program that has left already.
+    pub fn send(&self, signal: Signal) {
         if self.exit().is_none() {
             let _ = kill_process(self.pid, signal);
         }

@@ -26,6 +26,7 @@ mod host;
 mod hostile;
 mod kill;
 mod liars;
+mod many_files;
 mod paths;
 mod power;
 mod pulled;

@@ -21,10 +21,10 @@ pub(crate) use values::Limit;
 /// What the exit codes mean, for help and the man page; [`crate::exit::Code`] holds them.
 pub(crate) const EXIT_CODES: &str = "Exit codes:
    0  done; also a seed that the user stopped
-   1  anything that is not below
+   1  anything that is not below, as too few descriptors (ulimit -n)
    3  a file, folder or URL that was named does not exist
    6  the network: an address that can't be bound, a source or tracker that does not answer
-   7  stopped by Ctrl-C or SIGTERM before everything was there, or at once by a second one
+   7  stopped by Ctrl-C or SIGTERM before all was there or told, or at once by a second one
    9  the disk is full
   13  a file is there that is not the torrent's; --force overwrites it
   17  reading or writing a file failed

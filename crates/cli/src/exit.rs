@@ -106,11 +106,23 @@ impl Failure {
     pub(crate) fn io(act: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         let code = match error.kind() {
             std::io::ErrorKind::NotFound => Code::NotFound,
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Code::DiskFull,
-            _ => Code::Io,
+            _ => Self::writing(error),
         };
         let (path, why) = (dash::input(path), storage::explain(error));
         Self::new(code, format!("{path}: cannot {act}: {}", text::escape(&why)))
+    }
+
+    /// What the system answered when we wrote results.
+    pub(crate) fn stdout(error: &std::io::Error) -> Self {
+        let why = storage::explain(error);
+        Self::new(Self::writing(error), format!("cannot write to stdout: {}", text::escape(&why)))
+    }
+
+    fn writing(error: &std::io::Error) -> Code {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Code::DiskFull,
+            _ => Code::Io,
+        }
     }
 
     /// What hashing files on disk reports.

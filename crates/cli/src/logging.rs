@@ -48,7 +48,7 @@ struct AboveProgress;
 
 impl Write for AboveProgress {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        progress::write_line(String::from_utf8_lossy(line).trim_end_matches('\n'));
+        progress::write_passing_line(String::from_utf8_lossy(line).trim_end_matches('\n'));
         Ok(line.len())
     }
 

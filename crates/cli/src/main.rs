@@ -19,6 +19,7 @@ mod inner_folder;
 mod logging;
 mod magnet;
 mod man;
+mod outlet;
 mod output;
 mod progress;
 mod renamed;
@@ -38,33 +39,45 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, MagnetCommand};
 use exit::{Code, Failure};
+use signals::AtOnce;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return refuse(&error),
-    };
-    logging::start(&cli.verbosity);
-    end(run(&cli.command, cli.verbosity.quiet))
+    end(signals::listen().and_then(|()| match Cli::try_parse() {
+        Ok(cli) => {
+            logging::start(&cli.verbosity);
+            run(&cli.command, cli.verbosity.quiet)
+        }
+        Err(error) => refuse(&error),
+    }))
 }
 
-/// Tells a failure that was not told yet, and gives the exit code.
+/// Tells a failure that was not told yet, and gives the exit code, when all that was said is written.
 fn end(outcome: Result<(), Failure>) -> ExitCode {
-    match outcome {
-        Ok(()) => exit(Code::Done),
-        Err(failure) => {
-            if !failure.is_told() {
-                complain(&failure.to_string());
-            }
-            exit(failure.code())
-        }
+    let mut code = told(outcome);
+    let at_once = AtOnce::begin(code);
+    outlet::finish(signals::have_asked());
+    if let Some(error) = outlet::stdout().failure().filter(|_| !signals::have_asked()) {
+        code = code.worse(told(Err(Failure::stdout(&error))));
+        outlet::finish(false);
     }
+    drop(at_once);
+    ExitCode::from(code as u8)
+}
+
+/// Tells a failure, unless that was done, and gives its code.
+fn told(outcome: Result<(), Failure>) -> Code {
+    let Err(failure) = outcome else { return Code::Done };
+    if !failure.is_told() {
+        complain(&failure.to_string());
+    }
+    failure.code()
 }
 
 fn run(command: &Command, quiet: bool) -> Result<(), Failure> {
-    signals::listen()?;
+    // As early as can be: later some are in use for a moment.
+    storage::there_are(descriptors(command)).map_err(|told| Failure::new(Code::Other, told))?;
     match command {
         Command::Download(args) => download::download(args, quiet),
         Command::Seed(args) => download::seed(args, quiet),
@@ -81,15 +94,29 @@ fn run(command: &Command, quiet: bool) -> Result<(), Failure> {
     }
 }
 
+/// How many file descriptors a command takes at least.
+fn descriptors(command: &Command) -> usize {
+    match command {
+        Command::Download(_) | Command::Seed(_) => storage::LEAST_FOR_SESSION,
+        Command::Magnet(args) if matches!(args.command, Some(MagnetCommand::Resolve(_))) => {
+            storage::LEAST_FOR_SESSION
+        }
+        Command::Create(_) | Command::Verify(_) | Command::Announce(_) | Command::Scrape(_) => {
+            storage::LEAST_FOR_FILES
+        }
+        _ => 0,
+    }
+}
+
 /// Prints help and the version as asked, and help where nothing was asked; everything else clap says
 /// becomes one line of error.
-fn refuse(error: &clap::Error) -> ExitCode {
+fn refuse(error: &clap::Error) -> Result<(), Failure> {
     let asked_nothing =
         error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if asked_nothing {
         // Help that was not asked for is no result, so it goes to stderr.
         progress::write_line(error.render().to_string().trim_end());
-        return exit(Code::BadOption);
+        return Err(Failure::told(Code::BadOption));
     }
     if error.use_stderr() {
         let rendered = error.render().to_string();
@@ -102,25 +129,19 @@ fn refuse(error: &clap::Error) -> ExitCode {
         }
         let tip = rendered.lines().find_map(|line| line.trim().strip_prefix("tip: "));
         let tip = tip.map(|tip| format!("; {tip}")).unwrap_or_default();
-        complain(&format!("{message}{tip} (see --help)"));
-        return exit(Code::BadOption);
+        return Err(Failure::new(Code::BadOption, format!("{message}{tip} (see --help)")));
     }
     let rendered = error.render();
-    let written = output::text(|out| {
+    output::text(|out| {
         if std::io::stdout().is_terminal() {
             write!(out, "{}", rendered.ansi())
         } else {
             write!(out, "{rendered}")
         }
-    });
-    end(written)
+    })
 }
 
 /// The one line that says why a command failed.
 fn complain(message: &str) {
     progress::write_line(&format!("error: {message}"));
-}
-
-fn exit(code: Code) -> ExitCode {
-    ExitCode::from(code as u8)
 }

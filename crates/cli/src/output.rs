@@ -1,12 +1,16 @@
 //! Writing results to stdout. A reader that went away (`| head`) ends the command quietly; any
-//! other failure is reported.
+//! other failure is reported; for one that is slow it waits until the user wants to leave.
 
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
 
+use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::exit::{Code, Failure};
+use crate::outlet;
+use crate::signals::AtOnce;
 
 /// The version of every JSON shape that docs/json.md describes. Keys may be added under the same
 /// number; one that changes its meaning or goes away raises it.
@@ -14,10 +18,13 @@ pub(crate) const JSON_FORMAT: u32 = 1;
 
 /// Writes text to stdout through `write`.
 pub(crate) fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    // What was said so far is read before.
+    outlet::stderr().settle();
+    let _waits_for_its_reader = AtOnce::begin(Code::Unfinished);
     let mut out = BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Failure::new(Code::Io, format!("cannot write to stdout: {error}"))),
+        Err(error) => Err(Failure::stdout(&error)),
         Ok(()) => Ok(()),
     }
 }
@@ -26,6 +33,18 @@ pub(crate) fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Resu
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(value);
     text(|out| writeln!(out, "{}", safe_json(&json?)))
+}
+
+/// One event of the torrent with this info-hash, if it is of one, as a line without its end; `facts` is
+/// an object.
+pub(crate) fn event(torrent: Option<&str>, event: &str, facts: Value) -> String {
+    let time = format!("{:.3}", Timestamp::now());
+    let mut line =
+        json!({ "format": JSON_FORMAT, "time": time, "event": event, "torrent": torrent });
+    if let (Value::Object(line), Value::Object(facts)) = (&mut line, facts) {
+        line.extend(facts);
+    }
+    safe_json(&line.to_string())
 }
 
 /// The same JSON with every character escaped that would control a terminal or turn the direction of

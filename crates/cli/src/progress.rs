@@ -1,16 +1,16 @@
 //! What a running download or seed shows on stderr: lines that renew themselves on a terminal, sparse
-//! plain lines elsewhere. It only shows what it is told.
+//! plain lines elsewhere. It only shows what it is told, and never waits for who reads it.
 
+pub(crate) mod bar;
 mod line;
 mod row;
 
-use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::outlet::{self, Worth};
 use crate::text;
 
 pub(crate) use row::{Row, Stage};
@@ -27,9 +27,6 @@ const PLAIN_LINES: usize = 8;
 /// Lines of a terminal that are left to messages.
 const LINES_LEFT: usize = 2;
 
-/// The bar that log lines must not tear; none while nothing is drawn.
-static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
-
 /// Shows how torrents stand.
 pub(crate) struct Progress {
     style: Style,
@@ -37,7 +34,7 @@ pub(crate) struct Progress {
 
 enum Style {
     Quiet,
-    Live(ProgressBar),
+    Live,
     Plain { last: Option<Instant> },
 }
 
@@ -47,12 +44,7 @@ impl Progress {
         let style = if quiet {
             Style::Quiet
         } else if std::io::stderr().is_terminal() {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{msg}") {
-                bar.set_style(style);
-            }
-            set_bar(Some(bar.clone()));
-            Style::Live(bar)
+            Style::Live
         } else {
             Style::Plain { last: None }
         };
@@ -80,23 +72,22 @@ impl Progress {
     /// Writes one line that stays, above the live ones.
     pub(crate) fn note(&self, message: &str) {
         if !matches!(self.style, Style::Quiet) {
-            write_line(message);
+            write_passing_line(message);
         }
     }
 
     fn show(&mut self, lines: impl FnOnce(usize, usize) -> String) {
         match &mut self.style {
             Style::Quiet => {}
-            Style::Live(bar) => {
+            Style::Live => {
                 let (height, width) = Term::stderr().size();
                 let height = usize::from(height).saturating_sub(LINES_LEFT);
-                bar.set_message(lines(usize::from(width), height));
-                bar.tick();
+                outlet::stderr().live(lines(usize::from(width), height));
             }
             Style::Plain { last } => {
                 if last.is_none_or(|at| at.elapsed() >= PLAIN_EVERY) {
                     *last = Some(Instant::now());
-                    write_line(&lines(usize::MAX, PLAIN_LINES));
+                    write_passing_line(&lines(usize::MAX, PLAIN_LINES));
                 }
             }
         }
@@ -105,29 +96,18 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Style::Live(bar) = &self.style {
-            bar.finish_and_clear();
-            set_bar(None);
+        if matches!(self.style, Style::Live) {
+            outlet::stderr().live(String::new());
         }
     }
 }
 
-/// Writes one line to stderr without tearing the live ones.
+/// Writes one line to stderr that must not get lost: an error.
 pub(crate) fn write_line(line: &str) {
-    undisturbed(|| {
-        // Where stderr is gone there is nobody left to tell.
-        let _ = writeln!(std::io::stderr(), "{line}");
-    });
+    outlet::stderr().line(line.to_owned(), Worth::Lasting);
 }
 
-/// Writes to the terminal what the live lines must not tear.
-pub(crate) fn undisturbed<T>(write: impl FnOnce() -> T) -> T {
-    match BAR.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref() {
-        Some(bar) => bar.suspend(write),
-        None => write(),
-    }
-}
-
-fn set_bar(bar: Option<ProgressBar>) {
-    *BAR.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = bar;
+/// The same of one that may, if nothing reads it.
+pub(crate) fn write_passing_line(line: &str) {
+    outlet::stderr().line(line.to_owned(), Worth::Passing);
 }

@@ -1,30 +1,169 @@
-//! Ctrl-C, SIGTERM and SIGHUP. The first asks a command that has something to put in order to stop; the
-//! second, or the first where there is no such thing, ends the process at once, whatever it is doing.
-//! Never knows what is being stopped.
+//! Every signal that would end the process without a word, but for SIGKILL and those of a fault in the
+//! program itself. They are blocked in all threads and waited for by one, so none interrupts anything.
+//! The first that asks us to stop asks a command that has something to put in order; the second, or the
+//! first where there is no such thing, ends the process at once, whatever it is doing. The others are
+//! taken and mean nothing. Never knows what is being stopped.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{fs, thread};
+
+use nix::sys::signal::{SigSet, Signal};
 
 use crate::exit::{Code, Failure};
+use crate::outlet;
+use crate::progress;
 
-/// What the first signal calls, and whether it came.
-static ASK: Mutex<(Option<Ask>, bool)> = Mutex::new((None, false));
+/// They ask us to stop: Ctrl-C, `kill`, a terminal that is closed, Ctrl-\, and the limit of processor
+/// time.
+const STOP: [Signal; 5] =
+    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGXCPU];
+
+/// They would end the process if they were not taken, and mean nothing to us. Without SIGXFSZ a write
+/// beyond `ulimit -f` fails as one to a full disk does.
+const NOTHING: [Signal; 7] = [
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGVTALRM,
+    Signal::SIGPROF,
+    Signal::SIGIO,
+    Signal::SIGXFSZ,
+];
+
+/// How long a result that is being written when the user wants to leave is given.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What the next signal does.
+static STATE: Mutex<State> =
+    Mutex::new(State { ask: None, asked: None, at_once: 0, code: Code::Unfinished });
 
 type Ask = Box<dyn Fn() + Send>;
 
-/// From now on signals end the process with [`Code::Unfinished`].
+struct State {
+    /// What the first one calls.
+    ask: Option<Ask>,
+    /// The one that asked.
+    asked: Option<Signal>,
+    /// How many times whoever runs wants the next signal to end the process.
+    at_once: usize,
+    /// With which code that is.
+    code: Code,
+}
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on signals end the process with an exit code. To be called before any thread is started.
 pub(crate) fn listen() -> Result<(), Failure> {
-    let heard = || match &mut *ASK.lock().unwrap_or_else(PoisonError::into_inner) {
-        (Some(ask), asked @ false) => {
-            *asked = true;
-            ask();
+    let failed =
+        |why: String| Failure::new(Code::Other, format!("cannot listen for signals: {why}"));
+    let ignored = ignored();
+    // What was ignored when we were started, as by `nohup` or in the background of a script, stays so.
+    let taken = STOP.into_iter().filter(|signal| !ignored.contains(signal)).chain(NOTHING);
+    let set: SigSet = taken.collect();
+    set.thread_block().map_err(|errno| failed(errno.desc().to_owned()))?;
+    let thread = thread::Builder::new().name("signals".into());
+    let wait = move || {
+        // The only error would be a set that is none.
+        while let Ok(signal) = set.wait() {
+            if STOP.contains(&signal) {
+                stop(signal);
+            } else {
+                log::debug!("{signal} means nothing here");
+            }
         }
-        _ => std::process::exit(i32::from(Code::Unfinished as u8)),
     };
-    ctrlc::set_handler(heard)
-        .map_err(|error| Failure::new(Code::Other, format!("cannot listen for signals: {error}")))
+    thread.spawn(wait).map(drop).map_err(|error| failed(error.to_string()))
+}
+
+/// What the process that started us had ignored, where the system tells.
+fn ignored() -> Vec<Signal> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    // Bit 0 is signal 1.
+    let has = |signal: &Signal| {
+        u32::try_from(*signal as i32 - 1)
+            .is_ok_and(|bit| mask.checked_shr(bit).unwrap_or(0) & 1 == 1)
+    };
+    STOP.into_iter().filter(has).collect()
 }
 
 /// The first signal from now on calls `ask`, which must not wait for anything.
 pub(crate) fn ask_first(ask: impl Fn() + Send + 'static) {
-    ASK.lock().unwrap_or_else(PoisonError::into_inner).0 = Some(Box::new(ask));
+    state().ask = Some(Box::new(ask));
+}
+
+/// Whether the user wants to leave.
+pub(crate) fn have_asked() -> bool {
+    state().asked.is_some()
+}
+
+fn stop(signal: Signal) {
+    let mut state = state();
+    if signal == Signal::SIGXCPU {
+        // It comes again each second.
+        if state.asked.is_some() {
+            return;
+        }
+        progress::write_line(
+            "warning: the limit of processor time is used up (ulimit -t); stopping",
+        );
+    }
+    let first = state.asked.is_none() && state.at_once == 0 && signal != Signal::SIGQUIT;
+    if let (true, Some(ask)) = (first, &state.ask) {
+        ask();
+        state.asked = Some(signal);
+        return;
+    }
+    let code = state.code;
+    drop(state);
+    leave(signal, code);
+}
+
+/// Ends the process, after a word to who listens.
+fn leave(signal: Signal, code: Code) -> ! {
+    progress::write_line(&format!("error: stopped by {signal}"));
+    outlet::finish(true);
+    std::process::exit(i32::from(code as u8))
+}
+
+/// While it lives, the next signal ends the process: there is nothing to put in order, and what runs
+/// may wait for ever for who reads what is written.
+pub(crate) struct AtOnce(Arc<AtomicBool>);
+
+impl AtOnce {
+    /// `code` is how the process ends then.
+    pub(crate) fn begin(code: Code) -> Self {
+        let mut state = state();
+        state.at_once += 1;
+        state.code = code;
+        let over = Arc::new(AtomicBool::new(false));
+        if let Some(signal) = state.asked {
+            // It came already; nobody should have to send another.
+            let over = Arc::clone(&over);
+            let leave = move || {
+                thread::sleep(LAST_WORDS);
+                if !over.load(Ordering::Relaxed) {
+                    leave(signal, code);
+                }
+            };
+            if let Err(error) = thread::Builder::new().name("last-words".into()).spawn(leave) {
+                log::debug!("what is written now may take a second signal to end: {error}");
+            }
+        }
+        Self(over)
+    }
+}
+
+impl Drop for AtOnce {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        let mut state = state();
+        state.at_once = state.at_once.saturating_sub(1);
+        state.code = Code::Unfinished;
+    }
 }

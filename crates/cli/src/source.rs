@@ -53,7 +53,8 @@ pub(crate) fn magnet_uri(source: &Path) -> Option<Cow<'_, str>> {
 pub(crate) fn may_be_magnet(source: &Path) -> bool {
     let holds_one = || {
         let mut start = Vec::new();
-        let read = File::open(source).and_then(|file| file.take(1 << 10).read_to_end(&mut start));
+        let open = storage::with_descriptors(|| File::open(source));
+        let read = open.and_then(|file| file.take(1 << 10).read_to_end(&mut start));
         read.is_ok() && content::magnet(&start).is_some()
     };
     dash::is(source)
@@ -166,7 +167,8 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Failure
     } else if let Some(url) = path.to_str().filter(|text| fetch::is_url(text)) {
         bytes = fetch::get(url, most)?;
     } else {
-        File::open(path).map_err(failed)?.take(most).read_to_end(&mut bytes).map_err(failed)?;
+        let file = storage::with_descriptors(|| File::open(path)).map_err(failed)?;
+        file.take(most).read_to_end(&mut bytes).map_err(failed)?;
     }
     Ok((bytes.len() <= limit).then_some(bytes))
 }

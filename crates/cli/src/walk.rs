@@ -89,7 +89,7 @@ pub(crate) fn files(
             return Err(Failure::new(Code::BadOption, message));
         }
         let failed = |error| Failure::io("list the folder", &folder, &error);
-        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        for entry in storage::with_descriptors(|| std::fs::read_dir(&folder)).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let mut path = path.clone();
             path.push(entry.file_name().into_vec());

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use metainfo::Layout;
 use swarm::{Origin, PeerKey};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use wire::Reserved;
 use wire::mse::Noise;
 use wire::net::{CloseReason, Handle, Stream, channel};
 
+use crate::descriptors::{self, ConnectionPlace, Places};
 use crate::dialects::{Dialect, Plan, is_refusal};
 use crate::mail::{Entry, Mail, RESERVED};
 use crate::shared::Shared;
@@ -29,7 +29,7 @@ const MAX_INCOMING: usize = 100;
 /// less.
 const PLACE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long to wait before accepting again when the system has no descriptor for us.
+/// How long to wait before accepting again after an error, so that one that stays costs nothing.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A peer that wants another kind of handshake hangs up after a round trip. What took longer was no
@@ -55,10 +55,9 @@ async fn try_dial(
     addr: SocketAddr,
     entry: &Entry,
     shared: &Shared,
-) -> Result<(Stream<TcpStream>, OwnedSemaphorePermit, wire::Handshake), String> {
+) -> Result<(Stream<TcpStream>, ConnectionPlace, wire::Handshake), String> {
     let _permit = shared.dials.acquire().await.map_err(|closed| closed.to_string())?;
-    let place = shared.connections.clone().acquire_owned().await;
-    let place = place.map_err(|closed| closed.to_string())?;
+    let place = shared.connections.take().await.ok_or("the session ends")?;
     let Plan { first, second } = shared.dialects.plan(addr);
     let begun = Instant::now();
     let mut dialect = first;
@@ -91,7 +90,9 @@ async fn try_dialect(
     entry: &Entry,
     shared: &Shared,
 ) -> Result<Result<(Stream<TcpStream>, wire::Handshake), CloseReason>, String> {
-    let connected = wire::net::connect(addr, shared.bind).await;
+    // That we have no descriptor is no fault of the peer's.
+    let connect = || wire::net::connect(addr, shared.bind);
+    let connected = descriptors::patiently(connect, || !entry.mailbox.is_closed()).await;
     let stream = connected.map_err(|error| format!("cannot connect: {error}"))?;
     let ours = entry.handshake();
     Ok(match dialect {
@@ -128,8 +129,10 @@ pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
                 let task = tokio::spawn(async move { receive(stream, place, addr, &shared).await });
                 under_way.0.push(Incoming::new(addr.ip(), task));
             }
+            // The newcomer waits in the system's queue.
+            Err(error) if storage::ran_out(&error) => descriptors::make_room(error).await,
             Err(error) => {
-                log::warn!("cannot accept a connection: {error}");
+                log::debug!("cannot accept a connection: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -156,13 +159,13 @@ struct UnderWay(Vec<Incoming>);
 impl UnderWay {
     /// A place for one more; `None` when the session ends. A stranger who says nothing must not hold
     /// one that others wait for.
-    async fn place(&mut self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    async fn place(&mut self, places: &Places) -> Option<ConnectionPlace> {
         // Kept through all waits, so that nobody who comes later gets a place earlier.
-        let mut place = pin!(places.clone().acquire_owned());
+        let mut place = pin!(places.take());
         let mut patience = Duration::ZERO;
         loop {
             if let Ok(place) = tokio::time::timeout(patience, &mut place).await {
-                return place.ok();
+                return place;
             }
             patience = self.patience();
             if patience.is_zero() {
@@ -207,12 +210,7 @@ impl UnderWay {
 }
 
 /// Shakes hands with a peer that came to us and passes it to the torrent it asks for.
-async fn receive(
-    stream: TcpStream,
-    place: OwnedSemaphorePermit,
-    addr: SocketAddr,
-    shared: &Shared,
-) {
+async fn receive(stream: TcpStream, place: ConnectionPlace, addr: SocketAddr, shared: &Shared) {
     if let Err(error) = stream.set_nodelay(true) {
         log::debug!("{addr}: cannot set TCP_NODELAY: {error}");
         return;
@@ -238,7 +236,7 @@ async fn receive(
 /// Starts the task that runs a connection. Its batches, and its end, go to the torrent's mailbox.
 pub(crate) fn spawn(
     peer: PeerKey,
-    (stream, place): (Stream<TcpStream>, OwnedSemaphorePermit),
+    (stream, place): (Stream<TcpStream>, ConnectionPlace),
     theirs: Reserved,
     entry: &Entry,
     shared: &Shared,

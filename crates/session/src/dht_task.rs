@@ -12,6 +12,7 @@ use swarm::Source;
 use tokio::sync::mpsc::{UnboundedReceiver, WeakUnboundedSender};
 
 use crate::config::{self, DhtConfig};
+use crate::descriptors;
 use crate::finder::Order;
 use crate::resume;
 use crate::shared::Registry;
@@ -142,12 +143,12 @@ impl Node {
         for name in self.bootstrap.clone() {
             let orders = self.orders.clone();
             tokio::spawn(async move {
-                let found = tokio::time::timeout(LOOKUP_DEADLINE, tokio::net::lookup_host(&name));
+                let found = tokio::time::timeout(LOOKUP_DEADLINE, descriptors::look_up(&name));
                 match found.await {
                     Ok(Ok(addrs)) => {
                         if let Some(orders) = orders.upgrade() {
                             // A node that has ended needs no others.
-                            let _ = orders.send(Order::Bootstrap(addrs.collect()));
+                            let _ = orders.send(Order::Bootstrap(addrs));
                         }
                     }
                     Ok(Err(error)) => log::info!("DHT bootstrap node {name:?}: {error}"),
@@ -178,9 +179,13 @@ impl Node {
 /// What the last run knew; nothing if it left nothing that can be read.
 fn load(file: &Path) -> State {
     let limit = u64::try_from(dht::limits::MAX_STATE).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    match fs::File::open(file).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
-        Ok(_) => State::from_bytes(&bytes).unwrap_or_else(|error| {
+    let read = || {
+        let mut bytes = Vec::new();
+        fs::File::open(file)?.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match storage::with_descriptors(read) {
+        Ok(bytes) => State::from_bytes(&bytes).unwrap_or_else(|error| {
             log::info!("{}: {error}", file.display());
             State::default()
         }),

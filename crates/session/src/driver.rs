@@ -16,13 +16,14 @@ use metainfo::{Layout, Magnet};
 use storage::{Done, Job, TorrentId, What};
 use swarm::{Action, Control, DiskDone, DiskJob, Input, PeerKey, Source, Stats};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use wire::mse::Method;
 use wire::net::{Batch, Stream};
 use wire::{Handshake, Message, Payload, Reserved};
 
 use crate::announce::Announcer;
 use crate::connect;
+use crate::descriptors::ConnectionPlace;
 use crate::durable::Durable;
 use crate::error::Error;
 use crate::event::{Event, PeerChange, Snapshot, State, TrackerSnapshot};
@@ -263,7 +264,7 @@ impl Driver {
     /// Starts the connection's task and gives it a name.
     fn adopt(
         &mut self,
-        socket: (Stream<TcpStream>, OwnedSemaphorePermit),
+        socket: (Stream<TcpStream>, ConnectionPlace),
         addr: SocketAddr,
         theirs: Reserved,
     ) -> PeerKey {

@@ -12,6 +12,7 @@ use metainfo::{InfoHash, MAX_TORRENT_LEN, Magnet, Metainfo};
 use swarm::{Begin, Input, Source};
 use tokio::runtime;
 
+use crate::descriptors;
 use crate::driver::{Driver, Files};
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, State};
@@ -92,7 +93,7 @@ pub(crate) fn kept(folder: &Path, magnet: &Magnet) -> Option<Vec<u8>> {
         File::open(&path)?.take(most).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let bytes = match read() {
+    let bytes = match storage::with_descriptors(read) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
@@ -119,9 +120,8 @@ pub(crate) fn find_peers(
         let (peer, mailbox) = (peer.clone(), entry.mailbox.clone());
         let info_hash = entry.info_hash;
         runtime.spawn(async move {
-            match tokio::net::lookup_host(&peer).await {
-                Ok(addrs) => {
-                    let mut addrs: Vec<SocketAddr> = addrs.collect();
+            match descriptors::look_up(&peer).await {
+                Ok(mut addrs) => {
                     addrs.retain(|addr| match may_name(source, info_hash, *addr) {
                         Ok(()) => true,
                         Err(why) => {

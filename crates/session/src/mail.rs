@@ -9,10 +9,11 @@ use metainfo::InfoHash;
 use storage::Done;
 use swarm::{Origin, PeerKey, Source};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use wire::net::{Batch, CloseReason, Stream};
 use wire::{Handshake, Payload, PeerId, Reserved};
 
+use crate::descriptors::ConnectionPlace;
 use crate::event::Snapshot;
 use crate::finder::Finder;
 use crate::start::Opened;
@@ -23,7 +24,7 @@ pub(crate) enum Mail {
     Connected {
         stream: Stream<TcpStream>,
         /// Its place among all connections, to be kept as long as the stream.
-        place: OwnedSemaphorePermit,
+        place: ConnectionPlace,
         addr: SocketAddr,
         origin: Origin,
         theirs: Handshake,

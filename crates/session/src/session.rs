@@ -14,12 +14,12 @@ use metainfo::{InfoHash, Layout, Magnet, Metainfo};
 use storage::{Allocation, Disk, TorrentId};
 use swarm::{Limit, Source};
 use tokio::runtime;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use wire::PeerId;
 
 use crate::config::{AddOptions, Config};
 use crate::connect;
-use crate::descriptors;
+use crate::descriptors::{self, Places};
 use crate::dialects::Dialects;
 use crate::error::{Error, ErrorKind};
 use crate::event::{Event, Snapshot};
@@ -63,6 +63,7 @@ impl Session {
     /// # Errors
     /// When no port can be listened on, or the system has no thread to give.
     pub fn start(config: Config) -> Result<(Self, Receiver<Event>), Error> {
+        let connections = Places::of_process();
         let listener = listen(&config)?;
         let start = |error| Error::from(ErrorKind::Start(error));
         let mut addr = listener.local_addr().map_err(start)?;
@@ -70,13 +71,11 @@ impl Session {
         let mut rng = config.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let registry = Arc::new(Registry::default());
         let deliver = registry.clone();
-        // Before the disk looks at the limit.
-        let places = descriptors::for_connections();
-        let max_peers = config.max_peers.min(descriptors::for_one_torrent(places));
+        let max_peers = config.max_peers.min(descriptors::for_one_torrent(connections.count()));
         let config = Config { max_peers, ..config };
         let mut disk = storage::Config::default();
         disk.backend = config.backend;
-        let trackers = tracker::Config { bind: config.bind, ..tracker::Config::default() };
+        let trackers = trackers(&config);
         let (finder, tasks) = Finder::open(&config, addr, rng.u64(..));
         let shared = Arc::new(Shared {
             finder: Arc::new(finder),
@@ -89,7 +88,7 @@ impl Session {
             upload_limit: config.upload_limit.map(Limit::new),
             trials: Trials::new(),
             dials: Shared::half_open(),
-            connections: Arc::new(Semaphore::new(places)),
+            connections,
             registry,
             dialects: Dialects::new(config.encryption),
             bind: config.bind,
@@ -322,6 +321,17 @@ impl Drop for Session {
     }
 }
 
+/// How trackers are asked: not more at a time than there are descriptors for.
+fn trackers(config: &Config) -> tracker::Config {
+    let defaults = tracker::Config::default();
+    tracker::Config {
+        bind: config.bind,
+        threads: descriptors::for_trackers(defaults.threads),
+        shortage: tracker::Shortage::new(|error| storage::make_room(&storage::explain(error))),
+        ..defaults
+    }
+}
+
 /// Opening reads and allocates, so it has a thread of its own.
 fn spawn_opening(id: TorrentId, open: impl FnOnce() + Send + 'static) -> Result<(), Error> {
     let thread = thread::Builder::new().name(format!("open-{}", id.0));
@@ -340,7 +350,7 @@ fn listen(config: &Config) -> Result<TcpListener, Error> {
     for port in config.ports.clone() {
         for &ip in ips {
             let addr = SocketAddr::new(ip, port);
-            match TcpListener::bind(addr) {
+            match storage::with_descriptors(|| TcpListener::bind(addr)) {
                 Ok(listener) => return Ok(listener),
                 // The first failure is of the port the user wants most.
                 Err(error) => failed = failed.or(Some(ErrorKind::Listen(addr, error))),

@@ -12,6 +12,7 @@ use swarm::{Limit, Source};
 use tokio::sync::Semaphore;
 use wire::{Payload, Pool};
 
+use crate::descriptors::Places;
 use crate::dialects::Dialects;
 use crate::finder::Finder;
 use crate::mail::{Entry, Mail, Mailbox};
@@ -43,8 +44,8 @@ pub(crate) struct Shared {
     /// Which ports of a host were dialed in vain.
     pub(crate) trials: Trials,
     pub(crate) dials: Semaphore,
-    /// Places for connections, handshakes included: descriptors that are left for them.
-    pub(crate) connections: Arc<Semaphore>,
+    /// Places for connections, handshakes included.
+    pub(crate) connections: Places,
     pub(crate) registry: Arc<Registry>,
     pub(crate) dialects: Dialects,
     pub(crate) finder: Arc<Finder>,

@@ -63,8 +63,8 @@ impl Sockets {
             if ip.is_ipv4() != any.is_ipv4() {
                 return None;
             }
-            let socket =
-                open(ip).map_err(|error| log::info!("no socket for {what} at {ip}: {error}"));
+            let socket = storage::with_descriptors(|| open(ip))
+                .map_err(|error| log::info!("no socket for {what} at {ip}: {error}"));
             socket.ok().map(Half::Std)
         };
         let v4 = half(Ipv4Addr::UNSPECIFIED.into());

@@ -4,6 +4,7 @@
 use std::io;
 
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
 /// What went wrong in the system's words, and what to do about it where there is something to do: as in
 /// `Permission denied; change the permissions or choose another place`.
@@ -26,6 +27,9 @@ fn advice(error: &io::Error) -> Option<&'static str> {
         Kind::ReadOnlyFilesystem => "choose a place that can be written to",
         Kind::StorageFull => "make room and start again",
         Kind::QuotaExceeded => "your share of the disk is used up; make room and start again",
+        Kind::FileTooLarge if getrlimit(Resource::Fsize).current.is_some() => {
+            "allow larger files (ulimit -f)"
+        }
         Kind::FileTooLarge => "choose a file system that holds larger files",
         Kind::NotADirectory => {
             "a file is where a folder is needed; move it or choose another place"

@@ -14,6 +14,7 @@ use crate::backend::{Backend, Windows, reader};
 use crate::error::{Error, ErrorKind};
 use crate::job::{Done, Job, TorrentId};
 use crate::lane::{Lane, Message};
+use crate::lock;
 use crate::shared::{Closing, Shared};
 use crate::spec::Spec;
 use crate::sync::{self, SyncMessage};
@@ -104,10 +105,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
             return Err(Error::plain(ErrorKind::Locked, "the torrent is open already"));
         }
         let Shared { descriptors, spare, .. } = &*self.shared;
+        // Before anything is opened: who waits for it has no descriptor that others wait for.
+        let place = lock::place(spec, descriptors)?;
         let open = Torrent::open(spec, descriptors, Arc::clone(spare))?;
         let opened = Opened { fresh: open.fresh };
         let run = (RUN_LEN / spec.layout().piece_length()).max(1);
-        if self.shared.add(torrent, open, run) {
+        if self.shared.add(torrent, (open, place), run) {
             Ok(opened)
         } else {
             Err(Error::plain(ErrorKind::Locked, "the torrent is open already"))

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::descriptors;
+use crate::descriptors::{Budget, Taken, Use};
 use crate::error::{Error, ErrorKind};
 use crate::files::OpenFile;
 use crate::paths::Access;
@@ -30,7 +30,7 @@ pub(crate) type Key = (u64, usize);
 /// used one first.
 #[derive(Debug)]
 pub(crate) struct FileCache {
-    capacity: usize,
+    budget: Arc<Budget>,
     inner: Mutex<Inner>,
     /// Told when a file is not in use any more, or a descriptor is free.
     freed: Condvar,
@@ -41,8 +41,6 @@ pub(crate) struct FileCache {
 #[derive(Debug, Default)]
 struct Inner {
     open: HashMap<Key, Entry>,
-    /// Places taken for files that are being opened.
-    opening: usize,
     clock: u64,
     warned: Option<Instant>,
 }
@@ -51,6 +49,8 @@ struct Inner {
 struct Entry {
     file: Arc<OpenFile>,
     used: u64,
+    /// Its part of the budget.
+    _taken: Taken,
 }
 
 /// A file in use: it stays open as long as this lives.
@@ -61,18 +61,27 @@ pub(crate) struct InUse {
 }
 
 /// The place of a file that is being opened.
-pub(crate) struct Place<'a>(&'a Arc<FileCache>);
+pub(crate) struct Place<'a> {
+    cache: &'a Arc<FileCache>,
+    /// `None` when it was filled.
+    taken: Option<Taken>,
+}
 
 impl FileCache {
     /// That of the process, which all torrents share.
     pub(crate) fn of_process() -> Arc<Self> {
         static SHARED: OnceLock<Arc<FileCache>> = OnceLock::new();
-        Arc::clone(SHARED.get_or_init(|| Self::with_capacity(descriptors::for_files())))
+        Arc::clone(SHARED.get_or_init(|| Self::within(Budget::of_process())))
     }
 
+    #[cfg(test)]
     pub(crate) fn with_capacity(capacity: usize) -> Arc<Self> {
+        Self::within(Budget::for_files(capacity))
+    }
+
+    fn within(budget: Arc<Budget>) -> Arc<Self> {
         Arc::new(Self {
-            capacity,
+            budget,
             inner: Mutex::default(),
             freed: Condvar::new(),
             waiting: AtomicUsize::new(0),
@@ -88,7 +97,15 @@ impl FileCache {
     /// How many files one job may have in use at a time: with one on every disk thread there is still
     /// room for others.
     pub(crate) fn share(&self) -> usize {
-        (self.capacity / 8).clamp(1, 32)
+        (self.budget.own(Use::File) / 8).clamp(1, 32)
+    }
+
+    /// A place for a lock, if there is one; a file that is not in use is closed for it.
+    pub(crate) fn lock_place(&self) -> Option<Taken> {
+        self.budget.take(Use::Lock).or_else(|| {
+            let for_others = self.budget.is_below_most(Use::Lock) && self.close_oldest();
+            if for_others { self.budget.take(Use::Lock) } else { None }
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -111,12 +128,20 @@ impl FileCache {
     /// if all are in use.
     pub(crate) fn place(self: &Arc<Self>) -> Option<Place<'_>> {
         let mut inner = self.lock();
-        if inner.open.len() + inner.opening >= self.capacity {
-            let key = inner.idle().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key)?;
-            inner.open.remove(&key);
+        let mut taken = self.budget.take(Use::File);
+        if taken.is_none() {
+            // Another use may be faster, unless the place is one that only files have.
+            drop(inner.remove_oldest()?);
+            taken = self.budget.take(Use::File);
         }
-        inner.opening += 1;
-        Some(Place(self))
+        Some(Place { cache: self, taken: Some(taken?) })
+    }
+
+    /// Closes the file that was not in use for the longest time. False if there is none.
+    pub(crate) fn close_oldest(&self) -> bool {
+        let oldest = self.lock().remove_oldest();
+        // Closing may wait for the disk, so not under the lock.
+        oldest.is_some()
     }
 
     /// Closes every file that is not in use. False if there is none.
@@ -135,14 +160,19 @@ impl FileCache {
 
     /// After the system had no descriptor: closes what is not in use. False if there is no such file,
     /// so that trying again at once is of no use.
-    pub(crate) fn make_room(&self, error: &Error) -> bool {
+    pub(crate) fn make_room(&self, error: &dyn std::fmt::Display) -> bool {
+        self.warn(error);
+        self.close_idle()
+    }
+
+    /// Tells the user that there is no descriptor for something, but seldom.
+    pub(crate) fn warn(&self, error: &dyn std::fmt::Display) {
         let mut inner = self.lock();
         if inner.warned.is_none_or(|warned| warned.elapsed() >= WARN_EVERY) {
             inner.warned = Some(Instant::now());
+            drop(inner);
             log::warn!("{error}; going on more slowly meanwhile");
         }
-        drop(inner);
-        self.close_idle()
     }
 
     /// Does what takes a descriptor for a moment, as often as it takes, until `stop`. Not for who has
@@ -178,9 +208,7 @@ impl FileCache {
 
     /// Waits until there may be a place, or a little while.
     pub(crate) fn wait_for_place(&self) {
-        self.wait(|inner| {
-            inner.open.len() + inner.opening < self.capacity || inner.idle().next().is_some()
-        });
+        self.wait(|inner| self.budget.has_room(Use::File) || inner.idle().next().is_some());
     }
 
     /// Waits until something was closed here, or a little while.
@@ -222,25 +250,32 @@ impl Inner {
     fn idle(&self) -> impl Iterator<Item = (&Key, &Entry)> {
         self.open.iter().filter(|(_, entry)| entry.file.users.load(Ordering::SeqCst) == 0)
     }
+
+    /// Forgets the file that was not in use for the longest time; dropped, it is closed.
+    fn remove_oldest(&mut self) -> Option<Entry> {
+        let key = self.idle().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key)?;
+        self.open.remove(&key)
+    }
 }
 
 impl Place<'_> {
     /// Fills the place with the file that was opened.
-    pub(crate) fn keep(self, key: Key, file: OpenFile) -> InUse {
+    pub(crate) fn keep(mut self, key: Key, file: OpenFile) -> InUse {
         let file = Arc::new(file);
-        let in_use = InUse::new(&file, self.0);
-        let mut inner = self.0.lock();
+        let in_use = InUse::new(&file, self.cache);
+        let Some(taken) = self.taken.take() else { return in_use };
+        let mut inner = self.cache.lock();
         inner.clock += 1;
         let used = inner.clock;
-        inner.open.insert(key, Entry { file, used });
+        inner.open.insert(key, Entry { file, used, _taken: taken });
         in_use
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.lock().opening -= 1;
-        self.0.tell();
+        drop(self.taken.take());
+        self.cache.tell();
     }
 }
 

@@ -41,7 +41,10 @@ mod write;
 pub use advice::explain;
 pub use backend::Backend;
 pub use before::Before;
-pub use descriptors::with_descriptors;
+pub use descriptors::{
+    Budget, LEAST_FOR_FILES, LEAST_FOR_SESSION, Taken, Use, close_idle_file, make_room, ran_out,
+    there_are, with_descriptors,
+};
 pub use disk::{Config, Disk, HOLD_BUDGET, Opened};
 pub use disk_names::{locate, new_file_name};
 pub use error::{Error, ErrorKind};

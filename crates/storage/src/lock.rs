@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::fs::{FlockOperation, Stat, flock, fstat};
 use rustix::io::Errno;
 
-use crate::descriptors;
+use crate::descriptors::{Taken, for_spare_locks};
 use crate::error::{Error, ErrorKind};
 use crate::files::{Descriptors, FileId};
 use crate::paths::{Access, Root};
@@ -45,6 +45,8 @@ pub(crate) struct SpareLocks(AtomicUsize);
 #[derive(Debug)]
 pub(crate) struct Locks {
     files: Vec<(FileId, File)>,
+    /// What those beside the first have of the budget of descriptors.
+    places: Vec<Taken>,
     /// How many of them are from the spare ones.
     taken: usize,
     spare: Arc<SpareLocks>,
@@ -52,7 +54,7 @@ pub(crate) struct Locks {
 
 impl SpareLocks {
     pub(crate) fn new() -> Arc<Self> {
-        Self::of(descriptors::for_locks())
+        Self::of(for_spare_locks())
     }
 
     pub(crate) fn of(count: usize) -> Arc<Self> {
@@ -91,7 +93,7 @@ impl Locks {
         let mut files: Vec<usize> = on_disk.map(|(index, _)| index).collect();
         files.sort_by_key(|&index| (Reverse(len(index)), index));
         files.truncate(MAX_LOCKED_FILES);
-        let mut locks = Self { files: Vec::new(), taken: 0, spare };
+        let mut locks = Self { files: Vec::new(), places: Vec::new(), taken: 0, spare };
         let others = files.iter().skip(1).take_while(|&&index| len(index) > 0);
         locks.taken = others.take_while(|_| locks.spare.take()).count();
         files.truncate(1 + locks.taken);
@@ -102,8 +104,11 @@ impl Locks {
             let open = || open(root, spec, index, what_for);
             let opened = if Some(index) == longest {
                 descriptors.patiently(open)
-            } else {
+            } else if let Some(place) = descriptors.cache.lock_place() {
+                locks.places.push(place);
                 descriptors.cache.at_once(open)
+            } else {
+                continue;
             };
             match opened {
                 Ok(file) => locks.lock(file, &spec.path_of(index), what_for)?,
@@ -124,7 +129,8 @@ impl Locks {
             let Some(file) = spec.files().get(index) else { continue };
             // What can't be opened now is told when it has to be.
             let Ok(open) = root.file(&file.path, Access::Read) else { continue };
-            let mut locks = Self { files: Vec::new(), taken: 0, spare: SpareLocks::of(0) };
+            let mut locks =
+                Self { files: Vec::new(), places: Vec::new(), taken: 0, spare: SpareLocks::of(0) };
             locks.lock(open, &spec.path_of(index), Use::of(spec))?;
         }
         Ok(())
@@ -174,6 +180,25 @@ fn why_locked(file: &File, what_for: Use) -> &'static str {
          this torrent too instead of downloading it"
     } else {
         "is in use: a download has it open; wait until that is complete, or end it first"
+    }
+}
+
+/// A place for the lock that a torrent must have. Where others have all of them, it waits until one of
+/// those ends.
+pub(crate) fn place(spec: &Spec, descriptors: &Descriptors) -> Result<Taken, Error> {
+    let cache = &descriptors.cache;
+    loop {
+        if let Some(place) = cache.lock_place() {
+            return Ok(place);
+        }
+        let message = "waits for its lock, as there are descriptors for so many torrents only \
+                       (ulimit -n)";
+        let error = Error::new(ErrorKind::NoDescriptors, &spec.content(), message);
+        if descriptors.over.load(Ordering::Relaxed) {
+            return Err(error);
+        }
+        cache.warn(&error);
+        cache.wait_for_system();
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::descriptors::Taken;
 use crate::files::Descriptors;
 use crate::job::{Done, TorrentId};
 use crate::lock::SpareLocks;
@@ -34,6 +35,8 @@ struct Known {
     /// Pieces in a run, all of which go to one lane.
     run: u32,
     closing: bool,
+    /// That of its first lock.
+    _place: Taken,
 }
 
 impl Torrents {
@@ -56,11 +59,11 @@ impl<B> Shared<B> {
     }
 
     /// Adds an open torrent. False if there is one of this name.
-    pub(crate) fn add(&self, id: TorrentId, open: Torrent, run: u32) -> bool {
+    pub(crate) fn add(&self, id: TorrentId, (open, place): (Torrent, Taken), run: u32) -> bool {
         match self.torrents_mut().0.entry(id) {
             Entry::Occupied(_) => false,
             Entry::Vacant(entry) => {
-                entry.insert(Known { open: Arc::new(open), run, closing: false });
+                entry.insert(Known { open: Arc::new(open), run, closing: false, _place: place });
                 true
             }
         }

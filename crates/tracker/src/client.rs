@@ -17,6 +17,7 @@ use crate::message::{Announce, Reply, Scrape, ScrapeReply};
 use crate::pool::{self, Crowd, Health, Job};
 use crate::query::{self, Scheme};
 use crate::reply;
+use crate::shortage::Shortage;
 use crate::udp::{Answer, Question, Udp};
 
 /// How a [`Client`] works. [`Config::default`] suits a client of the Internet.
@@ -40,6 +41,8 @@ pub struct Config {
     pub threads: usize,
     /// Requests to one host at once.
     pub per_host: usize,
+    /// What is told that there is no descriptor for a socket.
+    pub shortage: Shortage,
 }
 
 impl Default for Config {
@@ -53,6 +56,7 @@ impl Default for Config {
             udp_timeout: Duration::from_mins(1),
             threads: 32,
             per_host: 4,
+            shortage: Shortage::default(),
         }
     }
 }
@@ -78,14 +82,15 @@ struct Shared {
 impl Client {
     /// Starts the threads. Errors if the system has none to give.
     pub fn start(config: Config) -> io::Result<Self> {
-        Self::with_lookup(config, Lookup::system())
+        let lookup = Lookup::system(config.shortage.clone());
+        Self::with_lookup(config, lookup)
     }
 
     pub(crate) fn with_lookup(config: Config, lookup: Lookup) -> io::Result<Self> {
         let jobs = pool::start(config.threads, config.per_host)?;
         let gate = Gate::new(lookup, config.bind);
-        let http = Http::new(config.bind, &config.user_agent);
-        let udp = Udp::new(config.bind, gate.trials().clone());
+        let http = Http::new(config.bind, &config.user_agent, config.shortage.clone());
+        let udp = Udp::new(config.bind, config.shortage.clone(), gate.trials().clone());
         Ok(Self { jobs, shared: Arc::new(Shared { config, gate, http, udp }) })
     }
 
@@ -153,7 +158,10 @@ impl Client {
             Err(_) => String::new(),
         };
         let run = Box::new(move |crowd| match parsed {
-            Ok((scheme, url)) => work(&shared, scheme, &url, shared.patience(crowd), done),
+            Ok((scheme, url)) => {
+                shared.config.shortage.wait_for_a_request();
+                work(&shared, scheme, &url, shared.patience(crowd), done)
+            }
             Err(error) => done.call(|| Err(error)),
         });
         // The queue's thread lives as long as this sender.

@@ -22,6 +22,7 @@ use self::socket::{From, Pinned, SharedTls};
 use crate::error::{Error, ErrorKind};
 use crate::gate::Gate;
 use crate::limits::{MAX_BODY, MAX_HEADER, MAX_REDIRECTS, MAX_URL};
+use crate::shortage::Shortage;
 use crate::{content_coding, policy, reply, request_url, text};
 
 /// Requests without memory of each other: no cookies, no proxy, no connection kept (the next
@@ -29,6 +30,7 @@ use crate::{content_coding, policy, reply, request_url, text};
 #[derive(Debug)]
 pub(crate) struct Http {
     bind: Option<IpAddr>,
+    shortage: Shortage,
     user_agent: String,
     tls: SharedTls,
     roots: OnceLock<RootCerts>,
@@ -49,10 +51,10 @@ enum Hop {
 }
 
 impl Http {
-    pub(crate) fn new(bind: Option<IpAddr>, user_agent: &str) -> Self {
+    pub(crate) fn new(bind: Option<IpAddr>, user_agent: &str, shortage: Shortage) -> Self {
         // What a header cannot hold would be an error for each request.
         let user_agent = user_agent.chars().filter(|c| matches!(c, ' '..='~')).collect();
-        Self { bind, user_agent, tls: SharedTls::default(), roots: OnceLock::new() }
+        Self { bind, shortage, user_agent, tls: SharedTls::default(), roots: OnceLock::new() }
     }
 
     /// Requests `url` and gives the body of the final answer.
@@ -118,7 +120,11 @@ impl Http {
             config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
         }
         let connected = Arc::<Mutex<Option<SocketAddr>>>::default();
-        let from = From { local: self.bind, connected: Arc::clone(&connected) };
+        let from = From {
+            local: self.bind,
+            shortage: self.shortage.clone(),
+            connected: Arc::clone(&connected),
+        };
         let connector = from.chain(self.tls.clone());
         let agent = Agent::with_parts(config.build(), connector, Pinned(addrs));
         let explain = |e: ureq::Error| explain(url, &e);

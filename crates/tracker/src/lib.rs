@@ -21,6 +21,7 @@ mod pool;
 mod query;
 mod reply;
 pub mod request_url;
+mod shortage;
 #[cfg(test)]
 mod testkit;
 mod text;
@@ -32,6 +33,7 @@ pub use error::{Error, ErrorKind};
 pub use message::{Announce, Counts, Event, Reply, Scrape, ScrapeReply};
 pub use policy::Policy;
 pub use reply::{parse_announce, parse_scrape};
+pub use shortage::Shortage;
 pub use tiers::{Ask, Status, Tiers};
 #[doc(hidden)]
 pub use udp::fuzz::conversations as fuzz_udp;

@@ -13,6 +13,7 @@ use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind};
 use crate::limits::MAX_LOOKUPS;
+use crate::shortage::Shortage;
 
 type Resolve = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
 
@@ -23,8 +24,9 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
-    pub(crate) fn system() -> Self {
-        Self::with(|host| Ok((host, 0).to_socket_addrs()?.map(|addr| addr.ip()).collect()))
+    pub(crate) fn system(shortage: Shortage) -> Self {
+        let once = |host: &str| Ok((host, 0).to_socket_addrs()?.map(|addr| addr.ip()).collect());
+        Self::with(move |host| shortage.look_up(|| once(host)))
     }
 
     pub(crate) fn with(

@@ -19,6 +19,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 pub(crate) use self::exchanges::{Answer, Question};
 use self::exchanges::{Exchanges, Output};
 use crate::error::{Error, ErrorKind};
+use crate::shortage::Shortage;
 
 /// What takes the answer, on the socket's thread.
 pub(crate) type Done = Box<dyn FnOnce(Result<Answer, Error>) + Send>;
@@ -33,6 +34,7 @@ const MAX_DATAGRAM: usize = 64 * 1024;
 pub(crate) struct Udp {
     bind: Option<IpAddr>,
     trials: Trials,
+    shortage: Shortage,
     v4: Mutex<Option<Lane>>,
     v6: Mutex<Option<Lane>>,
 }
@@ -47,8 +49,8 @@ struct Job {
 
 impl Udp {
     /// `trials` is told which addresses answered.
-    pub(crate) fn new(bind: Option<IpAddr>, trials: Trials) -> Self {
-        Self { bind, trials, v4: Mutex::default(), v6: Mutex::default() }
+    pub(crate) fn new(bind: Option<IpAddr>, shortage: Shortage, trials: Trials) -> Self {
+        Self { bind, shortage, trials, v4: Mutex::default(), v6: Mutex::default() }
     }
 
     /// Asks the tracker that has these addresses. With addresses of both families it is asked by
@@ -85,10 +87,8 @@ impl Udp {
             if v4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         // A lane is replaced as a whole; a panic cannot leave half of one.
         let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
-        let started = match lane.take() {
-            Some(started) => Ok(started),
-            None => Lane::start(self.bind.unwrap_or(any), self.trials.clone()),
-        };
+        let start = || Lane::start(self.bind.unwrap_or(any), self.trials.clone());
+        let started = lane.take().map_or_else(|| self.shortage.patiently(|| true, start), Ok);
         match started {
             Ok(started) => {
                 started.send(Job { addrs, question, deadline, done });

@@ -1,16 +1,17 @@
 //! `--json`: one object a line on stdout for whatever happens to a torrent. docs/json.md describes
 //! them. Never writes for people.
 
-use std::io::{self, Write};
 use std::net::SocketAddr;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use session::{Origin, PeerChange};
 
-use crate::output::{self, JSON_FORMAT};
+use crate::outlet::{self, Worth};
 use crate::progress::{Row, Stage};
-use crate::{progress, text};
+use crate::{output, text};
+
+/// Events that are many, and that later ones make up for.
+const PASSING: [&str; 4] = ["checking", "piece", "peer", "progress"];
 
 /// Where the events of a call go.
 #[derive(Clone, Copy)]
@@ -33,18 +34,8 @@ impl Events {
         if !self.on {
             return;
         }
-        let time = format!("{:.3}", Timestamp::now());
-        let mut line =
-            json!({ "format": JSON_FORMAT, "time": time, "event": event, "torrent": torrent });
-        if let (Value::Object(line), Value::Object(facts)) = (&mut line, facts) {
-            line.extend(facts);
-        }
-        let line = output::safe_json(&line.to_string());
-        progress::undisturbed(|| {
-            let mut out = io::stdout().lock();
-            // A reader that went away wants no more events; the download goes on.
-            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-        });
+        let worth = if PASSING.contains(&event) { Worth::Passing } else { Worth::Lasting };
+        outlet::stdout().line(output::event(torrent, event, facts), worth);
     }
 }
 

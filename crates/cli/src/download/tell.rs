@@ -7,8 +7,8 @@ use session::Event;
 use super::failure;
 use super::run::{Run, torrent_of};
 use super::transfer::When;
-use crate::progress::{self, Stage};
-use crate::{output, renamed, text};
+use crate::progress::Stage;
+use crate::{outlet, renamed, text};
 
 impl Run {
     /// Tells an event, and does what it asks for.
@@ -105,10 +105,7 @@ impl Run {
         let seeding = !matches!(self.orders.seeding, When::AtOnce);
         if !self.orders.json.are_on() {
             let line = transfer.completion(seeding);
-            let told = progress::undisturbed(|| output::text(|out| writeln!(out, "{line}")));
-            if let Err(failure) = told {
-                self.verdict.failed(&transfer.info_hash, &failure);
-            }
+            outlet::stdout().line_in_order(line);
         }
         self.orders.hook.run(&transfer.facts());
         if !seeding {

@@ -14,7 +14,7 @@ fn ip(last: u8) -> IpAddr {
 }
 
 /// A stranger from this address who says nothing, in a place of his own.
-async fn stranger(under_way: &mut UnderWay, places: &Arc<Semaphore>, last: u8) {
+async fn stranger(under_way: &mut UnderWay, places: &Places, last: u8) {
     let place = timeout(AT_ONCE, under_way.place(places)).await.expect("a place is free");
     let task = tokio::spawn(async move {
         let _place = place;
@@ -25,7 +25,7 @@ async fn stranger(under_way: &mut UnderWay, places: &Arc<Semaphore>, last: u8) {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_was_silent_for_long_gives_way_at_once() {
-    let places = Arc::new(Semaphore::new(3));
+    let places = Places::for_test(3);
     let mut under_way = UnderWay::default();
     for last in 1..=3 {
         stranger(&mut under_way, &places, last).await;
@@ -45,7 +45,7 @@ async fn whoever_was_silent_for_long_gives_way_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn who_has_most_handshakes_gives_way_first() {
-    let places = Arc::new(Semaphore::new(3));
+    let places = Places::for_test(3);
     let mut under_way = UnderWay::default();
     for last in [1, 2, 2] {
         stranger(&mut under_way, &places, last).await;
@@ -58,7 +58,7 @@ async fn who_has_most_handshakes_gives_way_first() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_shook_hands_keeps_its_place() {
-    let places = Arc::new(Semaphore::new(1));
+    let places = Places::for_test(1);
     let mut under_way = UnderWay::default();
     let connected = under_way.place(&places).await;
     assert!(connected.is_some());
@@ -69,7 +69,7 @@ async fn a_connection_that_shook_hands_keeps_its_place() {
 
 #[tokio::test(start_paused = true)]
 async fn at_the_end_of_the_session_nobody_waits() {
-    let places = Arc::new(Semaphore::new(0));
+    let places = Places::for_test(0);
     places.close();
     assert!(UnderWay::default().place(&places).await.is_none());
 }

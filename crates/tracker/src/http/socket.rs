@@ -14,6 +14,8 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, RustlsConnector, Transport,
 };
 
+use crate::shortage::Shortage;
+
 /// "Resolves" to the addresses that were checked: what was checked is what is connected.
 #[derive(Debug)]
 pub(super) struct Pinned(pub(super) Vec<SocketAddr>);
@@ -39,6 +41,7 @@ impl Resolver for Pinned {
 #[derive(Debug)]
 pub(super) struct From {
     pub(super) local: Option<IpAddr>,
+    pub(super) shortage: Shortage,
     /// Which of the addresses was connected.
     pub(super) connected: Arc<Mutex<Option<SocketAddr>>>,
 }
@@ -57,7 +60,8 @@ impl Connector<()> for From {
         for (n, addr) in (0..count).zip(&details.addrs) {
             // An address that swallows packets must leave time for the others.
             let share = deadline.left()? / (count - n).max(1);
-            match connect(self.local, *addr, share) {
+            let connect = || connect(self.local, *addr, share);
+            match self.shortage.patiently(|| deadline.left().is_ok(), connect) {
                 Ok(stream) => {
                     *self.connected.lock().unwrap_or_else(PoisonError::into_inner) = Some(*addr);
                     let (input, output) =
