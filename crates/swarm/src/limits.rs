@@ -138,6 +138,24 @@ pub const STALE_AFTER: Duration = Duration::from_secs(3);
 /// Blocks that end-game may receive twice, at most, in one torrent: 512 KiB.
 pub const END_GAME_WASTE: u64 = 32;
 
+/// How many of them one peer may cause. What it causes beyond that is not counted, and whatever is due
+/// from it is asked of others freely: else a peer that sends what was taken back would end end-game.
+pub const END_GAME_SHARE: u64 = 8;
+
+/// When a peer stands idle, another that needs this long for all that it was asked for gives up what
+/// the idle one has: requests ahead are for three seconds ([`QUEUE_SECONDS`]).
+pub const HELD_LONG: Duration = Duration::from_secs(30);
+
+/// What it will send within this long is left to it.
+pub const HELD_LEFT: Duration = Duration::from_secs(10);
+
+/// How long a peer may take for a piece that must come whole from it before it is compared with peers
+/// that stand idle. Doubles each time the piece is taken from one.
+pub const OWNER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest such time.
+pub const OWNER_PATIENCE_LAST: Duration = Duration::from_mins(5);
+
 /// How long a cancelled request may still turn into a wasted block, for the sum above.
 pub const CANCEL_SETTLES: Duration = Duration::from_secs(5);
 

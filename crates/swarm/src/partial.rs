@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Instant;
 
 use metainfo::{Block, Layout, PieceIndex};
 use wire::PeerId;
@@ -49,6 +50,10 @@ pub(crate) struct Partial {
     whole: bool,
     /// The peer it is fetched from, if it is `whole` and somebody has begun.
     owner: Option<PeerKey>,
+    /// Since when, as far as anybody has looked.
+    owned_since: Option<Instant>,
+    /// The hosts of owners that it was taken from since they were slow.
+    held_up_by: Vec<IpAddr>,
 }
 
 impl Partial {
@@ -63,8 +68,18 @@ impl Partial {
             }
         }
         let (free, here) = (blocks.len() - padding, padding);
-        let (sources, owner) = (Vec::new(), None);
-        Self { blocks, free, here, padding, first_free: 0, sources, whole, owner }
+        Self {
+            blocks,
+            free,
+            here,
+            padding,
+            first_free: 0,
+            sources: Vec::new(),
+            whole,
+            owner: None,
+            owned_since: None,
+            held_up_by: Vec::new(),
+        }
     }
 
     /// True if `peer` may be asked for blocks of it.
@@ -78,6 +93,16 @@ impl Partial {
 
     pub(crate) fn owner(&self) -> Option<PeerKey> {
         self.owner
+    }
+
+    /// The hosts that held it up.
+    pub(crate) fn held_up_by(&self) -> &[IpAddr] {
+        &self.held_up_by
+    }
+
+    /// Blocks that came, and those that are still to come.
+    pub(crate) fn progress(&self) -> (usize, usize) {
+        (self.here.saturating_sub(self.padding), self.blocks.len().saturating_sub(self.here))
     }
 
     /// For each block, which of `sources` it came from.
@@ -154,8 +179,33 @@ impl Partials {
 
     /// Forgets its blocks; it is begun anew, by nobody.
     pub(crate) fn restart(&mut self, piece: PieceIndex) {
-        if let Some(partial) = self.remove(piece) {
-            self.begin(piece, partial.whole);
+        if let Some(Partial { whole, held_up_by, .. }) = self.remove(piece) {
+            self.begin(piece, whole);
+            if let Some(partial) = self.begun.get_mut(&piece) {
+                partial.held_up_by = held_up_by;
+            }
+        }
+    }
+
+    /// Pieces that come whole from one peer and are not whole yet, with that peer.
+    pub(crate) fn owned(&self) -> Vec<(PieceIndex, PeerKey)> {
+        let owner = |piece: &PieceIndex| {
+            let partial = self.begun.get(piece)?;
+            Some((*piece, partial.owner.filter(|_| partial.here < partial.blocks.len())?))
+        };
+        self.whole.iter().filter_map(owner).collect()
+    }
+
+    /// Since when the piece has had its owner, from the first look on.
+    pub(crate) fn owned_since(&mut self, piece: PieceIndex, now: Instant) -> Instant {
+        let since = self.begun.get_mut(&piece).map(|partial| &mut partial.owned_since);
+        since.map_or(now, |since| *since.get_or_insert(now))
+    }
+
+    /// An owner of this host held the piece up.
+    pub(crate) fn holds_up(&mut self, piece: PieceIndex, host: IpAddr) {
+        if let Some(partial) = self.begun.get_mut(&piece) {
+            partial.held_up_by.push(host);
         }
     }
 

@@ -84,6 +84,10 @@ pub(crate) struct Peer {
 
     pub(crate) patience: Bucket,
     pub(crate) unrequested: u32,
+    /// Blocks that came from it in vain in end-game.
+    pub(crate) end_game_wasted: u64,
+    /// The last rate at which it delivered, since one that stands idle has none.
+    proven_rate: u64,
 }
 
 impl Peer {
@@ -123,6 +127,8 @@ impl Peer {
             tried: None,
             patience: Bucket::new(PATIENCE_PER_SECOND, PATIENCE),
             unrequested: 0,
+            end_game_wasted: 0,
+            proven_rate: 0,
         }
     }
 
@@ -138,6 +144,24 @@ impl Peer {
     /// Measures what it was worth.
     pub(crate) fn tick(&mut self, now: Instant) {
         self.worth.tick(now, self.given(), self.up.total());
+        if self.down.rate() > 0 && !self.pipeline.is_empty() {
+            self.proven_rate = self.down.rate();
+        }
+    }
+
+    /// Bytes a second that it would deliver: what it does, or did when it was last asked. Of one that
+    /// never was, a block a second, so that it is tried.
+    pub(crate) fn pace(&self) -> u64 {
+        match self.down.rate().max(if self.pipeline.is_empty() { self.proven_rate } else { 0 }) {
+            0 if self.down.total() == 0 => u64::from(metainfo::BLOCK_LEN),
+            rate => rate,
+        }
+    }
+
+    /// True if it delivers nothing though it could: it was asked for all that it can be asked for.
+    pub(crate) fn stands_idle(&self) -> bool {
+        let could = self.am_interested && !self.peer_choking && self.pipeline.room() > 0;
+        could && self.pipeline.is_empty() && !self.pipeline.is_snubbed()
     }
 
     /// Bytes that it gave us.

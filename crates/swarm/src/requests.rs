@@ -98,6 +98,11 @@ impl Pipeline {
         self.due.iter().rev().map(|due| due.block)
     }
 
+    /// What is due beyond the first `kept`, the last asked first.
+    pub(crate) fn beyond(&self, kept: usize) -> impl Iterator<Item = Block> + '_ {
+        self.due.iter().skip(kept).rev().map(|due| due.block)
+    }
+
     /// Blocks of the piece that are due and likely not to be on their way yet.
     pub(crate) fn waiting(&self, piece: PieceIndex) -> impl Iterator<Item = Block> + '_ {
         let behind = self.due.iter().skip(MOVE_NOT_FIRST);
@@ -130,17 +135,23 @@ impl Pipeline {
     }
 
     pub(crate) fn arrived(&mut self, now: Instant, block: Block) -> Arrival {
-        let arrival = if self.remove_due(block) {
+        if self.remove_due(block) {
             self.answered = self.answered.saturating_add(1);
             if self.slow_start && self.window < WINDOW_MAX {
                 self.window += 1;
             }
+            self.delivers(now);
             Arrival::Due
         } else if remove(&mut self.late, |late| *late == block) {
             Arrival::Late
         } else {
-            return Arrival::Unrequested;
-        };
+            Arrival::Unrequested
+        }
+    }
+
+    /// It sent a block that was of use: it is not silent. One that was taken back and is here already
+    /// does not count, or a peer could send nothing else and hold on to what is due.
+    pub(crate) fn delivers(&mut self, now: Instant) {
         self.silent_since = now;
         self.next_rest = REJECT_REST_FIRST;
         if self.snubbed {
@@ -148,7 +159,6 @@ impl Pipeline {
             self.window = WINDOW_MIN;
             self.slow_start = true;
         }
-        arrival
     }
 
     /// The peer will not answer a request (BEP 6). [`Arrival::Due`]: the block is to be asked of

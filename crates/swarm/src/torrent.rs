@@ -12,6 +12,7 @@ mod metadata;
 mod pex;
 mod room;
 mod spread;
+mod tail;
 mod upload;
 mod verify;
 
@@ -411,6 +412,7 @@ impl Torrent {
         for key in snubbing {
             self.give_up_requests(key);
         }
+        self.tail_round(now);
         self.pex_round(now);
         self.end_trials(now);
         self.yielding = self.room_for_dials(now);

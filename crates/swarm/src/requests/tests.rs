@@ -61,6 +61,8 @@ fn a_silent_peer_is_snubbed_until_it_speaks() {
     pipeline.tick(Instant::now(), 100 * BLOCK);
     assert_eq!(pipeline.room(), 1, "a rate from before does not open the window");
     assert_eq!(pipeline.arrived(asked + SNUB_AFTER, owed[0]), Arrival::Late);
+    assert!(pipeline.is_snubbed(), "what was taken back may be of no use any more");
+    pipeline.delivers(asked + SNUB_AFTER);
     assert!(!pipeline.is_snubbed());
     assert_eq!(pipeline.room(), WINDOW_MIN);
 }

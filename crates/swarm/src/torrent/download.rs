@@ -11,7 +11,7 @@ use super::Torrent;
 use crate::border::{Action, DiskJob, PeerKey};
 use crate::close::CloseReason;
 use crate::limits::{LIMITED_TURN, MAX_UNREQUESTED};
-use crate::partial::Received;
+use crate::partial::{Partial, Received};
 use crate::peer::Peer;
 use crate::requests::Arrival;
 
@@ -107,9 +107,12 @@ impl Torrent {
     }
 
     /// A piece that must come whole from one peer goes to one that delivers, if there is any: one
-    /// that only promised would hold it up until it is snubbed.
+    /// that only promised would hold it up until it is snubbed. Whose host held this piece up before
+    /// gets it last.
     fn best_owner(&self, me: &Peer, piece: PieceIndex) -> bool {
-        let better = |peer: &&Peer| !peer.peer_choking && peer.standing() > me.standing();
+        let held_up = self.partials.get(piece).map_or(&[][..], Partial::held_up_by);
+        let rank = |peer: &Peer| (!held_up.contains(&peer.host()), peer.standing());
+        let better = |peer: &&Peer| !peer.peer_choking && rank(peer) > rank(me);
         !self.peers.values().filter(better).any(|peer| peer.pieces.contains(piece))
     }
 
@@ -190,9 +193,14 @@ impl Torrent {
         match self.partials.receive(block, key, from) {
             Received::Useless => {
                 self.waste(block);
-                self.end_game.wasted();
+                self.end_game_waste(key);
             }
             Received::Needed { asked, complete } => {
+                if arrival == Arrival::Late
+                    && let Some(peer) = self.peers.get_mut(&key)
+                {
+                    peer.pipeline.delivers(now);
+                }
                 let others = self.end_game.arrived(block).into_iter().chain(asked);
                 for other in others.filter(|other| *other != key) {
                     self.cancel(now, other, block);

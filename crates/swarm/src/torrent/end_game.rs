@@ -13,7 +13,7 @@ use metainfo::Block;
 
 use super::Torrent;
 use crate::border::PeerKey;
-use crate::limits::{CANCEL_SETTLES, END_GAME_WASTE};
+use crate::limits::{CANCEL_SETTLES, END_GAME_SHARE, END_GAME_WASTE, HELD_LONG};
 use crate::partial::Partial;
 use crate::peer::Peer;
 use crate::requests::Pipeline;
@@ -39,8 +39,8 @@ impl EndGame {
     }
 
     /// A block came that was here already.
-    pub(super) fn wasted(&mut self) {
-        self.wasted += u64::from(self.on);
+    fn wasted(&mut self) {
+        self.wasted += 1;
     }
 
     /// A request to a peer that was about to answer was taken back.
@@ -76,6 +76,16 @@ impl EndGame {
 }
 
 impl Torrent {
+    /// A block came from the peer in vain. What one peer wastes beyond its share is its own doing, and
+    /// does not count against what may be wasted in all.
+    pub(super) fn end_game_waste(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(&key).filter(|_| self.end_game.on) else { return };
+        peer.end_game_wasted += 1;
+        if peer.end_game_wasted <= END_GAME_SHARE {
+            self.end_game.wasted();
+        }
+    }
+
     /// A block that another peer owes us and that this one, being idle, is asked for too.
     pub(super) fn end_game_block(&mut self, now: Instant, key: PeerKey) -> Option<Block> {
         self.end_game.on = self.is_end_game();
@@ -119,11 +129,16 @@ impl Torrent {
     /// A block that was only asked of peers which are silent, or have passed it over.
     fn stale_block(&self, now: Instant, key: PeerKey, me: &Peer) -> Option<Block> {
         let stale = |other: &PeerKey, block: &Block| {
-            let owes = |peer: &Peer| peer.pipeline.is_stale(now) || passes_over(peer, now, block);
+            let owes = |peer: &Peer| {
+                peer.pipeline.is_stale(now) || wastes(peer) || passes_over(peer, now, block)
+            };
             self.peers.get(other).is_none_or(owes)
         };
-        let others = self.peers.iter().filter(|(k, _)| **k != key);
-        let mut owed = others.flat_map(|(_, peer)| peer.pipeline.stale(now));
+        let others = || self.peers.iter().filter(|(k, _)| **k != key);
+        let wasted = others().filter(|(_, peer)| wastes(peer));
+        let wasted = wasted.flat_map(|(_, peer)| peer.pipeline.last_first());
+        let owed = others().flat_map(|(_, peer)| peer.pipeline.stale(now));
+        let mut owed = owed.chain(wasted);
         owed.find(|block| {
             let extra = self.end_game.extra.get(block);
             self.may_share(*block, me)
@@ -139,14 +154,15 @@ impl Torrent {
     /// in less than half the time. That one is sent last, so the cancel is likely to be in time.
     fn slow_block(&self, now: Instant, key: PeerKey) -> Option<Block> {
         let me = self.peers.get(&key)?;
-        let rate = me.down.rate();
-        if rate == 0 {
-            return None;
-        }
-        let mine = u64::from(metainfo::BLOCK_LEN).saturating_mul(1000) / rate;
+        // Of one that never delivered nothing is known: it helps where help is needed for certain.
+        let known = me.down.total() > 0;
+        let mine = u64::from(metainfo::BLOCK_LEN).saturating_mul(1000) / me.pace().max(1);
+        let patience = if known { 2 * mine } else { HELD_LONG.as_secs() * 1000 };
         let millis = |peer: &Peer| Pipeline::millis_left(&peer.pipeline, peer.down.rate());
         let slower = |peer: &Peer| {
-            !peer.pipeline.is_empty() && !peer.pipeline.is_stale(now) && millis(peer) > 2 * mine
+            let judged = known || peer.down.rate() > 0;
+            let waits = !peer.pipeline.is_empty() && !peer.pipeline.is_stale(now);
+            judged && waits && millis(peer) > patience
         };
         let mut others: Vec<(u64, &Peer)> = self
             .peers
@@ -167,6 +183,11 @@ impl Torrent {
                 && self.partials.asked(*block).is_some_and(|first| first != key)
         })
     }
+}
+
+/// Whether so much came from it in vain that nothing is left to it alone.
+fn wastes(peer: &Peer) -> bool {
+    peer.end_game_wasted > END_GAME_SHARE
 }
 
 /// Whether the block is due from the peer, and not about to come.
