@@ -209,6 +209,9 @@ pub const OPTIMISTIC_TURN: Duration = Duration::from_secs(30);
 /// nothing.
 pub const SLOT_TURN: Duration = Duration::from_secs(30);
 
+/// Hosts whose last turn at an upload slot is remembered, so that who returns does not go first.
+pub const MAX_HOST_TURNS: usize = 1_024;
+
 /// Requests of one peer that are kept, waiting: 24 KiB of memory. A peer that can't know our limit
 /// asks for what it expects to get in ten seconds (transmission, 602 requests in one burst), and
 /// BEP 3 has no word to refuse one, so dropping honest requests would leave both ends waiting.

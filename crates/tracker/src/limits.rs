@@ -26,6 +26,17 @@ pub const MAX_ADDRESSES: usize = 4;
 /// Name look-ups under way at once. The system's resolver cannot be interrupted, so one that
 /// hangs keeps a thread; this bounds those.
 pub const MAX_LOOKUPS: usize = 64;
+/// Of these, how many are for names that were found before: names whose servers never answer must not
+/// keep known trackers from being asked.
+pub const KNOWN_LOOKUPS: usize = 16;
+/// Names that were found before that are remembered.
+pub const MAX_KNOWN_NAMES: usize = 1_024;
+/// How long a request to a host that did not answer before may have a thread that others wait for. A
+/// tracker that lives answers within a second or two.
+pub const SLOW_AFTER: Duration = Duration::from_secs(3);
+/// Threads beside the others for requests that take longer, for each of those. They only wait for their
+/// deadlines.
+pub const SLOW_THREADS: usize = 3;
 /// Hosts whose behaviour is remembered.
 pub const MAX_HOSTS: usize = 4_096;
 
@@ -40,5 +51,10 @@ pub const DEFAULT_MIN_INTERVAL: Duration = Duration::from_mins(5);
 
 /// How long a silent tracker holds up the next one of its tier and the next tier.
 pub const PATIENCE: Duration = Duration::from_secs(2);
-/// Announces of one torrent under way at once.
+/// What each further silent tracker holds it up, at least. It is half of what the one before did, so
+/// that twenty of them cost seconds, not a minute.
+pub const PATIENCE_LEAST: Duration = Duration::from_millis(250);
+/// Announces of one torrent that were made within [`FRESH`] and are under way.
 pub const MAX_PARALLEL: usize = 16;
+/// An announce that takes longer does not keep others from being made.
+pub const FRESH: Duration = Duration::from_secs(4);

@@ -4,14 +4,19 @@
 //! So that a thousand dead trackers do not starve a live one, hosts that answered last time go
 //! first, and a quarter of the threads is kept for them; hosts never asked come next; hosts that
 //! were silent last time come last and never get more than half of the threads. Among equals,
-//! hosts take turns, not jobs.
+//! hosts take turns, not jobs. A job that takes long, of a host that never answered, gives its place
+//! to the next and has a thread beside the others from then on, as far as there are such threads.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, never, select, tick, unbounded};
 
-use crate::limits::MAX_HOSTS;
+use crate::limits::{MAX_HOSTS, SLOW_AFTER, SLOW_THREADS};
+
+/// How often it is looked for jobs that take long, while others wait.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Work that may block, and the host it waits for.
 pub(crate) struct Job {
@@ -48,11 +53,14 @@ pub(crate) fn start(threads: usize, per_host: usize) -> std::io::Result<Sender<J
 }
 
 fn dispatch(mut queue: Queue, incoming: &Receiver<Job>) {
-    let (work, for_workers) = unbounded::<(Job, Health, Crowd)>();
+    let (work, for_workers) = unbounded::<(Job, Started, Crowd)>();
     let (done, finished) = unbounded::<End>();
+    let looks = tick(LOOK);
     let mut workers = 0;
     loop {
+        let look = if queue.is_empty() { never() } else { looks.clone() };
         select! {
+            recv(look) -> _ => {},
             recv(incoming) -> job => match job {
                 Ok(job) => queue.push(job),
                 Err(_) => return,
@@ -61,13 +69,13 @@ fn dispatch(mut queue: Queue, incoming: &Receiver<Job>) {
                 queue.finished(&end);
             },
         }
-        while let Some((job, started_as)) = queue.next() {
+        while let Some((job, started)) = queue.next(Instant::now()) {
             if workers < queue.running() {
                 let (for_worker, done) = (for_workers.clone(), done.clone());
                 let spawned =
                     thread::Builder::new().name("tracker-worker".into()).spawn(move || {
-                        for (job, started_as, crowd) in for_worker {
-                            run(job, started_as, crowd, &done);
+                        for (job, started, crowd) in for_worker {
+                            run(job, started, crowd, &done);
                         }
                     });
                 match spawned {
@@ -77,26 +85,33 @@ fn dispatch(mut queue: Queue, incoming: &Receiver<Job>) {
             }
             // Without any worker the job waits in the channel until a thread can be had.
             let crowd = if queue.is_empty() { Crowd::Alone } else { Crowd::OthersWait };
-            if work.send((job, started_as, crowd)).is_err() {
+            if work.send((job, started, crowd)).is_err() {
                 return;
             }
         }
     }
 }
 
-/// How a job ended.
-struct End {
-    host: String,
+/// A job that runs.
+#[derive(Clone, Copy, Debug)]
+struct Started {
+    id: u64,
     /// What the host was thought to be when the job started.
-    started_as: Health,
     health: Health,
 }
 
-fn run(job: Job, started_as: Health, crowd: Crowd, done: &Sender<End>) {
+/// How a job ended.
+struct End {
+    host: String,
+    started: Started,
+    health: Health,
+}
+
+fn run(job: Job, started: Started, crowd: Crowd, done: &Sender<End>) {
     let run = std::panic::AssertUnwindSafe(move || (job.run)(crowd));
     // A panic must neither end the thread nor leave the job's host occupied.
     let health = std::panic::catch_unwind(run).unwrap_or(Health::Silent);
-    let _ = done.send(End { host: job.host, started_as, health });
+    let _ = done.send(End { host: job.host, started, health });
 }
 
 /// Who waits and who runs.
@@ -108,6 +123,9 @@ struct Queue {
     lanes: [VecDeque<String>; 3],
     /// Running jobs, by what their host was thought to be.
     running: [usize; 3],
+    /// Since when jobs run, of hosts that did not answer last time.
+    since: BTreeMap<u64, Instant>,
+    last_id: u64,
 }
 
 #[derive(Default)]
@@ -126,6 +144,8 @@ impl Queue {
             hosts: BTreeMap::new(),
             lanes: Default::default(),
             running: [0; 3],
+            since: BTreeMap::new(),
+            last_id: 0,
         }
     }
 
@@ -143,14 +163,21 @@ impl Queue {
         self.line_up(&name);
     }
 
-    /// The job to start now, if any may, and what its host is thought to be.
-    fn next(&mut self) -> Option<(Job, Health)> {
-        let running = self.running();
+    /// Jobs that take long and so have threads beside the others.
+    fn slow(&self, now: Instant) -> usize {
+        let long = |since: &&Instant| now.saturating_duration_since(**since) >= SLOW_AFTER;
+        self.since.values().filter(long).count().min(self.threads * SLOW_THREADS)
+    }
+
+    /// The job to start now, if any may.
+    fn next(&mut self, now: Instant) -> Option<(Job, Started)> {
+        let slow = self.slow(now);
+        let running = self.running() - slow;
         if running >= self.threads {
             return None;
         }
         let [running_alive, _, running_silent] = self.running;
-        let strangers = running - running_alive < self.threads - self.threads / 4;
+        let strangers = running.saturating_sub(running_alive) < self.threads - self.threads / 4;
         let silent_ones = strangers && running_silent < (self.threads / 2).max(1);
         let [alive, unknown, silent] = &mut self.lanes;
         let name = alive
@@ -163,13 +190,19 @@ impl Queue {
         let job = host.waiting.pop_front()?;
         host.running += 1;
         *health.of(&mut self.running) += 1;
+        self.last_id += 1;
+        let id = self.last_id;
+        if health != Health::Alive {
+            self.since.insert(id, now);
+        }
         self.line_up(&name);
-        Some((job, health))
+        Some((job, Started { id, health }))
     }
 
     fn finished(&mut self, end: &End) {
         let remembered = self.hosts.len();
-        let count = end.started_as.of(&mut self.running);
+        self.since.remove(&end.started.id);
+        let count = end.started.health.of(&mut self.running);
         *count = count.saturating_sub(1);
         let Some(host) = self.hosts.get_mut(&end.host) else { return };
         host.running = host.running.saturating_sub(1);

@@ -6,17 +6,17 @@
 //! the tracker that gave it decides when the next round begins. Inside a tier, trackers stand in
 //! an order that was shuffled once and in which one that answers moves to the front. A tracker
 //! that fails makes room for the next at once; one that is merely silent is waited for, but not
-//! for long: after [`PATIENCE`] the next of its tier and the first of the next tier are asked too.
-//! So dead tiers cost seconds, not minutes.
+//! for long: after [`PATIENCE`] the next of its tier and the first of the next tier are asked too, and
+//! each further silent one is waited for half as long. So dead tiers cost seconds, not minutes.
 
 mod tracker;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use self::tracker::Status;
 use self::tracker::Tracker;
 use crate::error::Error;
-use crate::limits::{MAX_PARALLEL, MAX_TRACKERS, PATIENCE};
+use crate::limits::{FRESH, MAX_PARALLEL, MAX_TRACKERS, PATIENCE, PATIENCE_LEAST};
 use crate::message::{Event, Reply};
 
 /// An announce to make now. The caller adds the counters as they are at this moment.
@@ -240,33 +240,40 @@ impl Tiers {
     /// The next step of a round: the earliest announce that it allows, or its end.
     fn round_step(&self, round: &Round) -> Option<(Instant, Step)> {
         let mut opens = round.began;
-        let mut under_way = 0;
+        let mut silent = 0;
+        let mut under_way: Vec<Instant> = Vec::new();
         let mut next: Option<(Instant, Step)> = None;
         for (tier, asked) in self.order.iter().zip(&round.asked) {
             let trackers = || tier.iter().filter_map(|&i| Some((i, self.trackers.get(i)?)));
-            let waiting = trackers().filter(|(_, t)| t.in_round && t.pending.is_some()).count();
+            let pending = trackers().filter(|(_, t)| t.in_round).filter_map(|(_, t)| t.pending);
+            let before = under_way.len();
+            under_way.extend(pending.map(|(_, since)| since));
+            let waiting = under_way.len() - before;
             let may = |t: &Tracker| {
                 !t.in_round && t.pending.is_none() && t.ready.is_some_and(|at| at <= round.began)
             };
             let candidate = trackers().find(|(_, t)| may(t));
             if let Some((index, tracker)) = candidate {
                 let at = match asked {
-                    Some(asked) if waiting > 0 => *asked + PATIENCE,
+                    Some(asked) if waiting > 0 => *asked + patience(waiting - 1),
                     _ => opens,
                 };
                 if next.is_none_or(|(earliest, _)| at < earliest) {
                     next = Some((at, Step::Ask(index, tracker.regular_event())));
                 }
             }
-            under_way += waiting;
             if candidate.is_some() || waiting > 0 {
-                opens += PATIENCE;
+                opens += patience(silent);
+                silent += 1;
             }
         }
-        if under_way >= MAX_PARALLEL {
-            return None;
-        }
-        next.or_else(|| (under_way == 0).then_some((round.began, Step::EndRound)))
+        let Some((at, step)) = next else {
+            return under_way.is_empty().then_some((round.began, Step::EndRound));
+        };
+        // So many at once; those that were asked long ago do not count.
+        under_way.sort_unstable_by(|a, b| b.cmp(a));
+        let full = under_way.get(MAX_PARALLEL - 1).map(|since| *since + FRESH);
+        Some((full.map_or(at, |room| at.max(room)), step))
     }
 
     fn begin_round(&mut self, now: Instant) {
@@ -312,6 +319,12 @@ impl Tiers {
             }
         }
     }
+}
+
+/// How long a silent tracker holds up the next after so many others that were silent.
+fn patience(others: usize) -> Duration {
+    let halved = PATIENCE / 2_u32.saturating_pow(u32::try_from(others).unwrap_or(u32::MAX));
+    halved.max(PATIENCE_LEAST)
 }
 
 impl Tracker {

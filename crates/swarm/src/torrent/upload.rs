@@ -150,26 +150,22 @@ impl Torrent {
         if free == 0 {
             return;
         }
-        let mut waiting: Vec<_> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.wants_upload() && peer.am_choking)
-            .map(|(key, peer)| (peer.turned, self.rng.u32(..), *key))
-            .collect();
-        waiting.sort_unstable();
-        waiting.into_iter().take(free).for_each(|(_, _, key)| self.unchoke(now, key));
+        let mut contenders = self.contenders(|_| 0);
+        self.choker.rank(now, &mut contenders);
+        let waiting = contenders.into_iter().filter(|c| !c.unchoked);
+        waiting.take(free).for_each(|c| self.unchoke(now, c.peer));
     }
 
-    /// The choker decides anew.
-    pub(super) fn choke_round(&mut self, now: Instant) {
-        let seeding = self.is_complete();
+    /// Those that want something of us, and what each gave.
+    fn contenders(&mut self, gave: impl Fn(&mut Peer) -> u64) -> Vec<Contender> {
         let mut contenders = Vec::new();
         for (key, peer) in &mut self.peers {
-            let gave = peer.down.mark();
+            let gave = gave(peer);
             if peer.wants_upload() {
                 contenders.push(Contender {
                     peer: *key,
-                    gave: if seeding { 0 } else { gave },
+                    host: peer.host(),
+                    gave,
                     unchoked: !peer.am_choking,
                     turned: peer.turned,
                     tried: peer.tried,
@@ -177,6 +173,16 @@ impl Torrent {
                 });
             }
         }
+        contenders
+    }
+
+    /// The choker decides anew.
+    pub(super) fn choke_round(&mut self, now: Instant) {
+        let seeding = self.is_complete();
+        let contenders = self.contenders(|peer| {
+            let gave = peer.down.mark();
+            if seeding { 0 } else { gave }
+        });
         let before = self.choker.optimistic();
         let slots = self.config.unchoke_slots;
         let unchoked: BTreeSet<PeerKey> = self.choker.round(now, slots, seeding, contenders);
@@ -185,6 +191,7 @@ impl Torrent {
             && before != optimistic
         {
             peer.tried = Some(now);
+            self.choker.tried(now, peer.host());
         }
         let choked: Vec<PeerKey> =
             self.peers.keys().filter(|key| !unchoked.contains(key)).copied().collect();
@@ -202,6 +209,7 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         if !std::mem::replace(&mut peer.am_choking, true) {
             peer.turned = Some(now);
+            self.choker.turned(now, peer.host());
             let fast = peer.fast.as_deref();
             let kept = |piece| fast.is_some_and(|fast| fast.grants(piece));
             let dropped = peer.uploads.clear(kept);
@@ -216,6 +224,7 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         if std::mem::replace(&mut peer.am_choking, false) {
             peer.turned = Some(now);
+            self.choker.turned(now, peer.host());
             self.send(key, Message::Unchoke);
         }
     }

@@ -18,11 +18,34 @@ fn queue(threads: usize, per_host: usize, hosts: &[&str]) -> Queue {
 }
 
 fn end(queue: &mut Queue, host: &str, started_as: Health, health: Health) {
-    queue.finished(&End { host: host.to_owned(), started_as, health });
+    let id = queue.since.keys().next().copied().unwrap_or_default();
+    let started = Started { id, health: started_as };
+    queue.finished(&End { host: host.to_owned(), started, health });
+}
+
+fn drain_at(queue: &mut Queue, now: Instant) -> Vec<String> {
+    std::iter::from_fn(|| queue.next(now)).map(|(job, _)| job.host).collect()
 }
 
 fn drain(queue: &mut Queue) -> Vec<String> {
-    std::iter::from_fn(|| queue.next()).map(|(job, _)| job.host).collect()
+    drain_at(queue, Instant::now())
+}
+
+#[test]
+fn hosts_that_accept_and_say_nothing_hold_up_a_new_one_for_seconds_only() {
+    let mut queue = Queue::new(32, 4);
+    let now = Instant::now();
+    for n in 0..100 {
+        queue.push(job(&format!("silent{n}")));
+    }
+    queue.push(job("live"));
+    let (mut started, mut seconds) = (Vec::new(), 0);
+    while !started.contains(&"live".to_owned()) {
+        assert!(seconds <= 15, "after {seconds} s {} were started", started.len());
+        started.extend(drain_at(&mut queue, now + Duration::from_secs(seconds)));
+        seconds += 1;
+    }
+    assert!(queue.running() <= 32 + 32 * SLOW_THREADS);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ErrorKind;
-use crate::limits::{DEFAULT_MIN_INTERVAL, MAX_TRACKERS};
+use crate::limits::{DEFAULT_MIN_INTERVAL, FRESH, MAX_TRACKERS};
 
 /// A schedule, its clock, and trackers that answer as `answer` says.
 struct Rig {
@@ -130,7 +130,7 @@ fn inside_a_silent_tier_the_others_are_asked_too() {
     let mut rig = Rig::new(&[&["a", "b", "c"], &["d"]]);
     rig.run(5, |_| Does::Silence);
     let seconds: Vec<u64> = rig.log().iter().map(|(at, ..)| *at).collect();
-    assert_eq!(seconds, [0, 2, 2, 4]);
+    assert_eq!(seconds, [0, 2, 2, 3]);
     assert!(rig.log().contains(&(2, "d", Event::Started)));
 }
 
@@ -349,8 +349,26 @@ fn silent_trackers_are_not_asked_all_at_once() {
     let tiers: Vec<&[&str]> = urls.chunks(1).collect();
     let mut rig = Rig::new(&tiers);
     rig.run(59, |_| Does::Silence);
-    assert_eq!(rig.log.len(), MAX_PARALLEL);
-    assert_eq!(rig.log.last().map(|(at, ..)| *at), Some(2 * (MAX_PARALLEL as u64 - 1)));
+    let seconds: Vec<u64> = rig.log.iter().map(|(at, ..)| *at).collect();
+    let fresh = FRESH.as_secs();
+    assert!(seconds.iter().zip(&seconds[MAX_PARALLEL..]).all(|(a, b)| b - a >= fresh - 1));
+    assert_eq!(seconds[..3], [0, 2, 3], "the first ones are waited for longest");
+}
+
+#[test]
+fn twenty_silent_tiers_hold_up_a_live_tracker_for_seconds_only() {
+    for silent in [20, 40] {
+        let urls: Vec<String> = (0..silent).map(|n| n.to_string()).collect();
+        let mut tiers: Vec<&[&str]> = Vec::new();
+        let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+        tiers.extend(urls.chunks(1));
+        tiers.push(&["live"]);
+        let mut rig = Rig::new(&tiers);
+        rig.run(60, |url| if url == "live" { Does::Answer } else { Does::Silence });
+        let live = rig.log().into_iter().find(|(_, url, _)| *url == "live");
+        let (at, ..) = live.expect("it is asked");
+        assert!(at <= 4 + silent / 4, "asked after {at} s behind {silent}");
+    }
 }
 
 #[derive(Clone, Debug)]
