@@ -159,11 +159,7 @@ fn the_only_source_of_a_spoiled_piece_does_not_drip_beside_one_that_stands_idle(
             Some(false) => (&mut seed, &mut accomplice),
             _ => (&mut accomplice, &mut seed),
         };
-        if owner.is_none() {
-            dripper.give(&mut lab, 1);
-        } else if seconds % 19 == 0 {
-            dripper.give(&mut lab, 1);
-        }
+        dripper.give(&mut lab, usize::from(owner.is_none() || seconds % 19 == 0));
         other.give(&mut lab, 1);
         check(&mut lab, &mut bad);
         lab.pass(SECOND);
