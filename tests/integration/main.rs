@@ -15,6 +15,7 @@ mod links;
 mod magnet;
 mod names;
 mod occupied;
+mod odd_files;
 mod options;
 mod padding;
 mod preflight;

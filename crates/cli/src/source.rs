@@ -53,8 +53,8 @@ pub(crate) fn magnet_uri(source: &Path) -> Option<Cow<'_, str>> {
 pub(crate) fn may_be_magnet(source: &Path) -> bool {
     let holds_one = || {
         let mut start = Vec::new();
-        let open = storage::with_descriptors(|| File::open(source));
-        let read = open.and_then(|file| file.take(1 << 10).read_to_end(&mut start));
+        let file = storage::open_regular(source);
+        let read = file.and_then(|file| file.take(1 << 10).read_to_end(&mut start));
         read.is_ok() && content::magnet(&start).is_some()
     };
     dash::is(source)
@@ -167,10 +167,28 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Failure
     } else if let Some(url) = path.to_str().filter(|text| fetch::is_url(text)) {
         bytes = fetch::get(url, most)?;
     } else {
-        let file = storage::with_descriptors(|| File::open(path)).map_err(failed)?;
-        file.take(most).read_to_end(&mut bytes).map_err(failed)?;
+        open(path)?.take(most).read_to_end(&mut bytes).map_err(failed)?;
     }
     Ok((bytes.len() <= limit).then_some(bytes))
+}
+
+/// Opens a file. What is none is not waited for, but for what the shell opened before
+/// (`<(...)`).
+fn open(path: &Path) -> Result<File, Failure> {
+    let inherited = ["/dev/fd", "/dev/stdin", "/proc/self/fd"];
+    let inherited = inherited.iter().any(|place| path.starts_with(place));
+    let opened = if inherited {
+        storage::with_descriptors(|| File::open(path))
+    } else {
+        storage::open_regular(path)
+    };
+    opened.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => Failure::new(
+            Code::Io,
+            format!("{}: not a regular file; \"-\" reads stdin", text::path(path)),
+        ),
+        _ => Failure::io("read it", path, &error),
+    })
 }
 
 /// The exit code of a torrent that was refused.

@@ -1,8 +1,7 @@
 //! The task that runs our node of the DHT: its sockets, its timer, the names of its bootstrap nodes,
 //! its file. What to send and whom to believe is decided by `dht`.
 
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -178,13 +177,8 @@ impl Node {
 
 /// What the last run knew; nothing if it left nothing that can be read.
 fn load(file: &Path) -> State {
-    let limit = u64::try_from(dht::limits::MAX_STATE).unwrap_or(u64::MAX).saturating_add(1);
-    let read = || {
-        let mut bytes = Vec::new();
-        fs::File::open(file)?.take(limit).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    match storage::with_descriptors(read) {
+    let limit = u64::try_from(dht::limits::MAX_STATE).unwrap_or(u64::MAX);
+    match storage::read_regular(file, limit) {
         Ok(bytes) => State::from_bytes(&bytes).unwrap_or_else(|error| {
             log::info!("{}: {error}", file.display());
             State::default()

@@ -1,8 +1,7 @@
 //! The life of a torrent that began as a magnet, until its files are open: what its task does with the
 //! metadata, and where that is kept for the next time. Fetching it is `swarm`'s.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -87,13 +86,8 @@ fn place(folder: &Path, info_hash: InfoHash) -> PathBuf {
 /// The torrent file of a magnet whose metadata was kept by an earlier run.
 pub(crate) fn kept(folder: &Path, magnet: &Magnet) -> Option<Vec<u8>> {
     let path = place(folder, magnet.info_hash?);
-    let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let most = u64::try_from(MAX_TORRENT_LEN).unwrap_or(u64::MAX);
-        File::open(&path)?.take(most).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = match storage::with_descriptors(read) {
+    let most = u64::try_from(MAX_TORRENT_LEN).unwrap_or(u64::MAX);
+    let bytes = match storage::read_regular(&path, most) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {

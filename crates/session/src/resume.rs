@@ -122,8 +122,9 @@ impl Place {
     fn load(&self, layout: &Layout) -> Result<Option<State>, String> {
         let bytes = match fs::metadata(&self.path) {
             Ok(meta) if meta.len() > MAX_LEN => return Err("too long".into()),
-            Ok(_) => storage::with_descriptors(|| fs::read(&self.path))
-                .map_err(|error| error.to_string())?,
+            Ok(_) => {
+                storage::read_regular(&self.path, MAX_LEN).map_err(|error| error.to_string())?
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.to_string()),
         };
@@ -311,11 +312,27 @@ fn write_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);
-    let mut file = File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
+    remove(&new)?;
+    let write = || {
+        // What is made here was not there: neither a link is followed nor a FIFO waited for.
+        let mut file = File::create_new(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    };
+    if let Err(error) = write() {
+        remove(&new)?;
+        return Err(error);
+    }
     File::open(folder)?.sync_all()
+}
+
+/// Removes what is at the path, if anything is.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

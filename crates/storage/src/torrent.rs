@@ -1,11 +1,11 @@
 //! An open torrent: its files, its locks, what was written to it and is not durable yet.
 //! It starts no thread and decides nothing about pieces.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use metainfo::PieceIndex;
+use metainfo::{PieceIndex, sanitise_name};
 use rustix::fs::Stat;
 use rustix::io::Errno;
 
@@ -69,6 +69,7 @@ impl Torrent {
         let locks = Locks::take(&root, spec, &stats, spare, descriptors)?;
         let watch = Watch::new(spec.files().len());
         let mut dirty = Dirty::default();
+        let mut new_files = HashMap::new();
         for (index, (file, stat)) in spec.files().iter().zip(&stats).enumerate() {
             if !file.on_disk {
                 continue;
@@ -95,6 +96,10 @@ impl Torrent {
                 _ => {
                     let make = || make(spec, &root, index, len, stat.is_none());
                     let (id, stamp) = descriptors.patiently(make)?;
+                    // Through a link, or where the file system takes both names for one.
+                    if let Some(other) = new_files.insert(id, index).filter(|_| stat.is_none()) {
+                        return Err(same_file(spec, index, other));
+                    }
                     watch.know(index, id, stamp);
                 }
             }
@@ -159,6 +164,17 @@ fn note_folders(noted: &mut BTreeSet<PathBuf>, path: &Path) {
             break;
         }
     }
+}
+
+/// The error of two files of the torrent that are one on disk: each would write over the other.
+fn same_file(spec: &Spec, one: usize, other: usize) -> Error {
+    let other = spec.path_of(other);
+    let message = format!(
+        "is the same file on disk as {}, by a link or since its folder takes both names for one; choose \
+         another folder",
+        sanitise_name(other.as_os_str().as_encoded_bytes())
+    );
+    Error::new(ErrorKind::Unsafe, &spec.path_of(one), message)
 }
 
 /// Gives a file its length and, if told so, its room on disk.
@@ -239,6 +255,26 @@ mod tests {
         assert_eq!(error.to_string(), wanted);
         assert_eq!(torrent.write_error(0, Errno::FBIG, 1).kind(), ErrorKind::TooLarge);
         assert_eq!(torrent.write_error(0, Errno::IO, 1).kind(), ErrorKind::Io);
+    }
+
+    #[test]
+    fn two_files_that_become_one_when_they_are_made_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(16_384, &[10, 10, 10]).unwrap();
+        let file = |path: &str| FileSpec { path: path.into(), on_disk: true };
+        let files = vec![file("t/a"), file("t/b"), file("t/c")];
+        let spec = Spec::from_parts(folder.path(), files, layout, vec![[0; 20]]).unwrap();
+        std::fs::create_dir(folder.path().join("t")).unwrap();
+        // As an earlier torrent made it: what it leads to is not there any more.
+        std::os::unix::fs::symlink("a", folder.path().join("t/c")).unwrap();
+        let open = || Torrent::open(&spec, &Descriptors::of(4), SpareLocks::of(0));
+        let error = open().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsafe);
+        let [a, c] = ["t/a", "t/c"].map(|path| folder.path().join(path));
+        let words = format!("{}: is the same file on disk as {}, ", c.display(), a.display());
+        assert!(error.to_string().starts_with(&words), "{error}");
+        std::fs::remove_file(&c).unwrap();
+        open().unwrap();
     }
 
     #[test]

@@ -113,8 +113,19 @@ impl Wish {
     /// Where the torrent that a magnet led to is kept, if that is wanted.
     fn save_path(&self, torrent: &Metainfo) -> Option<PathBuf> {
         let path = self.save.as_ref()?;
-        let below = || path.join(storage::new_file_name(path, torrent.name_bytes(), save::ENDING));
-        Some(if path.is_dir() { below() } else { path.clone() })
+        if !path.is_dir() {
+            return Some(path.clone());
+        }
+        let called =
+            |ending: &str| path.join(storage::new_file_name(path, torrent.name_bytes(), ending));
+        let named = called(save::ENDING);
+        let is_free = named.symlink_metadata().is_err() || is_there(&named, torrent);
+        if is_free && !is_content(&named, &self.options.dir, torrent) {
+            return Some(named);
+        }
+        // Two torrents may have one name, or names that differ only where they are cut to fit.
+        let hash = torrent.info_hash().map(|hash| hash.to_string()).unwrap_or_default();
+        Some(called(&format!(".{hash:.8}{}", save::ENDING)))
     }
 
     /// Keeps the torrent that a magnet led to, if that is wanted. One that is there from the last time

@@ -266,3 +266,53 @@ fn the_saver_saves_in_order_and_says_when() {
     let state = fixture.place.load(fixture.spec.layout()).unwrap().unwrap();
     assert_eq!(state.stamps, storage::stamps(&fixture.spec), "the later one");
 }
+
+#[test]
+fn what_could_not_be_saved_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    // A folder can't be replaced by a file.
+    fs::create_dir_all(path.join("in the way")).unwrap();
+    assert!(write(&path, b"bytes").is_err());
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(left, std::slice::from_ref(&path));
+    fs::remove_dir_all(&path).unwrap();
+    write(&path, b"bytes").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"bytes");
+}
+
+#[test]
+fn what_a_killed_run_or_another_left_is_written_over_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, new) = (folder.path().join("state"), folder.path().join("state.new"));
+    let other = folder.path().join("other");
+    fs::write(&other, "of the user").unwrap();
+    let fifo = |path: &Path| {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    };
+    for make in [
+        &(|| fs::write(&new, "half of a long fi").unwrap()) as &dyn Fn(),
+        &|| fifo(&new),
+        &|| std::os::unix::fs::symlink(&other, &new).unwrap(),
+        &|| fifo(&path),
+    ] {
+        make();
+        write(&path, b"bytes").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"bytes");
+        assert!(!new.exists());
+        fs::remove_file(&path).unwrap();
+    }
+    assert_eq!(fs::read(&other).unwrap(), b"of the user");
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for_and_claims_nothing() {
+    let fixture = Fixture::new();
+    fixture.save(&fixture.clean());
+    fs::remove_file(&fixture.place.path).unwrap();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &fixture.place.path, kind, mode, 0).unwrap();
+    assert_eq!(fixture.trusted(), [0_u32; 0]);
+}
