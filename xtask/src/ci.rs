@@ -25,7 +25,7 @@ const STEPS: &[Step] = &[
     // The build of the step before, on all cores.
     ("simulation", &["test", "--workspace", "--test", "campaign"], &[("SWARM_SEEDS", "1000")]),
     ("fuzz", &["xtask", "fuzz", "--seconds", "240"], &[]),
-    ("faults", &["xtask", "faults", "--may-skip", "full,power"], &[]),
+    ("faults", &["xtask", "faults", "--may-skip", "full,policy,power"], &[]),
     ("e2e", &["xtask", "e2e"], &[]),
     (
         "e2e --real",

@@ -28,6 +28,7 @@ mod kill;
 mod liars;
 mod many_files;
 mod paths;
+mod policy;
 mod power;
 mod pulled;
 pub(crate) mod sabotage;
@@ -61,6 +62,7 @@ const CAMPAIGNS: &[Campaign] = &[
     ("paths", paths::run),
     ("starve", starve::run),
     ("crowd", crowd::run),
+    ("policy", policy::run),
 ];
 
 /// Campaigns that run side by side in the short form.
