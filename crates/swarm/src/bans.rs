@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use metainfo::PieceIndex;
 use wire::PeerId;
 
+use crate::host::host;
 use crate::limits::EVIDENCE_PER_PIECE;
 use crate::partial::Identity;
 
@@ -28,7 +29,8 @@ struct Failure {
     sources: Vec<Identity>,
 }
 
-/// The banned, and what may convict more.
+/// The banned, and what may convict more. An address stands for its host: of IPv6 for a /64, of which a
+/// liar may take any.
 #[derive(Debug, Default)]
 pub(crate) struct Bans {
     ips: BTreeSet<IpAddr>,
@@ -46,7 +48,7 @@ impl Bans {
     }
 
     pub(crate) fn is_ip_banned(&self, ip: IpAddr) -> bool {
-        self.ips.contains(&ip.to_canonical())
+        self.ips.contains(&host(ip))
     }
 
     /// Bans a peer, with its whole address if that is its own.
@@ -56,6 +58,11 @@ impl Bans {
         } else {
             self.ids.insert((who.ip, who.peer_id));
         }
+    }
+
+    /// How many peers of the host are banned one by one.
+    pub(crate) fn of_host(&self, host: IpAddr) -> usize {
+        self.ids.iter().filter(|(ip, _)| *ip == host).count()
     }
 
     /// True if a copy of the piece failed and nobody knows yet who is to blame for all of it.

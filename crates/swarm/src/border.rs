@@ -54,7 +54,8 @@ pub struct Config {
     pub trials: Trials,
     /// Most payload bytes we ask for a second; `None` is no limit.
     pub download_limit: Option<Limit>,
-    /// Most payload bytes we serve a second; `None` is no limit.
+    /// Most bytes we serve a second: blocks, metadata and what else strangers make us answer; `None`
+    /// is no limit.
     pub upload_limit: Option<Limit>,
 }
 

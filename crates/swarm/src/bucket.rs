@@ -48,6 +48,13 @@ impl Bucket {
         self.level = self.level.saturating_sub(signed(tokens));
     }
 
+    /// Puts back `tokens` that were taken and not used: up to what comes back in a second, since unused
+    /// ones are noticed once a second, or to the capacity if that is more.
+    pub(crate) fn refund(&mut self, tokens: u64) {
+        let most = signed(self.capacity.max(self.per_second)).max(self.level);
+        self.level = self.level.saturating_add(signed(tokens)).min(most);
+    }
+
     /// When the next `take` will succeed; `None` if it does already or never will.
     pub(crate) fn ready_at(&self) -> Option<Instant> {
         if self.level > 0 || self.per_second == 0 {
@@ -66,7 +73,9 @@ impl Bucket {
         // Less than a token: leave the time on the clock, so that slow rates are not rounded away.
         if earned > 0 {
             let earned = i64::try_from(earned).unwrap_or(i64::MAX);
-            self.level = self.level.saturating_add(earned).min(signed(self.capacity));
+            // What was put back may be more than the capacity.
+            let most = signed(self.capacity).max(self.level);
+            self.level = self.level.saturating_add(earned).min(most);
             self.filled = Some(now);
         }
     }

@@ -390,8 +390,8 @@ impl Candidates {
     /// No known address with this IP is to be dialed again. Those that are named later its ban keeps
     /// out.
     pub(crate) fn never_ip(&mut self, ip: IpAddr) {
-        let of_ip = SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX);
-        let addrs: Vec<_> = self.known.range(of_ip).map(|(addr, _)| *addr).collect();
+        let of_host = SocketAddr::new(ip, 0)..=SocketAddr::new(last_of(ip), u16::MAX);
+        let addrs: Vec<_> = self.known.range(of_host).map(|(addr, _)| *addr).collect();
         for addr in addrs {
             self.remove(addr);
         }

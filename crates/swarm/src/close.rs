@@ -15,6 +15,8 @@ pub enum CloseReason {
     Banned,
     /// There is no room for another peer.
     TooManyPeers,
+    /// Its host came too often lately, or broke the protocol too often.
+    TooOften,
     /// Its room was given to a newcomer, since nothing had moved on it for long.
     Idle,
     /// Its host had more than its share of the places when all were taken.
@@ -74,6 +76,7 @@ impl CloseReason {
                 | Self::Duplicate
                 | Self::Banned
                 | Self::TooManyPeers
+                | Self::TooOften
                 | Self::Idle
                 | Self::OverShare
                 | Self::Reserved
@@ -92,6 +95,7 @@ impl fmt::Display for CloseReason {
             Self::Duplicate => "already connected to this peer id",
             Self::Banned => "banned for false data",
             Self::TooManyPeers => "no room for another peer",
+            Self::TooOften => "its address came too often lately",
             Self::Idle => "idle for long, its room was needed",
             Self::OverShare => "its address had more than its share of the places",
             Self::Reserved => "its place was needed for a peer that was dialed",

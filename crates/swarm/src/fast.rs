@@ -3,9 +3,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use metainfo::{Block, InfoHash, PieceIndex};
+use metainfo::{InfoHash, PieceIndex};
 
-use crate::limits::{ALLOWED_FAST_BYTES, MAX_ALLOWED_FAST};
+use crate::limits::MAX_ALLOWED_FAST;
 
 /// What is known of one peer that speaks the fast extension.
 #[derive(Clone, Debug, Default)]
@@ -18,8 +18,6 @@ pub(crate) struct Fast {
     pub(crate) suggested: Option<PieceIndex>,
     /// Pieces that we give it even while we choke it, once it was told.
     granted: Option<Vec<PieceIndex>>,
-    /// Payload bytes of them that it was given.
-    given: u64,
 }
 
 impl Fast {
@@ -54,16 +52,6 @@ impl Fast {
     /// Whether a choked peer's request is of a piece that we grant it.
     pub(crate) fn grants(&self, piece: PieceIndex) -> bool {
         self.granted.as_ref().is_some_and(|granted| granted.contains(&piece))
-    }
-
-    /// Takes a choked peer's request, if it is of a piece that we grant it and the sum allows it.
-    pub(crate) fn give(&mut self, block: Block) -> bool {
-        let given = self.given + u64::from(block.len());
-        let give = self.grants(block.piece()) && given <= ALLOWED_FAST_BYTES;
-        if give {
-            self.given = given;
-        }
-        give
     }
 }
 

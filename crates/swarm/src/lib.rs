@@ -42,6 +42,7 @@
     allow(clippy::disallowed_methods, reason = "virtual time has to begin somewhere")
 )]
 
+mod accounts;
 mod bans;
 mod border;
 mod bucket;

@@ -27,6 +27,19 @@ impl Limit {
         self.bucket().spend(bytes);
     }
 
+    /// Takes what was sent or came without having been let pass before.
+    pub(crate) fn charge(&self, now: Instant, bytes: u64) {
+        let mut bucket = self.bucket();
+        // What was earned until now beyond the capacity is no credit for it.
+        bucket.is_open(now);
+        bucket.spend(bytes);
+    }
+
+    /// What was taken and not used comes back.
+    pub(crate) fn refund(&self, bytes: u64) {
+        self.bucket().refund(bytes);
+    }
+
     pub(crate) fn ready_at(&self) -> Option<Instant> {
         self.bucket().ready_at()
     }

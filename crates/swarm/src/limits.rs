@@ -193,8 +193,17 @@ pub const MAX_ALLOWED_FAST: usize = 32;
 /// something to trade.
 pub const ALLOWED_FAST: usize = 10;
 
-/// Payload bytes that one peer is given that way: a second or two of a home uplink.
+/// Payload bytes that the peers of one host are given that way: a second or two of a home uplink.
 pub const ALLOWED_FAST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How long until a host may have as much again: by then an honest one has something to trade.
+pub const ALLOWED_FAST_AGAIN: Duration = Duration::from_hours(1);
+
+/// Payload bytes that all hosts together are given that way at once: those of eight beginners ...
+pub const ALLOWED_FAST_ALL: u64 = 8 * ALLOWED_FAST_BYTES;
+
+/// ... and how many more each second, so that many addresses do not make a free upload.
+pub const ALLOWED_FAST_RATE_ALL: u64 = 256 * 1024;
 
 /// Peers that are unchoked by merit. With too many, each gets too little to be worth reciprocating.
 pub const UNCHOKE_SLOTS: usize = 8;
@@ -287,9 +296,46 @@ pub const METADATA_RATE: u64 = 128 * 1024;
 /// Requests for metadata of one peer that wait: all pieces of the longest metadata.
 pub const METADATA_QUEUE: usize = 1024;
 
-/// How often one connection is given all of the metadata. Once is enough; a peer that found a liar
-/// among its sources asks again.
-pub const METADATA_TIMES: usize = 4;
+/// How often one host is given all of the metadata. Once is enough for each of a few behind one router;
+/// a peer that found a liar among its sources asks again.
+pub const METADATA_TIMES: u64 = 4;
+
+/// Bytes of the metadata that one host is given at least, if that is more: forty peers behind one router
+/// get what a usual torrent has.
+pub const METADATA_SHARE: u64 = 4 * 1024 * 1024;
+
+/// How long until a host may have it once more.
+pub const METADATA_AGAIN: Duration = Duration::from_mins(10);
+
+/// Bytes of the metadata that all hosts together are given at once ...
+pub const METADATA_BURST_ALL: u64 = 32 * 1024 * 1024;
+
+/// ... and how many more each second: twenty newcomers a second to a usual torrent.
+pub const METADATA_RATE_ALL: u64 = 2 * 1024 * 1024;
+
+// What a host gets without having earned it.
+
+/// Hosts whose share is remembered: a megabyte or two. Beyond that the one that was not seen for longest
+/// begins anew.
+pub const MAX_ACCOUNTS: usize = 4_096;
+
+/// Bytes of greetings (bitfields, extended handshakes) that one host is sent at once, by however many
+/// connections: the largest bitfield sixteen times ...
+pub const GREETING_BURST: u64 = 4 * 1024 * 1024;
+
+/// ... and how many more each second. A host beyond that is not welcome for a while.
+pub const GREETING_RATE: u64 = 64 * 1024;
+
+/// Bytes of a greeting besides the bitfield.
+pub const GREETING_LEN: u64 = 256;
+
+/// What a connection that broke the protocol costs its host of that: more than all rejects that it could
+/// provoke before it was closed.
+pub const VIOLATION_COST: u64 = 256 * 1024;
+
+/// Convictions of one host after which all of it is banned, whoever shares its address: one more
+/// connection of an accomplice saves a liar once.
+pub const CONVICTIONS: usize = 2;
 
 // Patience with strangers.
 

@@ -133,7 +133,7 @@ impl Peer {
     }
 
     pub(crate) fn identity(&self) -> Identity {
-        Identity { ip: self.addr.ip().to_canonical(), peer_id: self.peer_id }
+        Identity { ip: self.host(), peer_id: self.peer_id }
     }
 
     /// Whose share of scarce places it uses.

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use metainfo::{Layout, PieceIndex, PieceSet};
 use wire::Message;
 
+use crate::accounts::Accounts;
 use crate::bans::Bans;
 use crate::border::{
     Action, Checked, Config, Control, DiskDone, Event, Input, Origin, PeerKey, Phase, Source,
@@ -100,6 +101,10 @@ pub struct Torrent {
     upload_limit: Option<Limit>,
     /// Payload bytes in the upload buffers of all peers.
     upload_buffered: u64,
+    /// What each host was given without having earned it.
+    accounts: Accounts,
+    /// Bytes of answers that are no blocks, not counted against the upload limit yet.
+    answers: u64,
 
     paused: bool,
     /// The disk failed: nothing is requested.
@@ -149,6 +154,8 @@ impl Torrent {
             download_limit: config.download_limit.clone(),
             upload_limit: config.upload_limit.clone(),
             upload_buffered: 0,
+            accounts: Accounts::default(),
+            answers: 0,
             paused: false,
             halted: false,
             now: None,
@@ -219,7 +226,8 @@ impl Torrent {
             Input::Message { peer, message } => self.message(now, peer, message),
             Input::Drained { peer, bytes } => self.drained(now, peer, bytes),
             Input::Dropped { peer, bytes } => {
-                self.freed(peer, bytes);
+                let unsent = self.freed(peer, bytes);
+                self.refund_upload(unsent);
             }
             Input::Closed { peer } => self.forget(now, peer),
             Input::Disk(done) => self.disk(now, done),
@@ -432,6 +440,7 @@ impl Torrent {
             self.fill_slots(now);
         }
         self.fetch_metadata(now);
+        self.settle(now);
         self.serve_metadata(now);
         self.refill_round(now);
         self.serve_round(now);
@@ -439,7 +448,18 @@ impl Torrent {
     }
 
     fn send(&mut self, peer: PeerKey, message: Message) {
+        if is_answer(&message) {
+            self.answers = self.answers.saturating_add(message.encoded_len() as u64);
+        }
         self.actions.push_back(Action::Send { peer, message });
+    }
+
+    /// Counts answers against the upload limit: once a round, since the limit is shared.
+    fn settle(&mut self, now: Instant) {
+        let answers = std::mem::take(&mut self.answers);
+        if let Some(limit) = self.upload_limit.as_ref().filter(|_| answers > 0) {
+            limit.charge(now, answers);
+        }
     }
 
     fn event(&mut self, event: Event) {
@@ -450,4 +470,16 @@ impl Torrent {
     fn piece_bytes(&self, piece: PieceIndex) -> u64 {
         u64::from(self.layout.piece_content_len(piece))
     }
+}
+
+/// Whether a stranger makes us send it, by coming or by asking. Requests and haves are not among them:
+/// they follow from what we download, and are a thousandth of it.
+fn is_answer(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Bitfield(_)
+            | Message::Extended { .. }
+            | Message::Reject(_)
+            | Message::AllowedFast(_)
+    )
 }

@@ -224,8 +224,8 @@ struct Namespace {
 
 impl Namespace {
     fn make() -> Result<Self> {
-        let [_, private, link] = NEAR;
-        let addrs = [FAR, SEED, VICTIM, private, link];
+        let [_, private, of_link] = NEAR;
+        let addrs = [FAR, SEED, VICTIM, private, of_link];
         let add = addrs.map(|ip| format!("ip addr add {ip}/32 dev lo")).join(" && ");
         // It ends when its stdin closes, even if we are killed.
         let script = format!("ip link set lo up && {add} && echo ready && read -r line");

@@ -11,7 +11,7 @@ use super::Torrent;
 use super::duplicates::{Trial, Twin};
 use crate::border::{Action, Event, Origin, PeerKey, Source};
 use crate::close::CloseReason;
-use crate::limits::CLAIM_BYTES;
+use crate::limits::{CLAIM_BYTES, CONVICTIONS, GREETING_LEN, VIOLATION_COST};
 use crate::partial::Identity;
 use crate::peer::Peer;
 use crate::pieces::Pieces;
@@ -35,6 +35,8 @@ impl Torrent {
             self.actions.push_back(Action::Close { peer: key, reason });
             return;
         }
+        let bits = if self.have.is_empty() { 0 } else { self.have.as_bytes().len() as u64 };
+        self.accounts.came(now, peer.host(), bits.saturating_add(GREETING_LEN));
         self.peers.insert(key, peer);
         self.wind_up(now);
         self.tell_have(key);
@@ -67,6 +69,10 @@ impl Torrent {
         }
         if self.bans.is_banned(peer.identity()) {
             return Some(CloseReason::Banned);
+        }
+        let (host, incoming) = (peer.host(), peer.origin == Origin::Incoming);
+        if incoming && !host.is_loopback() && !self.accounts.may_come(now, host) {
+            return Some(CloseReason::TooOften);
         }
         match self.twin(now, peer) {
             Twin::None => {}
@@ -117,6 +123,10 @@ impl Torrent {
         if let Some(peer) = self.peers.get_mut(&key) {
             peer.duplicate |= reason == CloseReason::Duplicate;
             log::debug!("closing {} {}: {reason}", peer.addr, peer.peer_id);
+            if reason.is_violation() {
+                let host = peer.host();
+                self.accounts.came(now, host, VIOLATION_COST);
+            }
             self.forget(now, key);
             self.actions.push_back(Action::Close { peer: key, reason });
         }
@@ -139,6 +149,7 @@ impl Torrent {
         }
         self.uncount(&peer);
         self.upload_buffered = self.upload_buffered.saturating_sub(peer.uploads.in_flight());
+        self.refund_upload(peer.uploads.in_flight());
         if let Some(addr) = peer.dialable {
             let useful = peer.down.total() + peer.up.total() > 0 && !peer.duplicate;
             match peer.origin {
@@ -189,8 +200,10 @@ impl Torrent {
             return;
         }
         let same_ip = |peer: &Peer| peer.identity().ip == who.ip;
-        let shared = self.peers.values().any(|p| same_ip(p) && p.peer_id != who.peer_id);
-        let whole_ip = !who.ip.is_loopback() && !shared;
+        let mut others = self.peers.values().filter(|p| same_ip(p) && p.peer_id != who.peer_id);
+        // Who shares the address of a liar is spared once: the next may be its accomplice.
+        let spares = others.next().is_some() && self.bans.of_host(who.ip) + 1 < CONVICTIONS;
+        let whole_ip = !who.ip.is_loopback() && !spares;
         self.bans.ban(who, whole_ip);
         log::debug!("{} is proved to have sent false data", who.ip);
         if whole_ip {

@@ -136,13 +136,23 @@ impl Torrent {
         self.send(key, Message::Request(request(block)));
     }
 
+    /// So many bytes that the download limit let pass do not come.
+    pub(super) fn refund_download(&self, bytes: u64) {
+        if let Some(limit) = self.download_limit.as_ref().filter(|_| bytes > 0) {
+            limit.refund(bytes);
+        }
+    }
+
     /// Takes back all that the peer owes us, to ask it of others.
     pub(super) fn give_up_requests(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
+        let mut unused = 0;
         for block in peer.pipeline.give_up() {
+            unused += u64::from(block.len());
             self.release(block, key);
             self.refill_all = true;
         }
+        self.refund_download(unused);
         for piece in self.partials.owned_by(key) {
             self.restart(piece);
         }
@@ -181,6 +191,12 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
         self.down.add(u64::from(len));
         let arrival = peer.pipeline.arrived(now, block);
+        if arrival != Arrival::Due
+            && let Some(limit) = &self.download_limit
+        {
+            // It was not asked for, or what was let pass for it came back.
+            limit.charge(now, u64::from(len));
+        }
         if arrival == Arrival::Unrequested {
             peer.unrequested += 1;
             let too_many = peer.unrequested > MAX_UNREQUESTED;
@@ -225,6 +241,7 @@ impl Torrent {
             if likely_lost {
                 self.end_game.cancelled(now);
             }
+            self.refund_download(u64::from(block.len()));
             self.send(key, Message::Cancel(request(block)));
             self.want_refill(key);
         }

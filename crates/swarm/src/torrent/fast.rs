@@ -15,16 +15,16 @@ use crate::pieces::Pieces;
 use crate::requests::Arrival;
 
 impl Torrent {
-    pub(super) fn have_all(&mut self, key: PeerKey) -> Result<(), CloseReason> {
+    pub(super) fn have_all(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
         self.may_begin(key)?;
         self.begins_with(key, Pieces::All)?;
-        self.told(key);
+        self.told(now, key);
         Ok(())
     }
 
-    pub(super) fn have_none(&mut self, key: PeerKey) -> Result<(), CloseReason> {
+    pub(super) fn have_none(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
         self.may_begin(key)?;
-        self.told(key);
+        self.told(now, key);
         Ok(())
     }
 
@@ -38,14 +38,17 @@ impl Torrent {
     }
 
     /// The peer has said what it has. One that has little is granted a few pieces of ours.
-    pub(super) fn told(&mut self, key: PeerKey) {
+    pub(super) fn told(&mut self, now: Instant, key: PeerKey) {
         let pieces = self.layout.piece_count();
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let begins = peer.pieces.count(pieces) as usize <= ALLOWED_FAST && !peer.is_upload_only();
-        let ip = peer.addr.ip();
+        let (ip, host) = (peer.addr.ip(), peer.host());
         let (Some(fast), Some(info_hash)) = (&mut peer.fast, self.config.info_hash) else { return };
         fast.told = true;
         if !begins || fast.is_granted() || self.have.is_empty() {
+            return;
+        }
+        if !self.accounts.may_have_fast(now, host) {
             return;
         }
         let affordable = ALLOWED_FAST_BYTES / u64::from(self.layout.piece_length()).max(1);
@@ -110,6 +113,7 @@ impl Torrent {
         } else if let Some(fast) = &mut peer.fast {
             fast.disallow(block.piece());
         }
+        self.refund_download(u64::from(block.len()));
         self.release(block, key);
         // A piece that must come whole from this peer would wait for what does not come.
         for piece in self.partials.owned_by(key) {

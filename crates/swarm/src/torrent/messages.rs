@@ -64,10 +64,10 @@ impl Torrent {
             Message::Have(piece) => self.peer_has(now, key, piece)?,
             Message::Bitfield(bits) if first => {
                 self.bitfield(key, &bits)?;
-                self.told(key);
+                self.told(now, key);
             }
-            Message::HaveAll => self.have_all(key)?,
-            Message::HaveNone => self.have_none(key)?,
+            Message::HaveAll => self.have_all(now, key)?,
+            Message::HaveNone => self.have_none(now, key)?,
             Message::Suggest(piece) => self.suggested(now, key, piece)?,
             Message::AllowedFast(piece) => self.allowed_fast(now, key, piece)?,
             Message::Reject(request) => self.rejected(now, key, request)?,

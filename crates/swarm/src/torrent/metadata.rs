@@ -10,6 +10,7 @@ use wire::extension::{Extension, Metadata};
 use super::Torrent;
 use crate::border::{Begin, Event, PeerKey};
 use crate::close::CloseReason;
+use crate::limit::Limit;
 use crate::limits::{EARLY_BUDGET, cost};
 use crate::metadata::{Early, Fetch, Outcome, Serving};
 use crate::partial::Identity;
@@ -53,7 +54,7 @@ impl Torrent {
             }
             let begins = early.map(Pieces::from_set);
             match begins.and_then(|pieces| self.begins_with(key, pieces)) {
-                Ok(()) if told => self.told(key),
+                Ok(()) if told => self.told(now, key),
                 Ok(()) => {}
                 Err(reason) => self.close(now, key, reason),
             }
@@ -142,8 +143,10 @@ impl Torrent {
     ) -> Result<(), CloseReason> {
         let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
         if let Some(info) = &self.info {
+            let host = peer.host();
             let serving = peer.serving.get_or_insert_with(Box::<Serving>::default);
-            if serving.push(info, piece) {
+            let len = info.len() as u64;
+            if self.accounts.may_ask(now, host, len) && serving.push(info, piece) {
                 self.metadata_wanted.insert(key);
                 return Ok(());
             }
@@ -159,16 +162,31 @@ impl Torrent {
         }
     }
 
-    /// Gives pieces of the metadata to those who wait, as fast as each may have them.
+    /// Gives pieces of the metadata to those who wait, as fast as each host may have them and as the
+    /// upload limit allows.
     pub(super) fn serve_metadata(&mut self, now: Instant) {
         let Some(info) = self.info.clone() else { return };
         let total_size = u32::try_from(info.len()).ok();
         let waiting: Vec<PeerKey> = self.metadata_wanted.iter().copied().collect();
         for key in waiting {
-            let mut next = || self.peers.get_mut(&key)?.serving.as_mut()?.next(now, &info);
-            let given: Vec<_> = std::iter::from_fn(&mut next).collect();
-            for (piece, data) in given {
+            while let Some(peer) = self.peers.get_mut(&key)
+                && let host = peer.host()
+                && let Some(serving) = &mut peer.serving
+                && let Some((piece, data)) = serving.next(now, &info)
+            {
+                if !self.accounts.may_ask(now, host, info.len() as u64) {
+                    // Others of its host were given their share since it asked.
+                    serving.refused();
+                    self.send_metadata(key, &Metadata::Reject { piece });
+                    continue;
+                }
+                let open = self.upload_limit.as_ref().is_none_or(|limit| limit.is_open(now));
+                if !open || !self.accounts.give_metadata(now, host, data.len() as u64) {
+                    break;
+                }
+                serving.given(data.len());
                 self.send_metadata(key, &Metadata::Data { piece, total_size, data });
+                self.settle(now);
             }
             let serving = self.peers.get(&key).and_then(|peer| peer.serving.as_ref());
             if serving.is_none_or(|serving| serving.is_idle()) {
@@ -181,7 +199,9 @@ impl Torrent {
     /// have something to do.
     pub(super) fn metadata_timeout(&self) -> Option<Instant> {
         let serving = |key| self.peers.get(key)?.serving.as_ref()?.poll_timeout();
-        let served = self.metadata_wanted.iter().filter_map(serving).min();
+        let limit = self.upload_limit.as_ref().and_then(Limit::ready_at);
+        let all = self.accounts.metadata_at().max(limit);
+        let served = self.metadata_wanted.iter().filter_map(|key| serving(key).max(all)).min();
         let fetched = self.fetch.as_ref().and_then(Fetch::poll_timeout);
         fetched.into_iter().chain(served).min()
     }

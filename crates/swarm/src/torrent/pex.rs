@@ -87,7 +87,7 @@ impl Torrent {
         for key in keys {
             let stays = self.peers.get(&key).is_some_and(|peer| match peer.origin {
                 Origin::Dialed => self.source(peer.addr, peer.origin).is_of_private(),
-                Origin::Incoming => self.candidates.is_of_private(peer.identity().ip),
+                Origin::Incoming => self.candidates.is_of_private(peer.addr.ip().to_canonical()),
             });
             if stays {
                 self.send_extended_handshake(key);

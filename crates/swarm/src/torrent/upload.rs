@@ -24,11 +24,13 @@ impl Torrent {
         let Request { piece, offset, len } = request;
         let block = self.layout.range(piece, offset, len).ok_or(CloseReason::RequestOutOfRange)?;
         let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
-        let granted = |peer: &mut Peer| peer.fast.as_mut().is_some_and(|fast| fast.give(block));
+        let granted = peer.fast.as_ref().is_some_and(|fast| fast.grants(block.piece()));
         let begins = || peer.pieces.count(self.layout.piece_count()) as usize <= ALLOWED_FAST;
+        let (host, len) = (peer.host(), u64::from(block.len()));
         let have = self.have.contains(block.piece());
         if !have
-            || (peer.am_choking && !(begins() && granted(peer)))
+            || (peer.am_choking
+                && !(granted && begins() && self.accounts.give_fast(now, host, len)))
             || !peer.uploads.queue.push(now, block)
         {
             self.reject(key, block);
@@ -86,6 +88,9 @@ impl Torrent {
         let wanted = peer.uploads.read(block, payload.is_some());
         let freed = before - peer.uploads.in_flight();
         self.upload_buffered = self.upload_buffered.saturating_sub(freed);
+        if let Some(limit) = self.upload_limit.as_ref().filter(|_| freed > 0) {
+            limit.refund(freed);
+        }
         if let (true, Some(payload)) = (wanted, payload) {
             if self.layout.has_padding() {
                 let padding = self.layout.padding_in(block).map(|part| part.len() as u64).sum();
@@ -97,6 +102,13 @@ impl Torrent {
             self.reject(key, block);
         }
         self.want_service(key);
+    }
+
+    /// So many bytes that the upload limit let pass are not sent.
+    pub(super) fn refund_upload(&self, bytes: u64) {
+        if let Some(limit) = self.upload_limit.as_ref().filter(|_| bytes > 0) {
+            limit.refund(bytes);
+        }
     }
 
     /// Bytes reached a peer's socket. Zeros that the peer could have known are not counted as given.
