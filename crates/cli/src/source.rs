@@ -162,7 +162,7 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Failure
     let failed = |error| Failure::io("read it", path, &error);
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
-    if dash::is(path) {
+    if dash::is(path) || is_stdin(path) {
         io::stdin().take(most).read_to_end(&mut bytes).map_err(failed)?;
     } else if let Some(url) = path.to_str().filter(|text| fetch::is_url(text)) {
         bytes = fetch::get(url, most)?;
@@ -172,11 +172,16 @@ pub(crate) fn read(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Failure
     Ok((bytes.len() <= limit).then_some(bytes))
 }
 
+/// Whether it is another name of stdin. What is there is read as it was opened: a FIFO that is opened once
+/// more may wait for ever.
+fn is_stdin(path: &Path) -> bool {
+    ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].iter().any(|stdin| path == Path::new(stdin))
+}
+
 /// Opens a file. What is none is not waited for, but for what the shell opened before
 /// (`<(...)`).
 fn open(path: &Path) -> Result<File, Failure> {
-    let inherited = ["/dev/fd", "/dev/stdin", "/proc/self/fd"];
-    let inherited = inherited.iter().any(|place| path.starts_with(place));
+    let inherited = path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd");
     let opened = if inherited {
         storage::with_descriptors(|| File::open(path))
     } else {
