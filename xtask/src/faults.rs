@@ -19,6 +19,7 @@ use self::stage::{
 use crate::Result;
 use crate::table::{Align, Mood, Table, seconds};
 
+mod claims;
 mod crowd;
 mod disk;
 mod full;
@@ -55,6 +56,7 @@ const CAMPAIGNS: &[Campaign] = &[
     ("kill", kill::run),
     ("power", power::run),
     ("torn", torn::run),
+    ("claims", claims::run),
     ("full", full::run),
     ("pulled", pulled::run),
     ("liars", liars::run),

@@ -34,6 +34,7 @@ use crate::shared::Shared;
 use work::Peer;
 pub(crate) use work::Work;
 
+mod recheck;
 mod work;
 
 /// Mail taken in one round. Enough that a round serves every fast peer, few enough that requests go
@@ -210,15 +211,16 @@ impl Driver {
                 self.fail(now, error);
                 DiskDone::WriteFailed { piece }
             }
-            Done::Synced { pieces, .. } => {
+            Done::Rechecked { wrong, .. } => return self.rechecked(now, &wrong),
+            Done::Synced { pieces, stamps, doubtful, .. } => {
                 if let Some(durable) = &mut self.durable {
-                    durable.synced(&pieces);
+                    durable.synced(&pieces, stamps, &doubtful);
                 }
                 return;
             }
-            Done::Closed { touched, .. } => {
-                match &self.durable {
-                    Some(durable) => durable.close(touched),
+            Done::Closed { stamps, doubtful, .. } => {
+                match &mut self.durable {
+                    Some(durable) => durable.close(stamps, &doubtful),
                     None => self.work.files_closed = true,
                 }
                 return;
@@ -391,16 +393,7 @@ impl Driver {
             swarm::Event::PieceFailed { piece, .. } => {
                 self.tell(Event::BadPiece { torrent, piece });
             }
-            swarm::Event::Completed => {
-                if self.state == State::Downloading {
-                    self.state = State::Seeding;
-                    // Who does not want everything does not become a seed to trackers.
-                    if self.swarm.have().is_full() {
-                        self.announcer.tiers().complete(now);
-                    }
-                }
-                self.tell(Event::Complete { torrent });
-            }
+            swarm::Event::Completed => self.recheck(),
             swarm::Event::Metadata { ref info } => self.metadata(now, info),
             swarm::Event::Banned { ip, .. } => self.tell(Event::Banned { torrent, ip }),
             _ => {}
@@ -464,6 +457,7 @@ fn checked(outcome: storage::Checked) -> swarm::Checked {
     match outcome {
         storage::Checked::Good { blocks } => swarm::Checked::Good { blocks },
         storage::Checked::Bad { blocks } => swarm::Checked::Bad { blocks },
+        storage::Checked::Changed => swarm::Checked::Changed,
     }
 }
 

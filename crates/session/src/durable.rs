@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metainfo::{PieceIndex, PieceSet};
-use storage::Spec;
+use storage::FileStamp;
 
 use crate::mail::{Mail, Mailbox};
 use crate::resume::{Place, State};
@@ -15,10 +15,13 @@ use crate::shared::Shared;
 /// often would make the disk the bottleneck.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
 
+/// How much longer for each file of the torrent, since a stamp of each is saved every time: with a
+/// million of them 37 MB, of which the disk is to get less than one a second.
+const SYNC_EVERY_FILE: Duration = Duration::from_micros(50);
+
 /// The resume state of one running torrent.
 pub(crate) struct Durable {
     place: Place,
-    spec: Spec,
     shared: Arc<Shared>,
     mailbox: Mailbox,
     claims: Claims,
@@ -29,23 +32,25 @@ struct Claims {
     synced: PieceSet,
     /// Pieces that were whole when the torrent started; the first sync covers them.
     at_start: Option<PieceSet>,
+    every: Duration,
     due: Option<Instant>,
     syncing: bool,
 }
 
 impl Claims {
-    fn new(trusted: PieceSet, have: &PieceSet, now: Instant) -> Self {
+    fn new(trusted: PieceSet, have: &PieceSet, every: Duration, now: Instant) -> Self {
         let unsynced = trusted.count() < have.count();
         Self {
             synced: trusted,
             at_start: unsynced.then(|| have.clone()),
-            due: unsynced.then(|| now + SYNC_EVERY),
+            every,
+            due: unsynced.then(|| now + every),
             syncing: false,
         }
     }
 
     fn wrote(&mut self, now: Instant) {
-        self.due.get_or_insert(now + SYNC_EVERY);
+        self.due.get_or_insert(now + self.every);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -61,13 +66,21 @@ impl Claims {
         due
     }
 
-    fn synced(&mut self, pieces: &[PieceIndex]) {
+    fn synced(&mut self, pieces: &[PieceIndex], doubtful: &PieceSet) {
         self.syncing = false;
         for piece in self.at_start.take().iter().flat_map(PieceSet::iter) {
             self.synced.insert(piece);
         }
         for &piece in pieces {
             self.synced.insert(piece);
+        }
+        self.withdraw(doubtful);
+    }
+
+    /// Pieces that another program may have changed are not claimed.
+    fn withdraw(&mut self, doubtful: &PieceSet) {
+        for piece in doubtful.iter() {
+            self.synced.remove(piece);
         }
     }
 
@@ -80,15 +93,17 @@ impl Claims {
 }
 
 impl Durable {
-    /// Of a torrent that starts with the pieces in `have`, of which `trusted` were synced earlier.
+    /// Of a torrent of so many files that starts with the pieces in `have`, of which `trusted` were synced earlier.
     pub(crate) fn new(
-        (place, spec): (Place, Spec),
+        (place, files): (Place, usize),
         (trusted, have): (PieceSet, &PieceSet),
         shared: Arc<Shared>,
         mailbox: Mailbox,
         now: Instant,
     ) -> Self {
-        Self { place, spec, shared, mailbox, claims: Claims::new(trusted, have, now) }
+        let files = u32::try_from(files).unwrap_or(u32::MAX);
+        let every = SYNC_EVERY.saturating_add(SYNC_EVERY_FILE.saturating_mul(files));
+        Self { place, shared, mailbox, claims: Claims::new(trusted, have, every, now) }
     }
 
     /// A piece was written and is not synced yet.
@@ -106,11 +121,24 @@ impl Durable {
         self.claims.is_due(now)
     }
 
-    /// A sync ended that covered `pieces`: from now on they are claimed.
-    pub(crate) fn synced(&mut self, pieces: &[PieceIndex]) {
-        self.claims.synced(pieces);
-        let state = State::now(self.claims.synced.clone(), Vec::new());
+    /// A sync ended that covered `pieces`: from now on they are claimed, as long as the files look like
+    /// this, but for those that are `doubtful`.
+    pub(crate) fn synced(
+        &mut self,
+        pieces: &[PieceIndex],
+        stamps: Vec<Option<FileStamp>>,
+        doubtful: &PieceSet,
+    ) {
+        self.claims.synced(pieces, doubtful);
+        let state = State { synced: self.claims.synced.clone(), stamps, ended: false };
         self.shared.saver.save(&self.place, state, || {});
+    }
+
+    /// Another program changed these pieces.
+    pub(crate) fn lost(&mut self, pieces: &[PieceIndex]) {
+        for &piece in pieces {
+            self.claims.synced.remove(piece);
+        }
     }
 
     /// A sync failed: what it was to cover stays unclaimed, and the next run hashes it.
@@ -118,12 +146,11 @@ impl Durable {
         self.claims.failed();
     }
 
-    /// The files are closed: how they look now is saved with the claims, and the torrent hears when
-    /// that is done. If somebody else `touched` them, nothing is claimed: it all has to be hashed.
-    pub(crate) fn close(&self, touched: bool) {
-        let synced = &self.claims.synced;
-        let claims = if touched { PieceSet::new_empty(synced.len()) } else { synced.clone() };
-        let state = State::now(claims, storage::stamps(&self.spec));
+    /// The files are closed: how they look is saved with the claims, but for pieces that are `doubtful`,
+    /// and the torrent hears when that is done.
+    pub(crate) fn close(&mut self, stamps: Vec<Option<FileStamp>>, doubtful: &PieceSet) {
+        self.claims.withdraw(doubtful);
+        let state = State { synced: self.claims.synced.clone(), stamps, ended: true };
         let mailbox = self.mailbox.clone();
         self.shared.saver.save(&self.place, state, move || {
             // A torrent that left after its deadline is not waiting any more.
@@ -152,27 +179,37 @@ mod tests {
     #[test]
     fn a_sync_claims_what_it_covered_and_what_was_there_at_the_start() {
         let now = Instant::now();
-        let mut claims = Claims::new(pieces(&[0]), &pieces(&[0, 1]), now);
+        let mut claims = Claims::new(pieces(&[0]), &pieces(&[0, 1]), SYNC_EVERY, now);
         assert!(!claims.is_due(now));
         assert!(claims.is_due(now + SYNC_EVERY));
         claims.wrote(now + SYNC_EVERY);
         assert!(!claims.is_due(now + 2 * SYNC_EVERY), "one at a time");
         assert_eq!(claimed(&claims), [0]);
-        claims.synced(&[PieceIndex::new(2)]);
+        claims.synced(&[PieceIndex::new(2)], &pieces(&[]));
         assert_eq!(claimed(&claims), [0, 1, 2]);
         assert!(claims.is_due(now + 2 * SYNC_EVERY));
     }
 
     #[test]
+    fn what_is_doubtful_is_not_claimed_until_it_was_written_again() {
+        let now = Instant::now();
+        let mut claims = Claims::new(pieces(&[0]), &pieces(&[0, 1]), SYNC_EVERY, now);
+        claims.synced(&[PieceIndex::new(2)], &pieces(&[0, 1]));
+        assert_eq!(claimed(&claims), [2]);
+        claims.synced(&[PieceIndex::new(1)], &pieces(&[0]));
+        assert_eq!(claimed(&claims), [1, 2]);
+    }
+
+    #[test]
     fn what_a_failed_sync_was_to_cover_is_never_claimed() {
         let now = Instant::now();
-        let mut claims = Claims::new(pieces(&[0]), &pieces(&[0, 1]), now);
+        let mut claims = Claims::new(pieces(&[0]), &pieces(&[0, 1]), SYNC_EVERY, now);
         claims.wrote(now);
         assert!(claims.is_due(now + SYNC_EVERY));
         claims.failed();
         assert_eq!(claimed(&claims), [0]);
         // The next one succeeds, though the system forgot bytes of piece 1 and what was written since.
-        claims.synced(&[PieceIndex::new(3)]);
+        claims.synced(&[PieceIndex::new(3)], &pieces(&[]));
         assert_eq!(claimed(&claims), [0, 3]);
     }
 }

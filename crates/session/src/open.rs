@@ -1,20 +1,23 @@
 //! Opening a torrent, on a thread of its own because it reads and allocates: its files are made and
 //! locked, what is there already is verified, then its task starts.
+//!
+//! What is found out about the pieces holds for files that look as they did before that: how they look is
+//! taken first, held against how they look afterwards, and handed on with the pieces.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use metainfo::{Layout, PieceIndex, PieceSet};
-use storage::{Allocation, Before, FileState, Progress, Spec};
+use storage::{Allocation, Before, FileStamp, FileState, Progress, Spec, Verified};
 use tokio::runtime;
 use tokio::sync::mpsc;
 
 use crate::config::Serve;
 use crate::durable::Durable;
 use crate::error::{Error, ErrorKind};
-use crate::event::{Event, State};
+use crate::event::{self, Event};
 use crate::mail::Mail;
-use crate::resume::Place;
+use crate::resume::{Place, State};
 use crate::start::{Opened, Start};
 
 /// A torrent that is being opened.
@@ -34,9 +37,12 @@ pub(crate) struct Opening {
     pub(crate) cancel: AtomicBool,
 }
 
+/// How often files are looked at again because another program changed them meanwhile.
+const ATTEMPTS: usize = 3;
+
 /// What was found on disk.
 struct Found {
-    /// Pieces that an earlier run synced and nobody touched since.
+    /// Pieces that an earlier run synced, in files that were not changed since.
     trusted: PieceSet,
     /// All that are whole.
     have: PieceSet,
@@ -44,14 +50,12 @@ struct Found {
     wrong: u32,
 }
 
-/// What hashing found.
-struct Checked {
-    /// The pieces that are whole.
-    have: PieceSet,
-    /// Those that hold something else.
-    wrong: PieceSet,
-    /// Why a file could not be looked at, if one could not.
-    unreadable: Option<storage::Error>,
+/// What is known of the files before they are looked at.
+struct Known {
+    /// Of an earlier run.
+    saved: State,
+    /// Of an earlier look of this run: the pieces that are whole in files that look like this.
+    looked: Option<State>,
 }
 
 impl Opening {
@@ -104,36 +108,62 @@ impl Opening {
 
     /// Makes and locks the files and tells which pieces are whole.
     fn find(&self, spec: &Spec) -> Result<Found, Error> {
-        // Opening may change how the files look, so what is believed of them comes first.
-        let trusted = match &self.place {
-            Some(place) if !self.verify => place.trusted(spec),
-            _ => PieceSet::new_empty(self.layout.piece_count()),
-        };
-        if let Some(place) = &self.place {
-            place.withdraw(&trusted, &self.layout);
+        let saved = self.place.as_ref().map(|place| place.load(&self.layout));
+        let saved = saved.unwrap_or_else(|| State::nothing(&self.layout));
+        let mut known = Known { saved, looked: None };
+        for _ in 1..ATTEMPTS {
+            match self.look(spec, &mut known) {
+                Err(Changed::Meanwhile(error)) => log::info!("{error}; looking again"),
+                Err(Changed::No(error)) => return Err(error),
+                Ok(found) => return Ok(found),
+            }
         }
-        if let Some(serve) = self.serve {
-            return self.find_to_serve(serve, spec, trusted);
+        self.look(spec, &mut known).map_err(|error| match error {
+            Changed::Meanwhile(error) => error.into(),
+            Changed::No(error) => error,
+        })
+    }
+
+    fn look(&self, spec: &Spec, known: &mut Known) -> Result<Found, Changed> {
+        match self.serve {
+            Some(serve) => self.look_to_serve(serve, spec, known),
+            None => self.look_to_fetch(spec, known),
         }
+    }
+
+    fn look_to_fetch(&self, spec: &Spec, known: &mut Known) -> Result<Found, Changed> {
         let before = Before::look(spec, &self.cancel)?;
-        let Checked { have, wrong, .. } = if before.is_empty() {
-            self.check_padding(spec, &trusted)?
+        let stamps = before.stamps();
+        let trusted = self.trusted(spec, known, &stamps);
+        let (have, wrong) = if before.is_empty() {
+            let checked = self.hash(spec, &trusted, self.padding())?;
+            (checked.whole, 0)
         } else {
-            self.check_what_is_there(spec, &before, &trusted)?
+            self.check_what_is_there(spec, &before, known, &trusted)?
         };
-        self.start.shared.disk.open(self.start.id, spec)?;
+        self.still(spec, known, &stamps, &have)?;
+        before.refuse_doubles(&have)?;
+        let opened = self.start.shared.disk.open_known(self.start.id, spec, &stamps)?;
         if spec.allocation() == Allocation::Sparse {
             storage::check_room(spec, &have)?;
         }
         if let Some(place) = self.place.as_ref().filter(|_| !have.is_full()) {
-            place.begin(&trusted);
+            place.begin(&trusted, opened.stamps);
         }
-        Ok(Found { trusted, have, wrong: wrong.count() })
+        Ok(Found { trusted, have, wrong })
     }
 
     /// The same where nothing is fetched: nothing is made, and enough has to be there.
-    fn find_to_serve(&self, serve: Serve, spec: &Spec, trusted: PieceSet) -> Result<Found, Error> {
-        let Checked { have, unreadable, .. } = self.check(spec, &trusted)?;
+    fn look_to_serve(
+        &self,
+        serve: Serve,
+        spec: &Spec,
+        known: &mut Known,
+    ) -> Result<Found, Changed> {
+        let stamps = storage::stamps(spec, &self.cancel)?;
+        let trusted = self.trusted(spec, known, &stamps);
+        let checked = self.hash(spec, &trusted, self.to_fetch(spec))?;
+        let have = checked.whole;
         let wanted = spec.wanted_pieces().cloned();
         let wanted = wanted.unwrap_or_else(|| PieceSet::new_full(have.len()));
         let has_bytes = |piece: &PieceIndex| self.layout.piece_content_len(*piece) > 0;
@@ -143,85 +173,140 @@ impl Opening {
         if whole < total && (serve == Serve::Whole || whole == 0) {
             let count = |n| u32::try_from(n).unwrap_or(u32::MAX);
             // What could not be looked at is why, and fetching would not help.
+            let unreadable = checked.files.into_iter().find_map(|state| match state {
+                FileState::Unreadable(error) => Some(error),
+                _ => None,
+            });
             let incomplete = ErrorKind::Incomplete { have: count(whole), total: count(total) };
-            return Err(unreadable.map_or_else(|| incomplete.into(), Error::from));
+            return Err(unreadable.map_or_else(|| incomplete.into(), Error::from).into());
         }
         if serve == Serve::Whole {
             let before = Before::look(spec, &self.cancel)?;
-            before.refuse_longer().map_err(ErrorKind::NotWhole)?;
+            let whole = before.refuse_longer().and_then(|()| before.refuse_missing());
+            whole.map_err(|error| Error::from(ErrorKind::NotWhole(error)))?;
         }
-        self.start.shared.disk.open(self.start.id, spec)?;
+        self.still(spec, known, &stamps, &have)?;
+        self.start.shared.disk.open_known(self.start.id, spec, &stamps)?;
         Ok(Found { trusted, have, wrong: 0 })
     }
 
-    /// Refuses files that are not the torrent's, unless they are to be overwritten. Else as
-    /// [`check`](Self::check).
+    /// The pieces that need no hashing. Of what an earlier run claims the rest is taken back, before any
+    /// file is made or changed.
+    fn trusted(&self, spec: &Spec, known: &Known, stamps: &[Option<FileStamp>]) -> PieceSet {
+        let mut trusted = if self.verify {
+            PieceSet::new_empty(self.layout.piece_count())
+        } else {
+            known.saved.trusted(stamps, spec)
+        };
+        if let Some(place) = &self.place {
+            place.withdraw(&known.saved, &trusted);
+        }
+        if let Some(looked) = &known.looked {
+            add(&mut trusted, &looked.trusted(stamps, spec));
+        }
+        trusted
+    }
+
+    /// Makes sure that the files look as they did before their pieces were hashed. What is known of those
+    /// that do is not found out again.
+    fn still(
+        &self,
+        spec: &Spec,
+        known: &mut Known,
+        before: &[Option<FileStamp>],
+        have: &PieceSet,
+    ) -> Result<(), Changed> {
+        let now = storage::stamps(spec, &self.cancel)?;
+        let Some(index) = before.iter().zip(&now).position(|(before, now)| before != now) else {
+            return Ok(());
+        };
+        known.looked = Some(State { synced: have.clone(), stamps: before.to_vec(), ended: true });
+        Err(Changed::Meanwhile(storage::Error::changed_meanwhile(spec, index)))
+    }
+
+    /// Refuses files that are not the torrent's, unless they are to be overwritten. Else gives the pieces
+    /// that are whole, and how many of the wanted ones hold something else.
     fn check_what_is_there(
         &self,
         spec: &Spec,
         before: &Before,
+        known: &Known,
         trusted: &PieceSet,
-    ) -> Result<Checked, Error> {
+    ) -> Result<(PieceSet, u32), Changed> {
         if !self.overwrite {
             before.refuse_longer()?;
         }
-        let checked = self.check(spec, trusted)?;
+        let wanted = self.to_fetch(spec);
+        let mut checked = self.hash(spec, trusted, wanted.clone())?;
+        let wrong = checked.wrong.count();
         if !self.overwrite {
-            let ours = self.place.as_ref().map(|place| place.ours(spec)).unwrap_or_default();
-            before.refuse_foreign((&checked.have, &checked.wrong), &ours, &self.cancel)?;
+            let ours = known.saved.ours(&before.stamps());
+            let more = before.to_judge(&checked, &ours, &wanted);
+            if !more.is_empty() {
+                // All but those that are known by now.
+                let known = checked.whole.clone();
+                let also = self.hash(spec, &known, more)?;
+                checked.whole = also.whole;
+                add(&mut checked.wrong, &also.wrong);
+                add(&mut checked.zeros, &also.zeros);
+            }
+            let unknown = before.refuse_foreign(&checked, &ours, &self.cancel)?;
+            if let Some((first, others)) = unknown.split_first() {
+                let first = first.display();
+                let others = match others.len() {
+                    0 => String::new(),
+                    1 => " (and one more file)".into(),
+                    more => format!(" (and {more} more files)"),
+                };
+                log::warn!(
+                    "{first}{others}: too small to be judged alone; taken for the torrent's, as what \
+                     is beside it is"
+                );
+            }
         }
-        Ok(checked)
+        Ok((checked.whole, wrong))
     }
 
-    /// Hashes the pieces that are not trusted, see [`hash`](Self::hash).
-    fn check(&self, spec: &Spec, trusted: &PieceSet) -> Result<Checked, Error> {
-        let wanted = spec.wanted_pieces().cloned();
-        let mut unknown = wanted.unwrap_or_else(|| PieceSet::new_full(trusted.len()));
-        for piece in self.layout.padding_pieces() {
-            unknown.insert(piece);
-        }
-        self.hash(spec, trusted, unknown)
+    /// The pieces that are wanted, and those that are padding alone.
+    fn to_fetch(&self, spec: &Spec) -> PieceSet {
+        let all = || PieceSet::new_full(self.layout.piece_count());
+        let mut pieces = spec.wanted_pieces().cloned().unwrap_or_else(all);
+        add(&mut pieces, &self.padding());
+        pieces
     }
 
-    /// The same for the pieces that are padding alone, where nothing else can be on disk yet.
-    fn check_padding(&self, spec: &Spec, trusted: &PieceSet) -> Result<Checked, Error> {
-        let mut padding = PieceSet::new_empty(trusted.len());
+    fn padding(&self) -> PieceSet {
+        let mut padding = PieceSet::new_empty(self.layout.piece_count());
         for piece in self.layout.padding_pieces() {
             padding.insert(piece);
         }
-        self.hash(spec, trusted, padding)
+        padding
     }
 
-    /// Hashes those of the pieces that are not trusted and gives all that are whole, with the trusted.
+    /// Hashes those of the pieces that are not trusted. The trusted ones are told as whole too.
     fn hash(
         &self,
         spec: &Spec,
         trusted: &PieceSet,
         mut unknown: PieceSet,
-    ) -> Result<Checked, Error> {
+    ) -> Result<Verified, Changed> {
         for piece in trusted.iter() {
             unknown.remove(piece);
         }
         if unknown.is_empty() {
-            return Ok(Checked { have: trusted.clone(), wrong: unknown, unreadable: None });
+            return Ok(Verified::known(trusted.clone()));
         }
         let progress = |Progress { checked, total, .. }| {
             let torrent = self.start.id;
             self.start.tell(Event::Checking { torrent, done: checked, total });
         };
+        storage::wait_for_tick();
         let mut options = storage::Options::default();
         options.backend = self.start.config.backend;
         options.pieces = Some(&unknown);
-        let found = storage::verify(spec, &options, &progress, &self.cancel)?;
-        let unreadable = found.files.into_iter().find_map(|state| match state {
-            FileState::Unreadable(error) => Some(error),
-            _ => None,
-        });
-        let mut have = found.whole;
-        for piece in trusted.iter() {
-            have.insert(piece);
-        }
-        Ok(Checked { have, wrong: found.wrong, unreadable })
+        let mut found = storage::verify(spec, &options, &progress, &self.cancel)?;
+        add(&mut found.whole, trusted);
+        Ok(found)
     }
 
     fn opened(&self, spec: &Spec, Found { trusted, have, wrong }: Found) -> Opened {
@@ -250,7 +335,7 @@ impl Opening {
         let total_bytes = wanted.iter().map(piece_len).sum();
         let durable = self.place.clone().map(|place| {
             let (shared, mailbox) = (self.start.shared.clone(), self.start.entry.mailbox.clone());
-            let files = (place, spec.clone());
+            let files = (place, spec.files().len());
             Durable::new(files, (trusted, &have), shared, mailbox, Instant::now())
         });
         let torrent = self.start.id;
@@ -263,11 +348,39 @@ impl Opening {
             wanted: (!wanted.is_full()).then_some(wanted),
             sequential: self.sequential,
             total_bytes,
-            state: if found == total { State::Seeding } else { State::Downloading },
+            state: if found == total { event::State::Seeding } else { event::State::Downloading },
             durable,
             peers: self.start.peers.clone(),
             ready: Event::Ready { torrent, have: found, total, wrong, have_bytes, total_bytes },
             have,
         }
+    }
+}
+
+/// Why a torrent could not be opened: because another program changed a file meanwhile, or not.
+enum Changed {
+    Meanwhile(storage::Error),
+    No(Error),
+}
+
+impl From<storage::Error> for Changed {
+    fn from(error: storage::Error) -> Self {
+        match error.kind() {
+            storage::ErrorKind::Changed => Self::Meanwhile(error),
+            _ => Self::No(error.into()),
+        }
+    }
+}
+
+impl From<Error> for Changed {
+    fn from(error: Error) -> Self {
+        Self::No(error)
+    }
+}
+
+/// Adds `more` to the pieces.
+fn add(pieces: &mut PieceSet, more: &PieceSet) {
+    for piece in more.iter() {
+        pieces.insert(piece);
     }
 }

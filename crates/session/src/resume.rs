@@ -1,6 +1,11 @@
 //! Resume state: which pieces are known to be whole and synced on disk, so that the next run need
 //! not hash them. Never claims what is not synced, and never believes what the files contradict.
 //!
+//! A piece is claimed together with how its files looked from before it was hashed until it was claimed:
+//! device, inode, length and time of change, all by the file system's own account. No clock of ours
+//! counts. A file that looks different has to be hashed again, whatever changed it: after a run that was
+//! killed that is each file that it wrote to since the last save.
+//!
 //! One small file a torrent and target folder, in the folder the user's system keeps such state in.
 //! It is a canonical bencoded dictionary followed by the SHA-1 of it; whatever fails that check, or
 //! belongs to another torrent, folder or version, is ignored, and a full check follows. Writing goes
@@ -13,35 +18,32 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bencode::Value;
 use crossbeam_channel::Sender;
 use metainfo::{InfoHash, Layout, PieceSet};
-use storage::{FileStamp, Spec};
+use storage::{FileStamp, FileSystem, Spec};
 
 /// Raised whenever the meaning of the file changes; an older one is ignored.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// SHA-1 at the end of the file.
 const DIGEST_LEN: usize = 20;
 
 /// The longest resume file that is read: the bitfield of the largest torrent is 256 KiB, the stamps
-/// of a million files 28 MiB.
-const MAX_LEN: u64 = 32 << 20;
-
-/// After a run that could not say good-bye, files may have been written this long after the last
-/// save by that run itself: the time between saves, and as much again for a slow disk.
-const SLACK: Duration = Duration::from_secs(10);
+/// of a million files 36 MiB.
+const MAX_LEN: u64 = 64 << 20;
 
 /// What is saved.
+#[derive(Clone)]
 pub(crate) struct State {
     /// Pieces that are whole and synced.
     pub(crate) synced: PieceSet,
-    /// How the files looked when they were closed; empty while they are open.
+    /// For each file how it looked while that was so; `None` for one that was not there, or of which
+    /// nothing is claimed.
     pub(crate) stamps: Vec<Option<FileStamp>>,
-    /// When this was written, since 1970.
-    pub(crate) saved: Duration,
+    /// Whether the run came to its end, so that it wrote nothing afterwards.
+    pub(crate) ended: bool,
 }
 
 /// Where the resume state of one torrent in one target folder lives.
@@ -53,10 +55,45 @@ pub(crate) struct Place {
 }
 
 impl State {
-    /// The state of a torrent whose `synced` pieces survive a power cut, as of now.
-    pub(crate) fn now(synced: PieceSet, stamps: Vec<Option<FileStamp>>) -> Self {
-        let saved = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { synced, stamps, saved }
+    /// Of a torrent of which nothing is known.
+    pub(crate) fn nothing(layout: &Layout) -> Self {
+        let synced = PieceSet::new_empty(layout.piece_count());
+        Self { synced, stamps: vec![None; layout.file_count()], ended: true }
+    }
+
+    /// The pieces that need no hashing where the files look like this `now`: those that were synced, in
+    /// files that look as they did then.
+    pub(crate) fn trusted(&self, now: &[Option<FileStamp>], spec: &Spec) -> PieceSet {
+        let layout = spec.layout();
+        let mut trusted = self.synced.clone();
+        for (file, (then, now)) in self.stamps.iter().zip(now).enumerate() {
+            let on_disk = spec.files().get(file).is_some_and(|file| file.on_disk);
+            let believed = if on_disk {
+                // A file that was gone at the end and still is holds nothing.
+                then.is_some() && then == now
+            } else {
+                // Padding has nothing that could change. What is not selected is not looked at this time,
+                // so neither is anything claimed of it, nor would it be read.
+                !spec.is_stored(file)
+            };
+            if !believed {
+                for piece in layout.file_pieces(file).filter_map(|index| layout.piece(index)) {
+                    trusted.remove(piece);
+                }
+            }
+        }
+        trusted
+    }
+
+    /// Which files hold what a run of ours left in them, whether or not their pieces are whole: those that
+    /// look as they did at its end, and where it had none, those that it opened.
+    pub(crate) fn ours(&self, now: &[Option<FileStamp>]) -> Vec<bool> {
+        let is_ours = |(then, now): (&Option<FileStamp>, &Option<FileStamp>)| match (then, now) {
+            (Some(then), Some(now)) if self.ended => then == now,
+            (Some(then), Some(now)) => then.is_same_file(*now),
+            _ => false,
+        };
+        self.stamps.iter().zip(now).map(is_ours).collect()
     }
 }
 
@@ -71,55 +108,38 @@ impl Place {
         Ok(Self { path: folder.join(name), info_hash, root })
     }
 
-    /// The pieces that need no hashing: those that an earlier run synced, in files that have not
-    /// been touched since. Empty if there is no resume state that can be believed.
-    pub(crate) fn trusted(&self, spec: &Spec) -> PieceSet {
-        let layout = spec.layout();
-        let none = PieceSet::new_empty(layout.piece_count());
-        let state = match self.load(layout) {
+    /// The state that was saved last; nothing where it can't be read or is of something else.
+    pub(crate) fn load(&self, layout: &Layout) -> State {
+        match self.read(layout) {
             Ok(Some(state)) => state,
-            Ok(None) => return none,
+            Ok(None) => State::nothing(layout),
             Err(error) => {
                 log::info!("{}: {error}; checking all files", self.path.display());
-                return none;
+                State::nothing(layout)
             }
-        };
-        believe(state, &storage::stamps(spec), spec)
-    }
-
-    /// Takes back what is claimed beyond the `trusted` pieces, before any file is made or changed. A
-    /// claim that no file fits today might fit one that is made anew and whose bytes a power cut takes.
-    pub(crate) fn withdraw(&self, trusted: &PieceSet, layout: &Layout) {
-        // One that cannot be read claims nothing, tomorrow neither.
-        let Ok(Some(state)) = self.load(layout) else { return };
-        if state.synced.iter().all(|piece| trusted.contains(piece)) {
-            return;
-        }
-        let state = State { synced: trusted.clone(), ..state };
-        save(&self.path, &self.encode(&state));
-    }
-
-    /// Which files are as a run of ours left them, whether or not their pieces are whole: those that look
-    /// as they did at its end, and all if it had no end.
-    pub(crate) fn ours(&self, spec: &Spec) -> Vec<bool> {
-        let now = storage::stamps(spec);
-        match self.load(spec.layout()) {
-            Ok(Some(state)) if state.stamps.is_empty() => vec![true; now.len()],
-            Ok(Some(state)) => {
-                now.iter().zip(&state.stamps).map(|(now, then)| now == then).collect()
-            }
-            _ => vec![false; now.len()],
         }
     }
 
-    /// Notes that a run begins that may write anything, with these pieces synced: if it has no end, what
-    /// is in the files is [`ours`](Self::ours).
-    pub(crate) fn begin(&self, trusted: &PieceSet) {
-        save(&self.path, &self.encode(&State::now(trusted.clone(), Vec::new())));
+    /// Takes back what `state` claims beyond the `trusted` pieces, before any file is made or changed.
+    /// A claim that no file fits today might fit one that is made anew and whose bytes a power cut takes.
+    pub(crate) fn withdraw(&self, state: &State, trusted: &PieceSet) {
+        if state.synced.iter().any(|piece| !trusted.contains(piece)) {
+            self.save(&State { synced: trusted.clone(), ..state.clone() });
+        }
+    }
+
+    /// Notes that a run begins that may write to any of the files, which look like this, with these
+    /// pieces synced.
+    pub(crate) fn begin(&self, trusted: &PieceSet, stamps: Vec<Option<FileStamp>>) {
+        self.save(&State { synced: trusted.clone(), stamps, ended: false });
+    }
+
+    fn save(&self, state: &State) {
+        save(&self.path, &self.encode(state, FileSystem::of(&self.root)));
     }
 
     /// The state that was saved last; `None` if there never was one.
-    fn load(&self, layout: &Layout) -> Result<Option<State>, String> {
+    fn read(&self, layout: &Layout) -> Result<Option<State>, String> {
         let bytes = match fs::metadata(&self.path) {
             Ok(meta) if meta.len() > MAX_LEN => return Err("too long".into()),
             Ok(_) => {
@@ -128,16 +148,18 @@ impl Place {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.to_string()),
         };
-        self.decode(&bytes, layout).map(Some)
+        self.decode(&bytes, layout, FileSystem::of(&self.root)).map(Some)
     }
 
-    fn encode(&self, state: &State) -> Vec<u8> {
-        let stamps: Vec<u8> = state.stamps.iter().copied().flat_map(stamp_to_bytes).collect();
+    fn encode(&self, state: &State, fs: Option<FileSystem>) -> Vec<u8> {
+        let stamps: Vec<u8> =
+            state.stamps.iter().copied().flat_map(|stamp| stamp_to_bytes(stamp, fs)).collect();
         let mut bytes = bencode::encode_dict(|dict| {
+            dict.int("ended", i64::from(state.ended));
+            dict.bytes("file system", &fs.map_or(0, |fs| fs.id).to_be_bytes());
             dict.bytes("info hash", self.info_hash.as_bytes());
             dict.int("pieces", i64::from(state.synced.len()));
             dict.bytes("root", self.root.as_os_str().as_bytes());
-            dict.int("saved", i64::try_from(state.saved.as_secs()).unwrap_or(i64::MAX));
             dict.bytes("stamps", &stamps);
             dict.bytes("synced", state.synced.as_bytes());
             dict.int("version", VERSION);
@@ -147,7 +169,12 @@ impl Place {
         bytes
     }
 
-    fn decode(&self, bytes: &[u8], layout: &Layout) -> Result<State, String> {
+    fn decode(
+        &self,
+        bytes: &[u8],
+        layout: &Layout,
+        fs: Option<FileSystem>,
+    ) -> Result<State, String> {
         let split = bytes.len().checked_sub(DIGEST_LEN).ok_or("too short")?;
         let (body, digest) = bytes.split_at_checked(split).ok_or("too short")?;
         if piecehash::sha1(&[body]) != digest {
@@ -169,79 +196,61 @@ impl Place {
         let synced =
             PieceSet::from_wire(bytes_of("synced").ok_or("no pieces")?, layout.piece_count())
                 .map_err(|error| error.to_string())?;
+        // Files on the file system of then have the number that it has now.
+        let same = bytes_of("file system")
+            .zip(fs)
+            .is_some_and(|(then, now)| now.id != 0 && then == now.id.to_be_bytes());
+        let device = fs.filter(|_| same).map(|fs| fs.device);
         let stamps = bytes_of("stamps").unwrap_or_default().chunks(STAMP_LEN);
-        let stamps =
-            stamps.map(stamp_from_bytes).collect::<Option<Vec<_>>>().ok_or("bad stamps")?;
-        if !stamps.is_empty() && stamps.len() != layout.file_count() {
+        let stamps = stamps.map(|stamp| stamp_from_bytes(stamp, device));
+        let stamps = stamps.collect::<Option<Vec<_>>>().ok_or("bad stamps")?;
+        if stamps.len() != layout.file_count() {
             return Err("stamps of other files".into());
         }
-        let saved = int_of("saved").and_then(|secs| u64::try_from(secs).ok()).ok_or("no time")?;
-        Ok(State { synced, stamps, saved: Duration::from_secs(saved) })
+        Ok(State { synced, stamps, ended: int_of("ended") == Some(1) })
     }
 }
 
-/// What is left of `state` when each file is held against how it looks `now`. After a clean end every
-/// file must look the same; after any other it must not have been changed later than that run can
-/// have done itself.
-fn believe(state: State, now: &[Option<FileStamp>], spec: &Spec) -> PieceSet {
-    let State { mut synced, stamps, saved } = state;
-    let layout = spec.layout();
-    let latest = saved.saturating_add(SLACK);
-    for (file, now) in now.iter().enumerate() {
-        let on_disk = spec.files().get(file).is_some_and(|file| file.on_disk);
-        let believed = match (stamps.get(file), now) {
-            // Padding has nothing that could change. What is not selected is not looked at this time, so
-            // neither is anything claimed of it, nor would it be read.
-            _ if !on_disk => !spec.is_stored(file),
-            // A file that was gone at the end and still is holds nothing.
-            (_, None) => false,
-            (Some(then), Some(now)) => *then == Some(*now),
-            (None, Some(now)) => {
-                let modified = u64::try_from(now.modified).unwrap_or(0);
-                now.len == layout.file_len(file) && Duration::from_secs(modified) <= latest
-            }
-        };
-        if !believed {
-            for piece in layout.file_pieces(file).filter_map(|index| layout.piece(index)) {
-                synced.remove(piece);
-            }
-        }
-    }
-    synced
-}
+/// A stamp in the file: whether there is one, device, inode, length, seconds, nanoseconds; big-endian.
+/// Device 0 is the torrent's file system, whatever number it has today.
+const STAMP_LEN: usize = 37;
 
-/// A stamp in the file: whether there is one, length, seconds, nanoseconds, inode; big-endian.
-const STAMP_LEN: usize = 29;
-
-fn stamp_to_bytes(stamp: Option<FileStamp>) -> [u8; STAMP_LEN] {
+fn stamp_to_bytes(stamp: Option<FileStamp>, fs: Option<FileSystem>) -> [u8; STAMP_LEN] {
     let mut bytes = [0; STAMP_LEN];
     if let Some(stamp) = stamp {
+        let named = fs.is_some_and(|fs| fs.id != 0 && fs.device == stamp.device);
+        let device = if named { 0 } else { stamp.device };
         bytes[0] = 1;
-        bytes[1..9].copy_from_slice(&stamp.len.to_be_bytes());
-        bytes[9..17].copy_from_slice(&stamp.modified.to_be_bytes());
-        bytes[17..21].copy_from_slice(&stamp.modified_nanos.to_be_bytes());
-        bytes[21..].copy_from_slice(&stamp.inode.to_be_bytes());
+        bytes[1..9].copy_from_slice(&device.to_be_bytes());
+        bytes[9..17].copy_from_slice(&stamp.inode.to_be_bytes());
+        bytes[17..25].copy_from_slice(&stamp.len.to_be_bytes());
+        bytes[25..33].copy_from_slice(&stamp.changed.to_be_bytes());
+        bytes[33..].copy_from_slice(&stamp.changed_nanos.to_be_bytes());
     }
     bytes
 }
 
-#[expect(
-    clippy::option_option,
-    reason = "whether it is a stamp, and whether of a file that was there"
-)]
-fn stamp_from_bytes(bytes: &[u8]) -> Option<Option<FileStamp>> {
+/// The outer `None` is for what is no stamp, the inner one for a file that had none.
+#[expect(clippy::option_option, reason = "two questions, each with its own answer")]
+fn stamp_from_bytes(bytes: &[u8], device: Option<u64>) -> Option<Option<FileStamp>> {
     let (present, rest) = bytes.split_first()?;
+    let (saved, rest) = rest.split_first_chunk()?;
+    let (inode, rest) = rest.split_first_chunk()?;
     let (len, rest) = rest.split_first_chunk()?;
-    let (modified, rest) = rest.split_first_chunk()?;
-    let (modified_nanos, rest) = rest.split_first_chunk()?;
-    let inode = rest.try_into().ok()?;
-    let stamp = FileStamp {
-        len: u64::from_be_bytes(*len),
-        modified: i64::from_be_bytes(*modified),
-        modified_nanos: u32::from_be_bytes(*modified_nanos),
-        inode: u64::from_be_bytes(inode),
+    let (changed, rest) = rest.split_first_chunk()?;
+    let changed_nanos = u32::from_be_bytes(rest.try_into().ok()?);
+    let device = match u64::from_be_bytes(*saved) {
+        0 => device,
+        saved => Some(saved),
     };
-    Some((*present == 1).then_some(stamp))
+    let Some(device) = device.filter(|_| *present == 1) else { return Some(None) };
+    Some(Some(FileStamp {
+        device,
+        inode: u64::from_be_bytes(*inode),
+        len: u64::from_be_bytes(*len),
+        changed: i64::from_be_bytes(*changed),
+        changed_nanos,
+    }))
 }
 
 /// Saves resume state on a thread of its own, since that waits for the disk.
@@ -266,11 +275,10 @@ impl Saver {
         let (jobs, queue) = crossbeam_channel::unbounded::<Job>();
         thread::Builder::new().name("resume".into()).spawn(move || {
             for Job { what, then } in queue {
-                let (path, bytes) = match what {
-                    What::State(place, state) => (place.path.clone(), place.encode(&state)),
-                    What::File(path, bytes) => (path, bytes),
-                };
-                save(&path, &bytes);
+                match what {
+                    What::State(place, state) => place.save(&state),
+                    What::File(path, bytes) => save(&path, &bytes),
+                }
                 then();
             }
         })?;

@@ -2,23 +2,27 @@
 //! other content. They are told apart from what an earlier download left, before anything is written.
 //! It never writes, and never decides whether to overwrite.
 
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use metainfo::{Layout, PieceIndex, PieceSet};
+use metainfo::{FileSpan, Layout, PieceIndex, PieceSet, sanitise_name};
 use rustix::fs::Stat;
 
 use crate::backend::{Backend, Windows, reader};
 use crate::error::{Error, ErrorKind};
 use crate::file_cache::FileCache;
-use crate::files::{Files, Stamp};
+use crate::files::{FileId, Files};
 use crate::fit;
 use crate::lock::Locks;
 use crate::paths::{Access, Root};
 use crate::room::survey_unless;
 use crate::span::ReadError;
 use crate::spec::{Allocation, Spec};
+use crate::stamp::{self, FileStamp};
 use crate::torrent::refuse_if_full;
-use crate::verify::read_error;
+use crate::verify::{Verified, read_error};
 
 /// Bytes looked at in one go when it is asked whether a file is empty room.
 const STEP: usize = 256 * 1024;
@@ -52,9 +56,14 @@ impl Before {
         Ok(Self { spec: spec.clone(), stats })
     }
 
+    /// How each file looks; `None` where there is none.
+    pub fn stamps(&self) -> Vec<Option<FileStamp>> {
+        self.stats.iter().map(|stat| stat.as_ref().map(FileStamp::of)).collect()
+    }
+
     /// Whether there is not a byte in any of the files.
     pub fn is_empty(&self) -> bool {
-        self.stats.iter().flatten().all(|stat| Stamp::of(stat).len == 0)
+        self.stats.iter().flatten().all(|stat| stamp::len(stat) == 0)
     }
 
     /// Refuses files that are longer than the torrent says.
@@ -76,54 +85,149 @@ impl Before {
         ))
     }
 
-    /// Refuses files that hold something else than the torrent does: not one piece of theirs is among
-    /// those that are whole, and what there is instead is `wrong`, not zeros. Files that are `ours` hold
-    /// what a run of ours has not checked yet. One in which no piece lies wholly can't be judged alone:
-    /// it is the torrent's if anything else in the folder is.
+    /// Refuses files that are not there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`].
+    pub fn refuse_missing(&self) -> Result<(), Error> {
+        let on_disk =
+            |index: &usize| self.spec.files().get(*index).is_some_and(|file| file.on_disk);
+        let is_missing = |index: &usize| on_disk(index) && self.len(*index).is_none();
+        match (0..self.stats.len()).find(is_missing) {
+            None => Ok(()),
+            Some(index) => {
+                let (kind, path) = (ErrorKind::NotFound, self.spec.path_of(index));
+                Err(Error::new(kind, &path, "is missing; `download` makes it"))
+            }
+        }
+    }
+
+    /// Refuses two names of one file, of which a piece is missing: what is written to one would be in the
+    /// other too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsafe`].
+    pub fn refuse_doubles(&self, whole: &PieceSet) -> Result<(), Error> {
+        let layout = self.spec.layout();
+        let mut seen: HashMap<FileId, usize> = HashMap::new();
+        for (index, stat) in self.stats.iter().enumerate() {
+            let Some(stat) = stat.as_ref().filter(|_| self.len(index).is_some()) else { continue };
+            let Some(first) = seen.insert(FileId::of(stat), index) else { continue };
+            let lacks = |file| {
+                let mut pieces = layout.file_pieces(file).filter_map(|piece| layout.piece(piece));
+                pieces.any(|piece| !whole.contains(piece))
+            };
+            if lacks(first) || lacks(index) {
+                let message = format!(
+                    "is the same file on disk as {}, and not all of it is there; make a copy of one",
+                    sanitise_name(self.spec.path_of(first).as_os_str().as_encoded_bytes())
+                );
+                return Err(Error::new(ErrorKind::Unsafe, &self.spec.path_of(index), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The pieces that have to be hashed, beyond those that were `hashed`, before it can be said whose the
+    /// files are: those of files of which nothing right is known yet. Files that are `ours` need none.
+    pub fn to_judge(&self, found: &Verified, ours: &[bool], hashed: &PieceSet) -> PieceSet {
+        let mut pieces = PieceSet::new_empty(hashed.len());
+        for (index, _) in self.strange(ours).filter(|(index, _)| !self.is_proven(*index, found)) {
+            for piece in self.pieces_of(index).filter(|piece| !hashed.contains(*piece)) {
+                pieces.insert(piece);
+            }
+        }
+        pieces
+    }
+
+    /// Refuses files that hold something else than the torrent does. A file is the torrent's if a piece
+    /// that it has a part in is whole and not zeros, and room for it if it is blank. Files that are `ours`
+    /// hold what a run of ours has not checked yet.
+    ///
+    /// A file that is as long as it should be and in which no piece lies wholly can't be judged alone: it
+    /// is taken for the torrent's if others are and none is not. Those are returned.
     ///
     /// # Errors
     /// [`ErrorKind::Occupied`]; [`ErrorKind::Cancelled`]; and when a file can't be read.
     pub fn refuse_foreign(
         &self,
-        (whole, wrong): (&PieceSet, &PieceSet),
+        found: &Verified,
         ours: &[bool],
         cancel: &AtomicBool,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<PathBuf>, Error> {
         let layout = self.spec.layout();
-        let is_right =
-            |piece: PieceIndex| whole.contains(piece) && layout.piece_content_len(piece) > 0;
-        let anything_right = layout.pieces().any(is_right);
         let files = Files::read_only(self.spec.clone());
-        let mut found = Vec::new();
-        for index in 0..self.stats.len() {
-            let Some(len) = self.len(index).filter(|len| *len > 0) else { continue };
-            if ours.get(index).copied().unwrap_or(false) {
+        let (mut foreign, mut unknown) = (Vec::new(), Vec::new());
+        let mut others = false;
+        for (index, len) in self.strange(ours) {
+            if self.is_proven(index, found) {
+                others = true;
                 continue;
             }
-            let pieces = || layout.file_pieces(index).filter_map(|piece| layout.piece(piece));
-            if pieces().any(is_right) {
+            let inside =
+                || self.pieces_of(index).filter(|piece| lies_in(layout, *piece, index, len));
+            if inside().any(|piece| found.wrong.contains(piece)) {
+                foreign.push(index);
                 continue;
             }
-            let mut inside =
-                pieces().filter(|piece| lies_in(layout, *piece, index, len)).peekable();
-            let foreign = if inside.peek().is_some() {
-                inside.any(|piece| wrong.contains(piece))
+            // What lies inside is zeros.
+            let start_of = |piece| self.span_in(piece, index).map_or(0, |span| span.offset);
+            let end_of =
+                |piece| self.span_in(piece, index).map_or(0, |span| span.offset + span.len);
+            let first = inside().next().map_or(len, start_of);
+            let last = inside().last().map_or(len, end_of);
+            if is_blank(&files, index, 0..first, cancel)?
+                && is_blank(&files, index, last..len, cancel)?
+            {
+                continue;
+            }
+            if len == layout.file_len(index) && inside().next().is_none() {
+                unknown.push(index);
             } else {
-                !anything_right && !is_blank(&files, index, len, cancel)?
-            };
-            if foreign {
-                found.push(index);
+                foreign.push(index);
             }
         }
-        let Some((first, others)) = found.split_first() else { return Ok(()) };
-        Err(self.occupied(*first, "holds something else than the torrent does", others.len()))
+        if !others {
+            foreign.append(&mut unknown);
+            foreign.sort_unstable();
+        }
+        match foreign.split_first() {
+            None => Ok(unknown.into_iter().map(|index| self.spec.path_of(index)).collect()),
+            Some((first, others)) => {
+                let why = "holds something else than the torrent does";
+                Err(self.occupied(*first, why, others.len()))
+            }
+        }
+    }
+
+    /// The files with bytes that no run of ours wrote, and how many bytes.
+    fn strange(&self, ours: &[bool]) -> impl Iterator<Item = (usize, u64)> {
+        let len = |index| Some((index, self.len(index).filter(|len| *len > 0)?));
+        let is_ours = |index: usize| ours.get(index).copied().unwrap_or(false);
+        (0..self.stats.len()).filter(move |index| !is_ours(*index)).filter_map(len)
+    }
+
+    /// Whether a piece that the file has a part in is whole, and not zeros.
+    fn is_proven(&self, index: usize, found: &Verified) -> bool {
+        let is_right = |piece| found.whole.contains(piece) && !found.zeros.contains(piece);
+        self.pieces_of(index).any(is_right)
+    }
+
+    fn pieces_of(&self, index: usize) -> impl Iterator<Item = PieceIndex> {
+        let layout = self.spec.layout();
+        layout.file_pieces(index).filter_map(|piece| layout.piece(piece))
+    }
+
+    /// The part of the piece that is in the file.
+    fn span_in(&self, piece: PieceIndex, index: usize) -> Option<FileSpan> {
+        self.spec.layout().piece_spans(piece).find(|span| span.file == index)
     }
 
     /// Bytes in the file, if it is there.
     fn len(&self, index: usize) -> Option<u64> {
         let on_disk = self.spec.files().get(index).is_some_and(|file| file.on_disk);
         let stat = self.stats.get(index)?.as_ref().filter(|_| on_disk)?;
-        Some(Stamp::of(stat).len)
+        Some(stamp::len(stat))
     }
 
     fn occupied(&self, index: usize, why: &str, others: usize) -> Error {
@@ -144,25 +248,34 @@ fn lies_in(layout: &Layout, piece: PieceIndex, file: usize, len: u64) -> bool {
     spans.any(|span| span.len >= content && span.offset + span.len <= len)
 }
 
-/// Whether the file is room that nobody wrote to yet: holes and zeros.
-fn is_blank(files: &Files, index: usize, len: u64, cancel: &AtomicBool) -> Result<bool, Error> {
+/// Whether a part of the file is room that was not written to yet: holes and zeros.
+fn is_blank(
+    files: &Files,
+    index: usize,
+    part: Range<u64>,
+    cancel: &AtomicBool,
+) -> Result<bool, Error> {
+    if part.is_empty() {
+        return Ok(true);
+    }
     let open = files.open_unless(cancel, index, Access::Read)?;
     let mut reader = reader(Backend::Positional, Windows::MANY);
     let mut bytes = vec![0; STEP];
-    let mut at = 0;
-    while at < len {
+    let mut at = part.start;
+    while at < part.end {
         if cancel.load(Ordering::Relaxed) {
             return Err(Error::cancelled());
         }
-        at = open.next_data(at).unwrap_or(len);
-        let part = usize::try_from(len.saturating_sub(at)).unwrap_or(STEP).min(STEP);
-        let part = bytes.get_mut(..part).unwrap_or_default();
-        let read = reader.read(&open, at, part);
+        at = open.next_data(at).unwrap_or(part.end);
+        let left = part.end.saturating_sub(at);
+        let now = usize::try_from(left).unwrap_or(STEP).min(STEP);
+        let now = bytes.get_mut(..now).unwrap_or_default();
+        let read = reader.read(&open, at, now);
         read.map_err(|error| read_error(files, index, ReadError::Read(error)))?;
-        if part.iter().any(|byte| *byte != 0) {
+        if now.iter().any(|byte| *byte != 0) {
             return Ok(false);
         }
-        at += part.len() as u64;
+        at += now.len() as u64;
     }
     Ok(true)
 }

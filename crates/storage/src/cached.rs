@@ -7,6 +7,8 @@ use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
+use metainfo::PieceIndex;
+
 use crate::disk::Disk;
 use crate::job::{Done, Job};
 use crate::span::Batch;
@@ -27,6 +29,7 @@ struct Wanted<'a> {
     /// For whom.
     ticket: u64,
     torrent: Arc<Torrent>,
+    piece: PieceIndex,
     /// Its bytes, counted from the torrent's start.
     range: Range<u64>,
     into: &'a mut [u8],
@@ -67,7 +70,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
             |open: &Arc<Torrent>| doubtful.iter().any(|(other, _)| Arc::ptr_eq(other, open));
         for block in wanted {
             if let Some(believed) = believed.get_mut(block.job) {
-                *believed = block.read && !doubted(&block.torrent);
+                let is_doubtful = || block.torrent.watch.is_doubtful(block.piece);
+                *believed = block.read && !doubted(&block.torrent) && !is_doubtful();
             }
         }
         let mut done = Vec::with_capacity(reads.len());
@@ -89,8 +93,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
         let range = torrent.files.spec().layout().range_of(*block);
         let into = into.as_mut();
         let fits = into.len() == block.len() as usize;
-        let ticket = *ticket;
-        fits.then_some(Wanted { job: number, ticket, torrent, range, into, read: false })
+        let (ticket, piece) = (*ticket, block.piece());
+        fits.then_some(Wanted { job: number, ticket, torrent, piece, range, into, read: false })
     }
 }
 

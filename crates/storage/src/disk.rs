@@ -17,6 +17,7 @@ use crate::lane::{Lane, Message};
 use crate::lock;
 use crate::shared::{Closing, Shared};
 use crate::spec::Spec;
+use crate::stamp::FileStamp;
 use crate::sync::{self, SyncMessage};
 use crate::torrent::Torrent;
 
@@ -57,11 +58,13 @@ pub struct Disk<B> {
 }
 
 /// What [`Disk::open`] found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Opened {
     /// None of the torrent's files had a byte before: there is nothing to verify.
     pub fresh: bool,
+    /// How each file looks now that it was made, see [`Done::Closed`].
+    pub stamps: Vec<Option<FileStamp>>,
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
@@ -101,14 +104,36 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
     /// [`ErrorKind::Locked`] when another open torrent, of this process or another, has one of
     /// the files, unless both only read them, see [`Allocation::AsFound`](crate::Allocation::AsFound) and [`share`](Self::share); [`ErrorKind::Full`] when they do not fit on the disk; and when they can't be made.
     pub fn open(&self, torrent: TorrentId, spec: &Spec) -> Result<Opened, Error> {
+        self.open_as(torrent, spec, None)
+    }
+
+    /// The same for files of which something is known as long as they look like this.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`ErrorKind::Changed`] when one looks different by now.
+    pub fn open_known(
+        &self,
+        torrent: TorrentId,
+        spec: &Spec,
+        stamps: &[Option<FileStamp>],
+    ) -> Result<Opened, Error> {
+        self.open_as(torrent, spec, Some(stamps))
+    }
+
+    fn open_as(
+        &self,
+        torrent: TorrentId,
+        spec: &Spec,
+        known: Option<&[Option<FileStamp>]>,
+    ) -> Result<Opened, Error> {
         if self.shared.torrent(torrent).is_some() {
             return Err(Error::plain(ErrorKind::Locked, "the torrent is open already"));
         }
         let Shared { descriptors, spare, .. } = &*self.shared;
         // Before anything is opened: who waits for it has no descriptor that others wait for.
         let place = lock::place(spec, descriptors)?;
-        let open = Torrent::open(spec, descriptors, Arc::clone(spare))?;
-        let opened = Opened { fresh: open.fresh };
+        let open = Torrent::open(spec, known, descriptors, Arc::clone(spare))?;
+        let opened = Opened { fresh: open.fresh, stamps: open.watch.identity().stamps };
         let run = (RUN_LEN / spec.layout().piece_length()).max(1);
         if self.shared.add(torrent, (open, place), run) {
             Ok(opened)
@@ -129,7 +154,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
                 let (id, piece) = address(&job);
                 match (torrents.run(id), piece) {
                     (None, _) => refused.push(job),
-                    (Some(_), None) => self.send_sync(SyncMessage::Sync(id)),
+                    (Some(_), None) => self.send_sync(SyncMessage::of(id, job)),
                     (Some(run), Some(piece)) => {
                         let lane = self.lane_of(id, piece, run);
                         if let Some(batch) = batches.get_mut(lane) {
@@ -207,7 +232,7 @@ impl<B> fmt::Debug for Disk<B> {
     }
 }
 
-/// Of which torrent and piece a job is; syncs are of none.
+/// Of which torrent and piece a job is; those for the sync thread are of none.
 fn address<B>(job: &Job<B>) -> (TorrentId, Option<PieceIndex>) {
     match job {
         Job::Write { torrent, block, .. } | Job::Read { torrent, block, .. } => {
@@ -216,7 +241,7 @@ fn address<B>(job: &Job<B>) -> (TorrentId, Option<PieceIndex>) {
         Job::Check { torrent, piece, .. } | Job::Discard { torrent, piece } => {
             (*torrent, Some(*piece))
         }
-        Job::Sync { torrent } => (*torrent, None),
+        Job::Recheck { torrent, .. } | Job::Sync { torrent } => (*torrent, None),
     }
 }
 

@@ -14,11 +14,12 @@ use rustix::fs::{FileType, Stat};
 
 use crate::error::{Error, ErrorKind};
 use crate::file_cache::FileCache;
-use crate::files::{FileId, Stamp};
+use crate::files::FileId;
 use crate::fit::existing;
 use crate::name_rules::{NameRules, earlier_paths, new_paths};
 use crate::paths::Root;
 use crate::spec::Spec;
+use crate::stamp;
 use crate::sys;
 
 #[cfg(test)]
@@ -196,7 +197,7 @@ impl<'s> Search<'s> {
         let earlier = self.earlier.get(at).cloned().flatten();
         // Earlier versions gave each file its length at once, so one of another length is not ours.
         let len = self.lens.get(at).copied();
-        let is_ours = |stat: &Stat| is_file(stat) && Some(Stamp::of(stat).len) == len;
+        let is_ours = |stat: &Stat| is_file(stat) && Some(stamp::len(stat)) == len;
         if let Some(earlier) = earlier.filter(|earlier| !claims.is_claimed(earlier, at))
             && self.find(&earlier)?.is_some_and(|stat| is_ours(&stat))
         {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::advice::explain;
 use crate::descriptors;
+use crate::spec::Spec;
 
 /// What went wrong on disk, and where.
 ///
@@ -89,6 +90,13 @@ impl Error {
             },
         };
         Self::new(kind, path, format!("cannot {act}: {}", explain(error)))
+    }
+
+    /// Another program changed a file of the torrent between two looks at it.
+    pub fn changed_meanwhile(spec: &Spec, file: usize) -> Self {
+        let message =
+            "was changed by another program while it was checked; start again when that is done";
+        Self::new(ErrorKind::Changed, &spec.path_of(file), message)
     }
 
     /// The answer to a job for a torrent that is not open.

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::file_cache::{FileCache, InUse};
 use crate::paths::{Access, Root};
 use crate::spec::Spec;
+use crate::stamp::FileStamp;
 use crate::sys;
 
 /// Which inode a file is.
@@ -22,20 +23,13 @@ pub(crate) struct FileId {
     pub(crate) inode: u64,
 }
 
-/// What changes when somebody writes to a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    pub(crate) len: u64,
-    modified: (i64, u64),
-}
-
 /// A file and what was learnt when it was opened.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
     pub(crate) file: File,
     pub(crate) id: FileId,
-    /// On a local file system, where mappings are coherent with writes and only writing changes the
-    /// time of the last write.
+    /// On a local file system, where mappings are coherent with writes and the time of the last change is
+    /// that of the change.
     pub(crate) local: bool,
     /// On a file system whose holes can be believed.
     pub(crate) true_holes: bool,
@@ -55,28 +49,7 @@ impl FileId {
     }
 }
 
-impl Stamp {
-    #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, reason = "systems differ")]
-    pub(crate) fn of(stat: &rustix::fs::Stat) -> Self {
-        Self {
-            len: u64::try_from(stat.st_size).unwrap_or(0),
-            modified: (stat.st_mtime, stat.st_mtime_nsec as u64),
-        }
-    }
-
-    /// Whether nobody wrote between the two, as far as a file system tells that is `local` or not: a
-    /// server sets times on its own.
-    pub(crate) fn is_same(self, other: Self, local: bool) -> bool {
-        self.len == other.len && (!local || self.modified == other.modified)
-    }
-}
-
 impl OpenFile {
-    /// Whether nobody wrote to the file between the two stamps, as far as its file system tells.
-    pub(crate) fn untouched(&self, then: Stamp, now: Stamp) -> bool {
-        then.is_same(now, self.local)
-    }
-
     /// Waits for the turn to write. The kernel lets one writer at a time into a file too, but makes
     /// the others spin: with two disk threads that cost as much as the writing itself.
     pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
@@ -107,8 +80,8 @@ impl OpenFile {
     }
 
     /// What the file is now.
-    pub(crate) fn stamp(&self) -> std::io::Result<Stamp> {
-        Ok(Stamp::of(&fstat(&self.file)?))
+    pub(crate) fn stamp(&self) -> std::io::Result<FileStamp> {
+        Ok(FileStamp::of(&fstat(&self.file)?))
     }
 }
 

@@ -9,10 +9,11 @@ use metainfo::{Layout, PieceIndex, Plan, Version, merkle_root};
 use rustix::fs::Stat;
 
 use crate::error::{Error, ErrorKind};
-use crate::files::{Files, Stamp};
+use crate::files::Files;
 use crate::room::survey_unless;
 use crate::scan::{Digest, Hashed, Progress, Scan, Wanted};
 use crate::spec::{FileSpec, Spec};
+use crate::stamp::FileStamp;
 use crate::verify::{Options, read_error};
 
 /// The hashes of a new torrent's pieces, in order: what [`Plan::encode`] takes.
@@ -139,10 +140,10 @@ fn hash(
 }
 
 /// What each file is now; an error where it is not what the layout says.
-fn stamps(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<Option<Stamp>>, Error> {
+fn stamps(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<Option<FileStamp>>, Error> {
     let stamp = |((index, file), stat): ((usize, &FileSpec), Option<Stat>)| {
         let path = || spec.root().join(&file.path);
-        let stamp = stat.as_ref().map(Stamp::of);
+        let stamp = stat.as_ref().map(FileStamp::of);
         match stamp {
             _ if !file.on_disk => Ok(None),
             None => Err(Error::new(ErrorKind::NotFound, &path(), "is not there")),

@@ -1,9 +1,10 @@
 //! What the disk threads are asked and what they answer: plain data.
 //! Nothing here touches a file.
 
-use metainfo::{Block, PieceIndex};
+use metainfo::{Block, PieceIndex, PieceSet};
 
 use crate::error::Error;
+use crate::stamp::FileStamp;
 
 /// The name of an open torrent, chosen by the caller and unique among its open torrents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +57,15 @@ pub enum Job<B> {
         /// Which piece.
         piece: PieceIndex,
     },
+    /// Look at all files once more, and hash those of the pieces again that are in files that another
+    /// program wrote to since they were checked. On a thread of its own. Answered with
+    /// [`Done::Rechecked`].
+    Recheck {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// The pieces that were checked and are to be told as whole.
+        pieces: PieceSet,
+    },
     /// Make durable what was checked before, on a thread of its own. Answered with
     /// [`Done::Synced`].
     Sync {
@@ -88,6 +98,13 @@ pub enum Done<B> {
         /// The job's buffer, filled.
         data: B,
     },
+    /// All pieces of the job are what they were when they were checked, but for these.
+    Rechecked {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// Pieces that another program changed.
+        wrong: Vec<PieceIndex>,
+    },
     /// These pieces survive a power cut from now on: all that were answered [`Checked::Good`]
     /// since the last sync. The first sync after [`Disk::open`](crate::Disk::open) covers what
     /// was in the files before it, too.
@@ -96,15 +113,24 @@ pub enum Done<B> {
         torrent: TorrentId,
         /// The pieces checked since the last sync.
         pieces: Vec<PieceIndex>,
+        /// How the files look with all that was written to them, see [`Closed`](Self::Closed); `None`
+        /// also for one that is being written to.
+        stamps: Vec<Option<FileStamp>>,
+        /// Pieces in files that another program wrote to, whatever was known of them before.
+        doubtful: PieceSet,
     },
     /// All jobs of a torrent submitted before [`Disk::close`](crate::Disk::close) are done and its
     /// files may be opened again, by us or by others.
     Closed {
         /// Which torrent.
         torrent: TorrentId,
-        /// Somebody else truncated, replaced, removed or wrote one of its files while it was open, as
-        /// far as can be told: what was known about its pieces no longer holds.
-        touched: bool,
+        /// How each file looks with all that is known of its pieces: they are what they were as long as
+        /// the file looks so. `None` for one that is not there, and for one that another program
+        /// changed.
+        stamps: Vec<Option<FileStamp>>,
+        /// Pieces in files that another program truncated, replaced, removed or wrote while they were
+        /// open: nothing is known of them any more.
+        doubtful: PieceSet,
     },
     /// A job failed. Nothing of the piece concerned is kept any more.
     Failed {
@@ -123,6 +149,7 @@ impl<B> Done<B> {
         match self {
             Self::Checked { torrent, .. }
             | Self::Read { torrent, .. }
+            | Self::Rechecked { torrent, .. }
             | Self::Synced { torrent, .. }
             | Self::Closed { torrent, .. }
             | Self::Failed { torrent, .. } => *torrent,
@@ -144,6 +171,9 @@ pub enum Checked {
         /// The same: compared with those of a good copy they tell who sent the bad block.
         blocks: Vec<[u8; 20]>,
     },
+    /// Blocks that had been written early were not read back as they were written: another program
+    /// changed them. Says nothing about who sent them.
+    Changed,
 }
 
 /// Which job a [`Done::Failed`] answers.
@@ -167,6 +197,8 @@ pub enum What {
         /// The job's.
         block: Block,
     },
+    /// A [`Job::Recheck`].
+    Recheck,
     /// A [`Job::Sync`]: whether these pieces survive a power cut is unknown.
     Sync {
         /// The pieces checked since the last sync that succeeded.

@@ -12,11 +12,14 @@ use crate::backend::Reader;
 use crate::error::{Error, ErrorKind};
 use crate::hold::{Hold, Key};
 use crate::job::{Done, Job, TorrentId, What};
+use crate::recheck;
 use crate::shared::{Closing, Shared};
-use crate::span::Batch;
+use crate::span::{Batch, Doubt};
 use crate::write::write_blocks;
+use early::Early;
 
 mod check;
+mod early;
 
 /// How many reads are answered together: 1 MiB of blocks, so the first of a long queue is not kept
 /// waiting by the last.
@@ -40,6 +43,7 @@ pub(crate) struct Lane<B> {
     shared: Arc<Shared<B>>,
     reader: Box<dyn Reader>,
     hold: Hold<B>,
+    early: Early,
     /// Reads waiting to be done.
     reads: Vec<Read<B>>,
     /// Pieces waiting to be hashed, and since when the first of them does.
@@ -70,6 +74,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
             shared,
             reader,
             hold,
+            early: Early::default(),
             reads: Vec::new(),
             checks: Vec::new(),
             waiting_since: Instant::now(),
@@ -130,6 +135,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
                 self.check_all();
                 self.answer();
                 self.hold.forget_torrent(closing.id());
+                self.early.forget_torrent(closing.id());
                 self.reader.forget();
                 closing.pass();
             }
@@ -164,9 +170,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
             Job::Discard { torrent, piece } => {
                 self.settle((torrent, piece));
                 self.hold.forget((torrent, piece));
+                self.early.take((torrent, piece));
             }
-            // Has a thread of its own; it never gets here.
-            Job::Sync { .. } => {}
+            // These have a thread of their own and never get here.
+            Job::Recheck { .. } | Job::Sync { .. } => {}
         }
     }
 
@@ -176,6 +183,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
             Job::Write { .. } | Job::Discard { .. } => return,
             Job::Check { torrent, piece, .. } => (torrent, What::Check { piece }),
             Job::Read { torrent, ticket, block, .. } => (torrent, What::Read { ticket, block }),
+            Job::Recheck { torrent, .. } => (torrent, What::Recheck),
             Job::Sync { torrent } => (torrent, What::Sync { pieces: Vec::new() }),
         };
         self.fail(torrent, what, Error::closed());
@@ -218,9 +226,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
         let Some(key) = self.hold.oldest(|_| false) else { return false };
         let Some(held) = self.hold.take(key) else { return false };
         if let Some(torrent) = self.shared.torrent(key.0) {
-            let blocks = held.each(torrent.files.spec().layout(), key.1);
+            let layout = torrent.files.spec().layout();
+            let blocks = held.each(layout, key.1);
             let kept = blocks.filter_map(|(block, data)| Some((block, data?)));
-            if let Err(error) = write_blocks(&torrent, kept) {
+            let written = write_blocks(&torrent, kept);
+            self.early.note(key, &held, layout);
+            if let Err(error) = written {
+                self.early.take(key);
                 self.fail(key.0, What::Write { piece: key.1 }, error);
             }
         }
@@ -250,11 +262,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
         }
         let doubtful = batch.settle();
         for (read, result) in results {
-            let Read { torrent, ticket, block, into } = read;
+            let Read { torrent, ticket, block, mut into } = read;
             let result = result.and_then(|open| {
                 match doubtful.iter().find(|(other, _)| Arc::ptr_eq(other, &open)) {
-                    Some((_, error)) => Err(error.clone()),
-                    None => Ok(()),
+                    Some((_, Doubt::Lost(error))) => Err(error.clone()),
+                    None if !open.watch.is_doubtful(block.piece()) => Ok(()),
+                    _ => recheck::read(&open, block, into.as_mut()),
                 }
             });
             match result {

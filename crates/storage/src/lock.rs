@@ -47,6 +47,8 @@ pub(crate) struct Locks {
     files: Vec<(FileId, File)>,
     /// What those beside the first have of the budget of descriptors.
     places: Vec<Taken>,
+    /// Those that were not there before, and their index in the torrent.
+    made: Vec<(FileId, usize)>,
     /// How many of them are from the spare ones.
     taken: usize,
     spare: Arc<SpareLocks>,
@@ -93,7 +95,8 @@ impl Locks {
         let mut files: Vec<usize> = on_disk.map(|(index, _)| index).collect();
         files.sort_by_key(|&index| (Reverse(len(index)), index));
         files.truncate(MAX_LOCKED_FILES);
-        let mut locks = Self { files: Vec::new(), places: Vec::new(), taken: 0, spare };
+        let mut locks =
+            Self { files: Vec::new(), places: Vec::new(), made: Vec::new(), taken: 0, spare };
         let others = files.iter().skip(1).take_while(|&&index| len(index) > 0);
         locks.taken = others.take_while(|_| locks.spare.take()).count();
         files.truncate(1 + locks.taken);
@@ -101,7 +104,8 @@ impl Locks {
         // Only what is there can be in use: nothing is made before that is known.
         files.sort_by_key(|&index| stats.get(index).is_none_or(Option::is_none));
         for index in files {
-            let open = || open(root, spec, index, what_for);
+            let new = !is_there(index);
+            let open = || open(root, spec, index, what_for, new);
             let opened = if Some(index) == longest {
                 descriptors.patiently(open)
             } else if let Some(place) = descriptors.cache.lock_place() {
@@ -111,7 +115,14 @@ impl Locks {
                 continue;
             };
             match opened {
-                Ok(file) => locks.lock(file, &spec.path_of(index), what_for)?,
+                Ok(file) => {
+                    let id = locks.lock(file, &spec.path_of(index), what_for)?;
+                    locks.made.extend(new.then_some((id, index)));
+                }
+                // Another name of one that was just made: for the caller to say.
+                Err(error)
+                    if error.kind() == ErrorKind::Changed
+                        && locks.has_just_made(root, spec, index) => {}
                 // Locks beside the first one are for where there are descriptors for them.
                 Err(error) if error.kind() == ErrorKind::NoDescriptors => log::debug!("{error}"),
                 Err(error) => return Err(error),
@@ -129,8 +140,9 @@ impl Locks {
             let Some(file) = spec.files().get(index) else { continue };
             // What can't be opened now is told when it has to be.
             let Ok(open) = root.file(&file.path, Access::Read) else { continue };
+            let spare = SpareLocks::of(0);
             let mut locks =
-                Self { files: Vec::new(), places: Vec::new(), taken: 0, spare: SpareLocks::of(0) };
+                Self { files: Vec::new(), places: Vec::new(), made: Vec::new(), taken: 0, spare };
             locks.lock(open, &spec.path_of(index), Use::of(spec))?;
         }
         Ok(())
@@ -146,13 +158,28 @@ impl Locks {
         }
     }
 
-    /// Does without where the file system has no locks.
-    fn lock(&mut self, file: File, path: &Path, what_for: Use) -> Result<(), Error> {
+    /// Whether the file was made in order to lock it.
+    pub(crate) fn has_made(&self, index: usize) -> bool {
+        self.made.iter().any(|(_, made)| *made == index)
+    }
+
+    /// Which file of the torrent it was made as, if it was made in order to lock it.
+    pub(crate) fn made_as(&self, id: FileId) -> Option<usize> {
+        self.made.iter().find(|(made, _)| *made == id).map(|(_, index)| *index)
+    }
+
+    fn has_just_made(&self, root: &Root, spec: &Spec, index: usize) -> bool {
+        let found = spec.files().get(index).and_then(|file| root.look(&file.path).ok().flatten());
+        found.is_some_and(|stat| self.made_as(FileId::of(&stat)).is_some())
+    }
+
+    /// Does without where the file system has no locks. Gives which file it is.
+    fn lock(&mut self, file: File, path: &Path, what_for: Use) -> Result<FileId, Error> {
         let id = fstat(&file).map(|stat| FileId::of(&stat));
         let id = id.map_err(|errno| Error::io("look at it", path, &errno.into()))?;
         if self.files.iter().any(|(locked, _)| *locked == id) {
             // Two names of one file, as programs make that save room.
-            return Ok(());
+            return Ok(id);
         }
         let operation = match what_for {
             Use::Reads => FlockOperation::NonBlockingLockShared,
@@ -167,7 +194,7 @@ impl Locks {
                 log::warn!("{}: cannot be locked ({errno}); going on without", path.display());
             }
         }
-        Ok(())
+        Ok(id)
     }
 }
 
@@ -202,15 +229,15 @@ pub(crate) fn place(spec: &Spec, descriptors: &Descriptors) -> Result<Taken, Err
     }
 }
 
-/// The file to lock, made if it is not there and going to be written.
-fn open(root: &Root, spec: &Spec, index: usize, what_for: Use) -> Result<File, Error> {
+/// The file to lock, made if it is `new` and going to be written.
+fn open(root: &Root, spec: &Spec, index: usize, what_for: Use, new: bool) -> Result<File, Error> {
     let Some(file) = spec.files().get(index) else {
         return Err(Error::plain(ErrorKind::Unsupported, "the torrent has no such file"));
     };
     if what_for == Use::Reads {
         return root.file(&file.path, Access::Read);
     }
-    match root.file(&file.path, Access::Create) {
+    match root.file(&file.path, if new { Access::Create } else { Access::Write }) {
         // Files that may only be read can be seeded, and locked too. Where there is none, why it could
         // not be made is what counts.
         Err(error) if error.kind() == ErrorKind::Denied => {

@@ -38,7 +38,7 @@ pub(crate) struct Root {
 pub(crate) enum Access {
     Read,
     Write,
-    /// Like `Write`; the file and its folders are made if they are not there.
+    /// Like `Write`, for a file that is not there: it is made, with its folders.
     Create,
 }
 
@@ -49,7 +49,7 @@ impl Access {
         match self {
             Self::Read => common | OFlags::RDONLY,
             Self::Write => common | OFlags::RDWR,
-            Self::Create => common | OFlags::RDWR | OFlags::CREATE,
+            Self::Create => common | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
         }
     }
 }
@@ -102,14 +102,17 @@ impl Root {
             Access::Create => "create it",
         };
         // Less what the user's umask takes away.
-        let mode = match access {
-            Access::Create => Mode::from_raw_mode(0o666),
-            Access::Read | Access::Write => Mode::empty(),
+        let (creates, mode) = match access {
+            Access::Create => (true, Mode::from_raw_mode(0o666)),
+            Access::Read | Access::Write => (false, Mode::empty()),
         };
         let mut opened = self.open_below(relative, access.flags(), mode);
-        if access == Access::Create && matches!(opened, Err(Errno::NOENT)) {
+        if creates && matches!(opened, Err(Errno::NOENT)) {
             self.create_folders(relative)?;
             opened = self.open_below(relative, access.flags(), mode);
+        }
+        if access == Access::Create && matches!(opened, Err(Errno::EXIST)) {
+            return Err(self.is_there(relative));
         }
         let file = File::from(opened.map_err(|errno| self.error(act, relative, errno))?);
         let stat = fstat(&file).map_err(|errno| self.error("look at it", relative, errno))?;
@@ -117,6 +120,25 @@ impl Root {
             return Err(Error::new(ErrorKind::Unsafe, &self.path.join(relative), IN_THE_WAY));
         }
         Ok(file)
+    }
+
+    /// Why a file that was not there a moment ago can't be made.
+    fn is_there(&self, relative: &Path) -> Error {
+        let path = self.path.join(relative);
+        match self.look(relative) {
+            Err(error) => error,
+            Ok(None) => {
+                let message = "is a link that leads nowhere; remove it or choose another folder";
+                Error::new(ErrorKind::Unsafe, &path, message)
+            }
+            Ok(Some(stat)) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
+                Error::new(ErrorKind::Unsafe, &path, IN_THE_WAY)
+            }
+            Ok(Some(_)) => {
+                let message = "was made by another program just now; start again when it is done";
+                Error::new(ErrorKind::Changed, &path, message)
+            }
+        }
     }
 
     /// What is at the path now, with links resolved as far as [`file`](Self::file) resolves them.

@@ -11,6 +11,7 @@ use crate::files::Descriptors;
 use crate::job::{Done, TorrentId};
 use crate::lock::SpareLocks;
 use crate::torrent::Torrent;
+use crate::watch::Identity;
 
 /// Where answers go.
 pub(crate) type Callback<B> = Box<dyn Fn(Vec<Done<B>>) + Send + Sync>;
@@ -111,11 +112,10 @@ impl<B> Closing<B> {
     /// This thread is done with the torrent. The last one closes it.
     pub(crate) fn pass(self: Arc<Self>) {
         let Some(Self { id, shared }) = Arc::into_inner(self) else { return };
-        let known = shared.torrents_mut().0.remove(&id);
-        let touched =
-            known.as_ref().is_some_and(|Known { open, .. }| open.watch.is_touched(&open.files));
+        let Some(Known { open, .. }) = shared.torrents_mut().0.remove(&id) else { return };
+        let Identity { stamps, doubtful } = open.watch.look_at_all(&open.files);
         // Releases the lock before anyone is told.
-        drop(known);
-        (shared.done)(vec![Done::Closed { torrent: id, touched }]);
+        drop(open);
+        (shared.done)(vec![Done::Closed { torrent: id, stamps, doubtful }]);
     }
 }

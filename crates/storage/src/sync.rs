@@ -1,24 +1,37 @@
-//! The thread that makes what was written durable, so that no other disk thread waits for that.
-//! It never writes torrent data.
+//! The thread that makes what was written durable and hashes again what another program may have changed,
+//! so that no other disk thread waits for that. It never writes torrent data.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
-use metainfo::PieceIndex;
+use metainfo::PieceSet;
 use rustix::fs::fdatasync;
 
 use crate::error::Error;
-use crate::job::{Done, TorrentId, What};
+use crate::job::{Done, Job, TorrentId, What};
 use crate::paths::{Access, Root};
+use crate::recheck;
 use crate::shared::{Closing, Shared};
 use crate::torrent::{Dirty, Torrent};
+use crate::watch::Identity;
 
 /// What reaches the thread.
 pub(crate) enum SyncMessage<B> {
+    Recheck(TorrentId, PieceSet),
     Sync(TorrentId),
     Share(TorrentId),
     Close(Arc<Closing<B>>),
+}
+
+impl<B> SyncMessage<B> {
+    /// A job that is not of one piece.
+    pub(crate) fn of(torrent: TorrentId, job: Job<B>) -> Self {
+        match job {
+            Job::Recheck { pieces, .. } => Self::Recheck(torrent, pieces),
+            _ => Self::Sync(torrent),
+        }
+    }
 }
 
 /// Serves the inbox until all its senders are gone.
@@ -31,14 +44,21 @@ pub(crate) fn run<B>(shared: &Shared<B>, inbox: &Receiver<SyncMessage<B>>) {
                     open.locks.share();
                 }
             }
-            SyncMessage::Sync(torrent) => {
-                let (pieces, result) = match shared.torrent(torrent) {
-                    Some(open) => sync(&open),
-                    None => (Vec::new(), Err(Error::closed())),
+            SyncMessage::Recheck(torrent, pieces) => {
+                let open = shared.torrent(torrent).ok_or_else(Error::closed);
+                let done = match open.and_then(|open| recheck::pieces(&open, &pieces)) {
+                    Ok(wrong) => Done::Rechecked { torrent, wrong },
+                    Err(error) => Done::Failed { torrent, what: What::Recheck, error },
                 };
-                let done = match result {
-                    Ok(()) => Done::Synced { torrent, pieces },
-                    Err(error) => Done::Failed { torrent, what: What::Sync { pieces }, error },
+                (shared.done)(vec![done]);
+            }
+            SyncMessage::Sync(torrent) => {
+                let done = match shared.torrent(torrent) {
+                    Some(open) => sync(torrent, &open),
+                    None => {
+                        let what = What::Sync { pieces: Vec::new() };
+                        Done::Failed { torrent, what, error: Error::closed() }
+                    }
                 };
                 (shared.done)(vec![done]);
             }
@@ -47,14 +67,19 @@ pub(crate) fn run<B>(shared: &Shared<B>, inbox: &Receiver<SyncMessage<B>>) {
 }
 
 /// Makes everything durable that is not yet; answers with the pieces it was about.
-fn sync(torrent: &Torrent) -> (Vec<PieceIndex>, Result<(), Error>) {
-    let mut dirty = torrent.take_dirty();
+fn sync<B>(torrent: TorrentId, open: &Torrent) -> Done<B> {
+    let mut dirty = open.take_dirty();
     let pieces = std::mem::take(&mut dirty.pieces);
-    let result = sync_all(torrent, &dirty);
-    if result.is_err() {
-        torrent.put_back(dirty);
+    match sync_all(open, &dirty) {
+        Ok(()) => {
+            let Identity { stamps, doubtful } = open.watch.identity();
+            Done::Synced { torrent, pieces, stamps, doubtful }
+        }
+        Err(error) => {
+            open.put_back(dirty);
+            Done::Failed { torrent, what: What::Sync { pieces }, error }
+        }
     }
-    (pieces, result)
 }
 
 fn sync_all(torrent: &Torrent, dirty: &Dirty) -> Result<(), Error> {

@@ -10,13 +10,14 @@ use rustix::fs::Stat;
 use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind};
-use crate::files::{Descriptors, FileId, Files, Stamp};
+use crate::files::{Descriptors, FileId, Files};
 use crate::fit;
 use crate::links;
 use crate::lock::{Locks, SpareLocks};
 use crate::paths::{Access, Root};
 use crate::room::{free_space, full_by, survey, unallocated};
 use crate::spec::{Allocation, Spec, unsupported};
+use crate::stamp::{self, FileStamp};
 use crate::sys;
 use crate::watch::Watch;
 
@@ -45,9 +46,10 @@ impl Torrent {
     /// Takes the torrent's locks, then makes its files and gives them their lengths.
     ///
     /// A file that is long enough already is left as it is; one that is too long is cut only where the
-    /// spec says so.
+    /// spec says so. Where it is known how the files looked, they have to look so still.
     pub(crate) fn open(
         spec: &Spec,
+        known: Option<&[Option<FileStamp>]>,
         descriptors: &Descriptors,
         spare: Arc<SpareLocks>,
     ) -> Result<Self, Error> {
@@ -56,6 +58,9 @@ impl Torrent {
         }
         fit::check(spec)?;
         let stats = survey(spec)?;
+        if let Some(known) = known {
+            refuse_changed(spec, known, &stats)?;
+        }
         let as_found = spec.allocation() == Allocation::AsFound;
         if !as_found {
             spec.kept().check(spec, &stats)?;
@@ -67,19 +72,17 @@ impl Torrent {
             descriptors.patiently(|| Root::create_of(spec))?
         };
         let locks = Locks::take(&root, spec, &stats, spare, descriptors)?;
-        let watch = Watch::new(spec.files().len());
+        let watch = Watch::new(spec.layout());
         let mut dirty = Dirty::default();
-        let mut new_files = HashMap::new();
+        let mut made = HashMap::new();
         for (index, (file, stat)) in spec.files().iter().zip(&stats).enumerate() {
             if !file.on_disk {
                 continue;
             }
             let len = spec.layout().file_len(index);
-            let before = stat.as_ref().map(Stamp::of);
-            match (stat, before) {
-                (Some(stat), Some(stamp))
-                    if stamp.len == len || stamp.len > len && !spec.overwrites() =>
-                {
+            let before = stat.as_ref().map(FileStamp::of);
+            match before {
+                Some(stamp) if stamp.len == len || stamp.len > len && !spec.overwrites() => {
                     if stamp.len > len {
                         let path = spec.root().join(&file.path);
                         log::warn!(
@@ -87,20 +90,23 @@ impl Torrent {
                             path.display()
                         );
                     }
-                    watch.know(index, FileId::of(stat), stamp);
+                    watch.know(index, stamp);
                 }
-                (Some(stat), Some(stamp)) if as_found => {
-                    watch.know(index, FileId::of(stat), stamp);
-                }
-                _ if as_found => {}
+                Some(stamp) if as_found => watch.know(index, stamp),
+                None if as_found => {}
                 _ => {
-                    let make = || make(spec, &root, index, len, stat.is_none());
-                    let (id, stamp) = descriptors.patiently(make)?;
-                    // Through a link, or where the file system takes both names for one.
-                    if let Some(other) = new_files.insert(id, index).filter(|_| stat.is_none()) {
-                        return Err(same_file(spec, index, other));
-                    }
-                    watch.know(index, id, stamp);
+                    let was = if locks.has_made(index) { Was::Locked } else { Was::of(before) };
+                    let make = || make(spec, &root, index, len, was);
+                    let stamp = descriptors.patiently(make).map_err(|error| {
+                        // Through a link, or where the file system takes both names for one.
+                        let found = root.look(&file.path).ok().flatten();
+                        let id =
+                            found.filter(|_| was == Was::Nothing).map(|stat| FileId::of(&stat));
+                        let other = id.and_then(|id| made.get(&id).copied().or(locks.made_as(id)));
+                        other.map_or(error, |other| same_file(spec, index, other))
+                    })?;
+                    made.insert(stamp.id(), index);
+                    watch.know(index, stamp);
                 }
             }
             if before.is_some_and(|stamp| stamp.len > 0) {
@@ -177,19 +183,54 @@ fn same_file(spec: &Spec, one: usize, other: usize) -> Error {
     Error::new(ErrorKind::Unsafe, &spec.path_of(one), message)
 }
 
-/// Gives a file its length and, if told so, its room on disk.
-fn make(
+/// What was in a file's place before it was made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Was {
+    Nothing,
+    /// Nothing, and it was made in order to lock it.
+    Locked,
+    File(FileStamp),
+}
+
+impl Was {
+    fn of(before: Option<FileStamp>) -> Self {
+        before.map_or(Self::Nothing, Self::File)
+    }
+}
+
+/// Refuses files that do not look any more as they did when their pieces were looked at: what was found
+/// out then is not known of them.
+fn refuse_changed(
     spec: &Spec,
-    root: &Root,
-    index: usize,
-    len: u64,
-    is_new: bool,
-) -> Result<(FileId, Stamp), Error> {
+    known: &[Option<FileStamp>],
+    stats: &[Option<Stat>],
+) -> Result<(), Error> {
+    for (index, (known, stat)) in known.iter().zip(stats).enumerate() {
+        if *known != stat.as_ref().map(FileStamp::of) {
+            return Err(Error::changed_meanwhile(spec, index));
+        }
+    }
+    Ok(())
+}
+
+/// Gives a file its length and, if told so, its room on disk.
+fn make(spec: &Spec, root: &Root, index: usize, len: u64, was: Was) -> Result<FileStamp, Error> {
     let Some(file) = spec.files().get(index) else {
         return Err(Error::plain(ErrorKind::Unsupported, "the torrent has no such file"));
     };
     let path = spec.root().join(&file.path);
-    let open = root.file(&file.path, if is_new { Access::Create } else { Access::Write })?;
+    let access = if was == Was::Nothing { Access::Create } else { Access::Write };
+    let open = root.file(&file.path, access)?;
+    let stamp = || {
+        let stat = rustix::fs::fstat(&open);
+        let stat = stat.map_err(|errno| Error::io("look at it", &path, &errno.into()))?;
+        Ok(FileStamp::of(&stat))
+    };
+    if let Was::File(before) = was
+        && stamp()? != before
+    {
+        return Err(Error::changed_meanwhile(spec, index));
+    }
     let reserved = len == 0
         || spec.allocation() == Allocation::Full
             && spec.is_wanted(index)
@@ -200,19 +241,17 @@ fn make(
                 }
             })?;
     // Where it was longer, room is not what it lacks.
-    if !reserved || !is_new {
+    if !reserved || matches!(was, Was::File(_)) {
         open.set_len(len).map_err(|error| Error::io("set its length", &path, &error))?;
     }
-    let stat =
-        rustix::fs::fstat(&open).map_err(|errno| Error::io("look at it", &path, &errno.into()))?;
-    Ok((FileId::of(&stat), Stamp::of(&stat)))
+    stamp()
 }
 
 /// Refuses a torrent that can't fit, before anything is created. A file that is long enough
 /// already is not going to be allocated, so it needs nothing; the holes that a sparse one may have
 /// are for [`check_room`](crate::check_room), once it is known which pieces are missing.
 pub(crate) fn refuse_if_full(spec: &Spec, stats: &[Option<Stat>]) -> Result<(), Error> {
-    let needed = unallocated(spec, stats, |stat, len| Stamp::of(stat).len < len);
+    let needed = unallocated(spec, stats, |stat, len| stamp::len(stat) < len);
     match needed.saturating_sub(free_space(spec.root())?) {
         0 => Ok(()),
         missing => Err(full_by(spec.root(), missing)),
@@ -244,7 +283,7 @@ mod tests {
         let file = FileSpec { path: "data".into(), on_disk: true };
         let hashes = vec![[0; 20]; layout.piece_count() as usize];
         let spec = Spec::from_parts(folder.path(), vec![file], layout, hashes).unwrap();
-        let torrent = Torrent::open(&spec, &Descriptors::of(4), SpareLocks::of(4)).unwrap();
+        let torrent = Torrent::open(&spec, None, &Descriptors::of(4), SpareLocks::of(4)).unwrap();
         let error = torrent.write_error(0, Errno::NOSPC, 4_096);
         assert_eq!(error.kind(), ErrorKind::Full { missing: 4_096 });
         let path = folder.path().join("data");
@@ -267,7 +306,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("t")).unwrap();
         // As an earlier torrent made it: what it leads to is not there any more.
         std::os::unix::fs::symlink("a", folder.path().join("t/c")).unwrap();
-        let open = || Torrent::open(&spec, &Descriptors::of(4), SpareLocks::of(0));
+        let open = || Torrent::open(&spec, None, &Descriptors::of(4), SpareLocks::of(0));
         let error = open().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsafe);
         let [a, c] = ["t/a", "t/c"].map(|path| folder.path().join(path));
@@ -284,7 +323,7 @@ mod tests {
         let file = |path: &str| FileSpec { path: path.into(), on_disk: true };
         let files = vec![file("a/b/one"), file("two")];
         let spec = Spec::from_parts(folder.path(), files, layout, vec![[0; 20]]).unwrap();
-        let torrent = Torrent::open(&spec, &Descriptors::of(4), SpareLocks::of(4)).unwrap();
+        let torrent = Torrent::open(&spec, None, &Descriptors::of(4), SpareLocks::of(4)).unwrap();
         torrent.note_file(1);
         torrent.note_piece(PieceIndex::new(0));
         let dirty = torrent.take_dirty();

@@ -10,12 +10,13 @@ use rustix::fs::{FileType, Stat};
 use crate::backend::Backend;
 use crate::error::{Error, ErrorKind};
 use crate::file_cache::FileCache;
-use crate::files::{Files, Stamp};
+use crate::files::Files;
 use crate::links::{self, Link};
 use crate::paths::Root;
 use crate::scan::{Digest, Hashed, Progress, Scan, Wanted, Zeros};
 use crate::span::ReadError;
 use crate::spec::{FileSpec, Spec};
+use crate::stamp;
 
 /// How to verify, or to hash for a new torrent.
 #[derive(Debug, Clone, Default)]
@@ -42,10 +43,21 @@ pub struct Verified {
     /// The pieces asked for that are there, all their bytes, and hold something else: neither what they
     /// should nor zeros.
     pub wrong: PieceSet,
+    /// Those of the whole pieces that are zeros throughout, as room is that nothing was written to.
+    pub zeros: PieceSet,
     /// The state of each of the spec's files, in its order.
     pub files: Vec<FileState>,
     /// The torrent's symbolic links, in its order.
     pub links: Vec<Link>,
+}
+
+impl Verified {
+    /// What there is to say where these pieces are known to be whole and no other one is looked at.
+    pub fn known(whole: PieceSet) -> Self {
+        let none = PieceSet::new_empty(whole.len());
+        let (wrong, zeros) = (none.clone(), none);
+        Self { whole, wrong, zeros, files: Vec::new(), links: Vec::new() }
+    }
 }
 
 /// How a file's length on disk compares with the torrent's.
@@ -101,27 +113,30 @@ pub fn verify(
     let checked = total - bytes(&present);
     let files = Files::read_only(spec.clone());
     let none = || PieceSet::new_empty(layout.piece_count());
-    let found = Mutex::new((none(), none(), Vec::new()));
+    let found =
+        Mutex::new(Found { whole: none(), wrong: none(), zeros: none(), failed: Vec::new() });
     let hashes = if spec.is_merkle() { Wanted::LEAVES } else { Wanted::SHA1 };
     let zeros = Zeros::new(layout.piece_length());
     let judge = |piece: PieceIndex, digest: Digest| {
         let right = digest.map(|hashed| {
             let right = is_right(spec, piece, &hashed);
             let (len, content) = (layout.piece_len(piece), layout.piece_content_len(piece));
-            // Where it was told to stop, nobody hears of it any more.
-            let zeros = || zeros.hashed(len, content, hashes, cancel);
-            (right, !right && zeros().is_some_and(|zeros| zeros != hashed))
+            // Where it was told to stop, the answer is not used any more.
+            (right, zeros.hashed(len, content, hashes, cancel).is_some_and(|zeros| zeros == hashed))
         });
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         match right {
-            Ok((true, _)) => {
-                found.0.insert(piece);
+            Ok((true, zeros)) => {
+                found.whole.insert(piece);
+                if zeros {
+                    found.zeros.insert(piece);
+                }
             }
-            Ok((false, true)) => {
-                found.1.insert(piece);
+            Ok((false, false)) => {
+                found.wrong.insert(piece);
             }
-            Ok((false, false)) => {}
-            Err(failure) => found.2.push(failure),
+            Ok((false, true)) => {}
+            Err(failure) => found.failed.push(failure),
         }
     };
     let scan = Scan {
@@ -135,14 +150,23 @@ pub fn verify(
         cancel,
     };
     scan.run(&judge)?;
-    let (whole, wrong, failures) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for (index, failure) in failures {
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (index, failure) in found.failed {
         if let Some(state) = states.get_mut(index) {
             *state = FileState::Unreadable(read_error(&files, index, failure));
         }
     }
     let links = links::states(spec, open(spec, cancel)?.as_ref(), cancel)?;
-    Ok(Verified { whole, wrong, files: states, links })
+    let Found { whole, wrong, zeros, .. } = found;
+    Ok(Verified { whole, wrong, zeros, files: states, links })
+}
+
+/// What hashing found so far.
+struct Found {
+    whole: PieceSet,
+    wrong: PieceSet,
+    zeros: PieceSet,
+    failed: Vec<(usize, ReadError)>,
 }
 
 fn is_right(spec: &Spec, piece: PieceIndex, hashed: &Hashed) -> bool {
@@ -190,7 +214,7 @@ fn compare(spec: &Spec, index: usize, stat: &Stat) -> FileState {
             "is in the way: not a regular file",
         ));
     }
-    let len = Stamp::of(stat).len;
+    let len = stamp::len(stat);
     match len.cmp(&spec.layout().file_len(index)) {
         std::cmp::Ordering::Less => FileState::Short { len },
         std::cmp::Ordering::Equal => FileState::Present,

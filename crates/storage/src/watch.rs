@@ -1,12 +1,20 @@
-//! Notices when somebody else truncates, replaces, removes or writes a file of an open torrent.
+//! Notices when another program truncates, replaces, removes or writes a file of an open torrent.
+//!
+//! Each write of ours goes from a known stamp of its file to the next known one. A stamp that is not the
+//! last known one means that another program wrote: from then on every piece of the file is doubtful,
+//! which means that it is hashed again before it is served, claimed or told as complete.
 //! It never reads a file's bytes, and it keeps no descriptor.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use metainfo::{Layout, PieceIndex, PieceSet};
+
 use crate::error::{Error, ErrorKind};
-use crate::files::{FileId, Files, OpenFile, Stamp};
+use crate::files::{FileId, Files, OpenFile};
 use crate::paths::Root;
+use crate::stamp::FileStamp;
 
 /// How long a removed or replaced file may go unnoticed. Looking costs a few system calls, so not
 /// at every read; what is read meanwhile is what was verified, only no longer under that name.
@@ -15,27 +23,39 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// What is known of each file of one torrent.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    files: Mutex<Vec<Known>>,
+    inner: Mutex<Inner>,
+    /// Whether any piece is doubtful, to be known without the lock.
+    doubting: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    files: Vec<Known>,
+    /// Pieces in files that another program wrote to, until they are hashed again.
+    doubtful: PieceSet,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Known {
     id: Option<FileId>,
-    /// The file as we left it; unknown while and after we write, until it is looked at again.
-    stamp: Option<Stamp>,
+    /// The file as we left it; unknown while we write.
+    stamp: Option<FileStamp>,
     /// Writes of ours going on now.
     writing: u32,
     /// Writes of ours begun so far.
     writes: u64,
     /// When its name was last looked up.
     looked: Option<Instant>,
-    /// It was changed by somebody else; stays so until the torrent is opened again.
-    changed: bool,
+    /// How often it was noticed that another program wrote to it.
+    written: u64,
+    /// It was cut, removed or replaced, or a piece of it is wrong; stays so until the torrent is opened
+    /// again.
+    lost: bool,
 }
 
 impl Known {
     /// Whether no write of ours was going on at either time, or began in between: then what a look
-    /// between the two saw is what stands there.
+    /// between the two saw is what is there.
     fn is_quiet_since(&self, then: &Self) -> bool {
         then.writing == 0 && self.writing == 0 && self.writes == then.writes
     }
@@ -45,28 +65,52 @@ impl Known {
     }
 }
 
+impl Inner {
+    /// How often another program wrote to the files of a piece, as far as it was noticed.
+    fn writes_to(&self, files: &Files, piece: PieceIndex) -> u64 {
+        let spans = files.spec().layout().piece_spans(piece);
+        spans.filter_map(|span| self.files.get(span.file)).map(|known| known.written).sum()
+    }
+}
+
+/// What was known of the files of a piece before it was hashed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark(u64);
+
 /// A file as it was before a read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     /// Unknown if a write of ours was going on: its mark may have come before or after the look.
-    stamp: Option<Stamp>,
+    stamp: Option<FileStamp>,
     writes: u64,
 }
 
+/// What a torrent's files are, as far as it was noticed.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    /// For each file how it looks with all that is known of its pieces; `None` where that is not known.
+    pub(crate) stamps: Vec<Option<FileStamp>>,
+    /// Pieces of which nothing is known any more.
+    pub(crate) doubtful: PieceSet,
+}
+
 impl Watch {
-    pub(crate) fn new(files: usize) -> Self {
-        Self { files: Mutex::new(vec![Known::default(); files]) }
+    pub(crate) fn new(layout: &Layout) -> Self {
+        let files = vec![Known::default(); layout.file_count()];
+        let doubtful = PieceSet::new_empty(layout.piece_count());
+        Self { inner: Mutex::new(Inner { files, doubtful }), doubting: AtomicBool::new(false) }
     }
 
     /// Remembers a file as it was when the torrent was opened.
-    pub(crate) fn know(&self, index: usize, id: FileId, stamp: Stamp) {
+    pub(crate) fn know(&self, index: usize, stamp: FileStamp) {
         self.with(index, |known| {
-            known.id = Some(id);
+            known.id = Some(stamp.id());
             known.stamp = Some(stamp);
         });
     }
 
-    /// Makes sure that the open file is still the torrent's, whole and untouched.
+    /// Makes sure that the open file is still the torrent's and whole. What another program wrote to it
+    /// since it was last looked at makes its pieces doubtful.
     pub(crate) fn before(
         &self,
         files: &Files,
@@ -74,7 +118,7 @@ impl Watch {
         open: &OpenFile,
     ) -> Result<Seen, Error> {
         let known = self.with(index, |known| known.clone()).unwrap_or_default();
-        if known.changed {
+        if known.lost {
             return Err(changed(files, index, "was changed by another program"));
         }
         if known.id.is_some_and(|id| id != open.id) {
@@ -90,46 +134,36 @@ impl Watch {
         }
         let stamp = stamp(files, index, open)?;
         self.long_enough(files, index, stamp)?;
-        let untouched = self.with(index, |known_now| {
-            let quiet = known_now.is_quiet_since(&known);
-            match known_now.stamp {
-                Some(then) if quiet => open.untouched(then, stamp),
-                None if quiet => {
-                    known_now.stamp = Some(stamp);
-                    true
-                }
-                _ => true,
-            }
-        });
-        if untouched == Some(false) {
-            return Err(self.lost(files, index, "was written by another program"));
-        }
+        self.compare(files, index, stamp, open.local, &known);
         Ok(Seen { stamp: (known.writing == 0).then_some(stamp), writes: known.writes })
     }
 
-    /// Makes sure that what was read since [`before`](Self::before) was read from an untouched
-    /// file.
+    /// Whether what was read since [`before`](Self::before) was read from an untouched file, so that it
+    /// can be believed as far as its pieces are.
     pub(crate) fn after(
         &self,
         files: &Files,
         index: usize,
         open: &OpenFile,
         seen: Seen,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let stamp = stamp(files, index, open)?;
         self.long_enough(files, index, stamp)?;
-        let untouched = self.with(index, |known| {
-            let quiet = known.writing == 0 && known.writes == seen.writes;
-            let then = seen.stamp.filter(|_| quiet);
-            !known.changed && then.is_none_or(|then| open.untouched(then, stamp))
-        });
-        if untouched == Some(false) {
-            return Err(self.lost(files, index, "was written by another program"));
+        let known = self.with(index, |known| known.clone()).unwrap_or_default();
+        if known.lost {
+            return Err(changed(files, index, "was changed by another program"));
         }
-        Ok(())
+        let quiet = known.writing == 0 && known.writes == seen.writes;
+        let then = seen.stamp.filter(|_| quiet);
+        let untouched = then.is_none_or(|then| then.is_unchanged(stamp, open.local));
+        if !untouched {
+            self.compare(files, index, stamp, open.local, &known);
+        }
+        Ok(untouched)
     }
 
-    /// To be called before each write of ours; [`written`](Self::written) after it.
+    /// To be called before each write of ours; [`written`](Self::written) after it. The caller has the
+    /// file's [turn](OpenFile::turn) to write.
     pub(crate) fn writing(
         &self,
         files: &Files,
@@ -145,9 +179,14 @@ impl Watch {
         Ok(())
     }
 
-    /// To be called after each write of ours.
-    pub(crate) fn written(&self, index: usize) {
-        self.with(index, |known| known.writing = known.writing.saturating_sub(1));
+    /// To be called after each write of ours, before the turn is given back.
+    pub(crate) fn written(&self, index: usize, open: &OpenFile) {
+        // Without a stamp the next look makes the file doubtful.
+        let stamp = open.stamp().ok();
+        self.with(index, |known| {
+            known.writing = known.writing.saturating_sub(1);
+            known.stamp = stamp.filter(|_| known.writing == 0);
+        });
     }
 
     /// Whether [`before`](Self::before) would not look the file's name up, which may take a disk.
@@ -155,35 +194,141 @@ impl Watch {
         self.with(index, |known| known.looked_lately()).unwrap_or(false)
     }
 
-    /// Marks the file as changed by somebody else and says so.
+    /// Marks the file as none of which anything is known any more, and says so.
     pub(crate) fn lost(&self, files: &Files, index: usize, how: &str) -> Error {
-        self.with(index, |known| known.changed = true);
+        self.with(index, |known| known.lost = true);
+        self.doubt(files, index);
         changed(files, index, how)
     }
 
-    /// Whether any file is not as we left it, by a last look at all of them.
-    pub(crate) fn is_touched(&self, files: &Files) -> bool {
-        let spec = files.spec();
-        let known = self.lock().clone();
-        if known.iter().any(|known| known.changed) {
-            return true;
-        }
-        let descriptors = &files.descriptors;
-        let Ok(root) = descriptors.patiently(|| Root::of(spec)) else { return true };
-        let local = root.is_local();
-        let on_disk = spec.files().iter().zip(known).enumerate().filter(|(_, (f, _))| f.on_disk);
-        for (index, (file, known)) in on_disk {
-            let look = || root.look(&file.path);
-            let Ok(Some(stat)) = descriptors.patiently(look) else { return true };
-            let (id, now) = (FileId::of(&stat), Stamp::of(&stat));
-            let other = known.id.is_some_and(|then| then != id);
-            let short = now.len < spec.layout().file_len(index);
-            let written = known.stamp.is_some_and(|then| !then.is_same(now, local));
-            if other || short || written {
-                return true;
+    /// Whether the piece has to be hashed again before it is believed.
+    pub(crate) fn is_doubtful(&self, piece: PieceIndex) -> bool {
+        self.doubting.load(Ordering::Acquire) && self.lock().doubtful.contains(piece)
+    }
+
+    /// Those of the pieces that have to be hashed again, but for those that are known to be `wrong`.
+    pub(crate) fn doubtful_of(&self, pieces: &PieceSet, wrong: &PieceSet) -> PieceSet {
+        let mut found = PieceSet::new_empty(pieces.len());
+        if self.doubting.load(Ordering::Acquire) {
+            let inner = self.lock();
+            let known = pieces.iter().filter(|piece| !wrong.contains(*piece));
+            for piece in known.filter(|piece| inner.doubtful.contains(*piece)) {
+                found.insert(piece);
             }
         }
-        false
+        found
+    }
+
+    /// Marks a file of a piece that another program changed, and says so.
+    pub(crate) fn lost_piece(&self, files: &Files, piece: PieceIndex) -> Error {
+        let spans = || files.spec().layout().piece_spans(piece).map(|span| span.file);
+        let written = |index: &usize| self.with(*index, |known| known.written) > Some(0);
+        let index = spans().find(written).or_else(|| spans().next()).unwrap_or(0);
+        self.lost(files, index, "was changed by another program")
+    }
+
+    /// Says so if a file was cut, removed or replaced.
+    pub(crate) fn refuse_lost(&self, files: &Files) -> Result<(), Error> {
+        let lost = self.lock().files.iter().position(|known| known.lost);
+        let how = "was cut, removed or replaced by another program";
+        lost.map_or(Ok(()), |index| Err(changed(files, index, how)))
+    }
+
+    /// To be taken before a piece is hashed, for [`hashed`](Self::hashed); `None` where it is believed
+    /// already, so that nothing follows from its hash.
+    pub(crate) fn mark(&self, files: &Files, piece: PieceIndex) -> Option<Mark> {
+        if !self.is_doubtful(piece) {
+            return None;
+        }
+        Some(Mark(self.lock().writes_to(files, piece)))
+    }
+
+    /// The piece was hashed and is right: it is believed again, unless another program wrote to its files
+    /// since the mark was taken.
+    pub(crate) fn hashed(&self, files: &Files, piece: PieceIndex, mark: Mark) {
+        let mut inner = self.lock();
+        if inner.writes_to(files, piece) == mark.0 {
+            inner.doubtful.remove(piece);
+            self.doubting.store(!inner.doubtful.is_empty(), Ordering::Release);
+        }
+    }
+
+    /// What is known of the files now, without a look at them.
+    pub(crate) fn identity(&self) -> Identity {
+        let inner = self.lock();
+        let stamp = |known: &Known| known.stamp.filter(|_| !known.lost && known.writing == 0);
+        let stamps = inner.files.iter().map(stamp).collect();
+        Identity { stamps, doubtful: inner.doubtful.clone() }
+    }
+
+    /// Looks at all files, so that what was done to one that was not read since is noticed too.
+    pub(crate) fn look_at_all(&self, files: &Files) -> Identity {
+        let spec = files.spec();
+        let descriptors = &files.descriptors;
+        let root = descriptors.patiently(|| Root::of(spec));
+        let mut stamps = vec![None; spec.files().len()];
+        for (index, file) in spec.files().iter().enumerate().filter(|(_, file)| file.on_disk) {
+            let known = self.with(index, |known| known.clone()).unwrap_or_default();
+            let look = |root: &Root| descriptors.patiently(|| root.look(&file.path));
+            let now = root.as_ref().ok().and_then(|root| look(root).ok().flatten());
+            let now = now.map(|stat| FileStamp::of(&stat));
+            let long_enough = |now: &FileStamp| now.len >= spec.layout().file_len(index);
+            let same = |now: &FileStamp| known.id.is_none_or(|id| id == now.id());
+            let Some(now) = now.filter(|now| !known.lost && same(now) && long_enough(now)) else {
+                // One that was not there when the torrent was opened is not missed.
+                if known.id.is_some() {
+                    self.with(index, |known| known.lost = true);
+                    self.doubt(files, index);
+                }
+                continue;
+            };
+            let local = root.as_ref().is_ok_and(Root::is_local);
+            self.compare(files, index, now, local, &known);
+            if let Some(stamp) = stamps.get_mut(index) {
+                *stamp = Some(now);
+            }
+        }
+        let doubtful = self.lock().doubtful.clone();
+        if !doubtful.is_empty() {
+            let layout = spec.layout();
+            for (index, stamp) in stamps.iter_mut().enumerate() {
+                let mut pieces = layout.file_pieces(index).filter_map(|piece| layout.piece(piece));
+                if pieces.any(|piece| doubtful.contains(piece)) {
+                    *stamp = None;
+                }
+            }
+        }
+        Identity { stamps, doubtful }
+    }
+
+    /// Holds a look at the file against what is known of it, unless a write of ours came in between.
+    fn compare(&self, files: &Files, index: usize, stamp: FileStamp, local: bool, then: &Known) {
+        let mut inner = self.lock();
+        let Some(known) = inner.files.get_mut(index) else { return };
+        let same = known.stamp.is_some_and(|known| known.is_unchanged(stamp, local));
+        if same || !known.is_quiet_since(then) {
+            return;
+        }
+        known.stamp = Some(stamp);
+        known.written += 1;
+        self.note_doubt(&mut inner, files, index);
+    }
+
+    fn doubt(&self, files: &Files, index: usize) {
+        self.note_doubt(&mut self.lock(), files, index);
+    }
+
+    /// Before the lock is given back, so that nobody sees the new stamp without the doubt.
+    fn note_doubt(&self, inner: &mut Inner, files: &Files, index: usize) {
+        let layout = files.spec().layout();
+        for piece in layout.file_pieces(index).filter_map(|piece| layout.piece(piece)) {
+            inner.doubtful.insert(piece);
+        }
+        self.doubting.store(!inner.doubtful.is_empty(), Ordering::Release);
+        log::info!(
+            "{}: changed by another program; its pieces are hashed again before they are used",
+            files.path(index).display()
+        );
     }
 
     fn look(&self, files: &Files, index: usize, open: &OpenFile) -> Result<(), Error> {
@@ -193,7 +338,7 @@ impl Watch {
         let found = match files.descriptors.cache.at_once(found) {
             Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::NotFound => None,
-            // The next time then: who looks has the file in use, and must not wait.
+            // The next time then: the caller has the file in use, and must not wait.
             Err(error) if error.kind() == ErrorKind::NoDescriptors => return Ok(()),
             Err(error) => return Err(error),
         };
@@ -212,7 +357,7 @@ impl Watch {
         }
     }
 
-    fn long_enough(&self, files: &Files, index: usize, stamp: Stamp) -> Result<(), Error> {
+    fn long_enough(&self, files: &Files, index: usize, stamp: FileStamp) -> Result<(), Error> {
         let len = files.spec().layout().file_len(index);
         if stamp.len < len {
             let how = format!("was cut to {} of its {len} bytes", stamp.len);
@@ -222,15 +367,15 @@ impl Watch {
     }
 
     fn with<T>(&self, index: usize, act: impl FnOnce(&mut Known) -> T) -> Option<T> {
-        self.lock().get_mut(index).map(act)
+        self.lock().files.get_mut(index).map(act)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn stamp(files: &Files, index: usize, open: &OpenFile) -> Result<Stamp, Error> {
+fn stamp(files: &Files, index: usize, open: &OpenFile) -> Result<FileStamp, Error> {
     open.stamp().map_err(|error| Error::io("look at it", &files.path(index), &error))
 }
 
@@ -239,38 +384,4 @@ fn changed(files: &Files, index: usize, how: &str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::FileExt;
-
-    use metainfo::Layout;
-
-    use super::*;
-    use crate::files::Descriptors;
-    use crate::paths::Access;
-    use crate::spec::{FileSpec, Spec};
-
-    #[test]
-    fn a_write_of_ours_that_was_under_way_is_not_taken_for_anothers() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("data"), vec![0; 20_000]).unwrap();
-        let layout = Layout::new(16_384, &[20_000]).unwrap();
-        let file = FileSpec { path: "data".into(), on_disk: true };
-        let spec = Spec::from_parts(folder.path(), vec![file], layout, vec![[0; 20]; 2]).unwrap();
-        let files = Files::new(spec, Descriptors::of(4));
-        let open = files.open(0, Access::Write).unwrap();
-        let watch = Watch::new(1);
-        let old = std::time::SystemTime::now() - Duration::from_mins(1);
-        open.file.set_modified(old).unwrap();
-        watch.know(0, open.id, open.stamp().unwrap());
-        // One thread is about to write when another begins to read, and is done when that ends.
-        watch.writing(&files, 0, &open).unwrap();
-        let seen = watch.before(&files, 0, &open).unwrap();
-        open.file.write_all_at(b"ours", 0).unwrap();
-        watch.written(0);
-        watch.after(&files, 0, &open, seen).unwrap();
-        // What nobody of ours wrote is still noticed.
-        let seen = watch.before(&files, 0, &open).unwrap();
-        open.file.set_modified(old).unwrap();
-        assert_eq!(watch.after(&files, 0, &open, seen).unwrap_err().kind(), ErrorKind::Changed);
-    }
-}
+mod tests;

@@ -66,12 +66,12 @@ impl<'a> Run<'a, '_> {
         }
         let Torrent { files, watch, .. } = self.torrent;
         let open = files.open(self.file, Access::Write)?;
-        watch.writing(files, self.file, &open)?;
         self.torrent.note_file(self.file);
+        let turn = open.turn();
+        watch.writing(files, self.file, &open)?;
         let mut slices = self.slices.as_mut_slice();
         let (mut offset, mut left) = (self.start, self.len);
         let mut result = Ok(());
-        let turn = open.turn();
         while !slices.is_empty() && result.is_ok() {
             let now = slices.get(..AT_ONCE).unwrap_or(slices);
             match pwritev(&open.file, now, offset) {
@@ -85,8 +85,8 @@ impl<'a> Run<'a, '_> {
                 Err(errno) => result = Err(errno),
             }
         }
+        watch.written(self.file, &open);
         drop(turn);
-        watch.written(self.file);
         self.slices.clear();
         self.len = 0;
         result.map_err(|errno| self.torrent.write_error(self.file, errno, left))

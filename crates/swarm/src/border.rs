@@ -323,6 +323,9 @@ pub enum Checked {
         /// The same: what convicts the peer that sent a wrong one.
         blocks: Vec<[u8; 20]>,
     },
+    /// Its blocks were changed on disk by another program, and it is forgotten: its peers are not to
+    /// blame.
+    Changed,
 }
 
 /// What became of a [`DiskJob`].

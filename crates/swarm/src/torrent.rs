@@ -356,6 +356,7 @@ impl Torrent {
             DiskDone::Checked { piece, outcome: Checked::Bad { blocks } } => {
                 self.piece_bad(now, piece, blocks);
             }
+            DiskDone::Checked { piece, outcome: Checked::Changed } => self.piece_changed(piece),
             DiskDone::WriteFailed { piece } => self.write_failed(piece),
             DiskDone::Read { peer, block, payload } => self.read(peer, block, Some(payload)),
             DiskDone::ReadFailed { peer, block } => {

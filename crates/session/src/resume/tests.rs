@@ -1,5 +1,6 @@
 //! Resume state: what survives, and that nothing damaged or out of date is believed.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use metainfo::Layout;
@@ -34,31 +35,62 @@ impl Fixture {
     }
 
     fn save(&self, state: &State) {
-        write(&self.place.path, &self.place.encode(state)).unwrap();
+        self.place.save(state);
+    }
+
+    fn now(&self) -> Vec<Option<FileStamp>> {
+        storage::stamps(&self.spec, &AtomicBool::new(false)).unwrap()
+    }
+
+    fn load(&self) -> State {
+        self.place.load(self.spec.layout())
     }
 
     fn trusted(&self) -> Vec<u32> {
-        self.place.trusted(&self.spec).iter().map(metainfo::PieceIndex::get).collect()
+        let trusted = self.load().trusted(&self.now(), &self.spec);
+        trusted.iter().map(metainfo::PieceIndex::get).collect()
     }
 
-    /// All pieces, with how the files look now.
+    fn ours(&self) -> Vec<bool> {
+        self.load().ours(&self.now())
+    }
+
+    /// All pieces, with how the files look now, at the end of a run.
     fn clean(&self) -> State {
-        State::now(PieceSet::new_full(PIECES), storage::stamps(&self.spec))
+        State { synced: PieceSet::new_full(PIECES), stamps: self.now(), ended: true }
     }
 
-    /// All pieces, saved while the files were open.
-    fn unclean() -> State {
-        State::now(PieceSet::new_full(PIECES), Vec::new())
+    /// The same, saved while the files were open.
+    fn unclean(&self) -> State {
+        State { ended: false, ..self.clean() }
     }
 
-    fn touch(&self, name: &str, modified: SystemTime) {
-        let path = self.spec.root().join(name);
-        let file = File::options().write(true).open(path).unwrap();
-        file.set_modified(modified).unwrap();
+    fn path(&self, name: &str) -> PathBuf {
+        self.spec.root().join(name)
+    }
+
+    /// Writes to a file, as often as it takes for a clock that is too coarse, and sets the time of the
+    /// last write back.
+    fn touch(&self, name: &str) {
+        let file = File::options().write(true).open(self.path(name)).unwrap();
+        let (before, modified) = (self.now(), file.metadata().unwrap().modified().unwrap());
+        while self.now() == before {
+            file.set_modified(modified).unwrap();
+        }
+    }
+
+    fn encode(&self, state: &State) -> Vec<u8> {
+        self.place.encode(state, FS)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<State, String> {
+        self.place.decode(bytes, self.spec.layout(), FS)
     }
 }
 
 const FIRST_FILE: [u32; 5] = [0, 1, 2, 3, 4];
+
+const FS: Option<FileSystem> = Some(FileSystem { device: 7, id: 9 });
 
 #[test]
 fn nothing_saved_nothing_trusted() {
@@ -68,7 +100,7 @@ fn nothing_saved_nothing_trusted() {
 #[test]
 fn what_was_saved_is_trusted_after_either_end() {
     let fixture = Fixture::new();
-    for state in [fixture.clean(), Fixture::unclean()] {
+    for state in [fixture.clean(), fixture.unclean()] {
         fixture.save(&state);
         assert_eq!(fixture.trusted().len(), PIECES as usize);
     }
@@ -77,133 +109,156 @@ fn what_was_saved_is_trusted_after_either_end() {
 #[test]
 fn a_file_that_was_gone_at_the_end_is_not_trusted() {
     let fixture = Fixture::new();
-    fs::remove_file(fixture.spec.root().join("a")).unwrap();
+    fs::remove_file(fixture.path("a")).unwrap();
     fixture.save(&fixture.clean());
     assert_eq!(fixture.trusted(), [5, 6, 7, 8, 9]);
 }
 
 #[test]
-fn a_file_touched_after_a_clean_end_is_not_trusted() {
-    let fixture = Fixture::new();
-    fixture.save(&fixture.clean());
-    fixture.touch("b", SystemTime::now() + Duration::from_secs(1));
-    assert_eq!(fixture.trusted(), FIRST_FILE);
-}
-
-#[test]
-fn a_file_replaced_after_a_clean_end_is_not_trusted() {
-    let fixture = Fixture::new();
-    let modified = fs::metadata(fixture.spec.root().join("b")).unwrap().modified().unwrap();
-    fixture.save(&fixture.clean());
-    fs::write(fixture.dir.path().join("new"), [8; 80]).unwrap();
-    fs::rename(fixture.dir.path().join("new"), fixture.spec.root().join("b")).unwrap();
-    fixture.touch("b", modified);
-    assert_eq!(fixture.trusted(), FIRST_FILE);
-}
-
-#[test]
-fn a_missing_or_short_file_is_not_trusted() {
-    let fixture = Fixture::new();
-    for state in [fixture.clean(), Fixture::unclean()] {
-        fixture.save(&state);
-        fs::write(fixture.spec.root().join("b"), [7; 79]).unwrap();
-        assert_eq!(fixture.trusted(), FIRST_FILE);
-        fs::remove_file(fixture.spec.root().join("b")).unwrap();
-        assert_eq!(fixture.trusted(), FIRST_FILE);
-        fs::write(fixture.spec.root().join("b"), [7; 80]).unwrap();
+fn a_file_that_looks_different_is_not_trusted_after_either_end() {
+    let touch = |fixture: &Fixture| fixture.touch("b");
+    let replace = |fixture: &Fixture| {
+        // As `cp -p` and `rsync -t` do: of the same length, and no newer.
+        let modified = fs::metadata(fixture.path("b")).unwrap().modified().unwrap();
+        fs::write(fixture.path("new"), [8; 80]).unwrap();
+        let new = File::options().write(true).open(fixture.path("new")).unwrap();
+        new.set_modified(modified - Duration::from_hours(1)).unwrap();
+        fs::rename(fixture.path("new"), fixture.path("b")).unwrap();
+    };
+    let cut = |fixture: &Fixture| fs::write(fixture.path("b"), [7; 79]).unwrap();
+    let remove = |fixture: &Fixture| fs::remove_file(fixture.path("b")).unwrap();
+    let changes: [&dyn Fn(&Fixture); 4] = [&touch, &replace, &cut, &remove];
+    for change in changes {
+        for clean in [true, false] {
+            let fixture = Fixture::new();
+            fixture.save(&if clean { fixture.clean() } else { fixture.unclean() });
+            change(&fixture);
+            assert_eq!(fixture.trusted(), FIRST_FILE);
+        }
     }
 }
 
 #[test]
-fn a_file_written_long_after_the_last_save_is_not_trusted() {
-    let fixture = Fixture::new();
-    fixture.save(&Fixture::unclean());
-    fixture.touch("b", SystemTime::now() + SLACK + Duration::from_secs(5));
-    assert_eq!(fixture.trusted(), FIRST_FILE);
+fn no_clock_makes_a_changed_file_trusted() {
+    // A file of the future, as a clock that stood a year ahead leaves it, and one of the past.
+    for days in [365, -365_i64] {
+        let fixture = Fixture::new();
+        let mut state = fixture.unclean();
+        for stamp in state.stamps.iter_mut().flatten() {
+            stamp.changed += days * 86_400;
+        }
+        fixture.save(&state);
+        assert_eq!(fixture.trusted(), [0; 0]);
+    }
 }
 
 #[test]
-fn files_are_ours_as_a_clean_end_left_them_and_all_of_them_after_none() {
+fn files_are_ours_as_a_clean_end_left_them_and_those_that_were_open_after_none() {
     let fixture = Fixture::new();
-    let ours = || fixture.place.ours(&fixture.spec);
-    assert_eq!(ours(), [false, false], "no run of ours is known");
-    fixture.place.begin(&PieceSet::new_empty(PIECES));
-    fixture.touch("a", SystemTime::now() + Duration::from_hours(1));
-    assert_eq!(ours(), [true, true]);
+    assert_eq!(fixture.ours(), [false, false], "no run of ours is known");
+    let mut stamps = fixture.now();
+    fixture.place.begin(&PieceSet::new_empty(PIECES), stamps.clone());
+    fixture.touch("a");
+    assert_eq!(fixture.ours(), [true, true]);
     assert_eq!(fixture.trusted(), [0; 0], "ours is not yet right");
+    fs::write(fixture.path("new"), [8; 80]).unwrap();
+    fs::rename(fixture.path("new"), fixture.path("a")).unwrap();
+    assert_eq!(fixture.ours(), [false, true], "another file");
+    stamps[1] = None;
+    fixture.place.begin(&PieceSet::new_empty(PIECES), stamps);
+    assert_eq!(fixture.ours(), [false, false], "one that was not opened");
     fixture.save(&fixture.clean());
-    fixture.touch("b", SystemTime::UNIX_EPOCH);
-    assert_eq!(ours(), [true, false]);
+    fixture.touch("b");
+    assert_eq!(fixture.ours(), [true, false]);
+}
+
+#[test]
+fn a_file_system_may_have_another_number_after_a_new_start_of_the_system() {
+    let fixture = Fixture::new();
+    let mut state = fixture.clean();
+    for (stamp, device) in state.stamps.iter_mut().flatten().zip([7, 8]) {
+        stamp.device = device;
+    }
+    let bytes = fixture.encode(&state);
+    let devices = |fs| {
+        let state = fixture.place.decode(&bytes, fixture.spec.layout(), fs).unwrap();
+        state.stamps.iter().map(|stamp| stamp.map(|stamp| stamp.device)).collect::<Vec<_>>()
+    };
+    assert_eq!(devices(FS), [Some(7), Some(8)]);
+    assert_eq!(devices(Some(FileSystem { device: 70, id: 9 })), [Some(70), Some(8)]);
+    // Another one in its place.
+    assert_eq!(devices(Some(FileSystem { device: 7, id: 10 })), [None, Some(8)]);
+    assert_eq!(devices(Some(FileSystem { device: 7, id: 0 })), [None, Some(8)]);
+    assert_eq!(devices(None), [None, Some(8)]);
 }
 
 #[test]
 fn a_claim_that_no_file_fits_is_not_made_of_the_next_one() {
-    let fixture = Fixture::new();
-    fixture.save(&Fixture::unclean());
-    let path = fixture.spec.root().join("b");
-    fs::remove_file(&path).unwrap();
-    let trusted = fixture.place.trusted(&fixture.spec);
-    fixture.place.withdraw(&trusted, fixture.spec.layout());
-    // Made anew, and a power cut takes what was written to it.
-    fs::write(&path, [0; 80]).unwrap();
-    assert_eq!(fixture.trusted(), FIRST_FILE);
-
-    // The claims of a clean end are kept with how the files looked then.
-    fixture.save(&fixture.clean());
-    let before = fs::read(&fixture.place.path).unwrap();
-    let trusted = fixture.place.trusted(&fixture.spec);
-    fixture.place.withdraw(&trusted, fixture.spec.layout());
-    assert_eq!(fs::read(&fixture.place.path).unwrap(), before, "nothing to take back");
-    fixture.touch("b", SystemTime::UNIX_EPOCH);
-    let trusted = fixture.place.trusted(&fixture.spec);
-    fixture.place.withdraw(&trusted, fixture.spec.layout());
-    assert_eq!(fixture.trusted(), FIRST_FILE);
+    for clean in [true, false] {
+        let fixture = Fixture::new();
+        let state = if clean { fixture.clean() } else { fixture.unclean() };
+        fixture.save(&state);
+        let before = fs::read(&fixture.place.path).unwrap();
+        let withdraw = || {
+            let saved = fixture.load();
+            fixture.place.withdraw(&saved, &saved.trusted(&fixture.now(), &fixture.spec));
+        };
+        withdraw();
+        assert_eq!(fs::read(&fixture.place.path).unwrap(), before, "nothing to take back");
+        let path = fixture.path("b");
+        fs::rename(&path, fixture.path("away")).unwrap();
+        withdraw();
+        // Even the file of then is hashed again.
+        fs::rename(fixture.path("away"), &path).unwrap();
+        assert_eq!(fixture.trusted(), FIRST_FILE);
+        assert_eq!(fixture.load().ended, clean);
+    }
 }
 
 #[test]
 fn a_file_cut_anywhere_or_with_any_bit_flipped_is_ignored() {
     let fixture = Fixture::new();
-    let whole = fixture.place.encode(&fixture.clean());
+    let whole = fixture.encode(&fixture.clean());
     for len in 0..whole.len() {
-        assert!(fixture.place.decode(&whole[..len], fixture.spec.layout()).is_err());
+        assert!(fixture.decode(&whole[..len]).is_err());
     }
     for bit in 0..whole.len() * 8 {
         let mut flipped = whole.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        assert!(fixture.place.decode(&flipped, fixture.spec.layout()).is_err());
+        assert!(fixture.decode(&flipped).is_err());
     }
-    assert!(fixture.place.decode(&whole, fixture.spec.layout()).is_ok());
+    assert!(fixture.decode(&whole).is_ok());
 }
 
 #[test]
 fn another_torrents_state_is_ignored() {
     let fixture = Fixture::new();
-    let bytes = fixture.place.encode(&fixture.clean());
+    let bytes = fixture.encode(&fixture.clean());
     let other = Place { info_hash: InfoHash::from([8; 20]), ..fixture.place.clone() };
-    assert!(other.decode(&bytes, fixture.spec.layout()).is_err());
+    assert!(other.decode(&bytes, fixture.spec.layout(), FS).is_err());
     let other = Place { root: "/elsewhere".into(), ..fixture.place.clone() };
-    assert!(other.decode(&bytes, fixture.spec.layout()).is_err());
+    assert!(other.decode(&bytes, fixture.spec.layout(), FS).is_err());
     let other = Layout::new(8, &[80, 80]).unwrap();
-    assert!(fixture.place.decode(&bytes, &other).is_err());
+    assert!(fixture.place.decode(&bytes, &other, FS).is_err());
 }
 
 #[test]
 fn what_cannot_be_read_claims_nothing() {
     let fixture = Fixture::new();
     let reason = |bytes: &[u8]| {
-        let decoded = fixture.place.decode(bytes, fixture.spec.layout());
+        let decoded = fixture.decode(bytes);
         decoded.err().expect("not to be believed")
     };
     // Each of them with the checksum that it ought to have.
     let sealed = |body: &[u8]| [body, &piecehash::sha1(&[body])].concat();
     let body = |state: &State| {
-        let bytes = fixture.place.encode(state);
+        let bytes = fixture.encode(state);
         bytes[..bytes.len() - DIGEST_LEN].to_vec()
     };
     let mut other_version = body(&fixture.clean());
     let at = other_version.len() - 3;
-    assert_eq!(other_version[at], b'1');
-    other_version[at] = b'2';
+    assert_eq!(other_version[at], b'2');
+    other_version[at] = b'1';
     assert_eq!(reason(&sealed(&other_version)), "of another version");
     let mut one_stamp = fixture.clean();
     one_stamp.stamps.pop();
@@ -215,11 +270,11 @@ fn what_cannot_be_read_claims_nothing() {
     write(&fixture.place.path, &[0; 40]).unwrap();
     assert!(fixture.trusted().is_empty());
     File::options().write(true).open(&fixture.place.path).unwrap().set_len(MAX_LEN + 1).unwrap();
-    assert_eq!(fixture.place.load(fixture.spec.layout()).err().unwrap(), "too long");
+    assert_eq!(fixture.place.read(fixture.spec.layout()).err().unwrap(), "too long");
     fs::remove_file(&fixture.place.path).unwrap();
     fs::create_dir(&fixture.place.path).unwrap();
     assert!(fixture.trusted().is_empty());
-    fixture.place.withdraw(&PieceSet::new_empty(PIECES), fixture.spec.layout());
+    fixture.place.withdraw(&fixture.load(), &PieceSet::new_empty(PIECES));
     assert!(fixture.place.path.is_dir());
 }
 
@@ -232,7 +287,7 @@ fn a_file_that_never_is_on_disk_takes_no_claim_back() {
     let hashes = vec![[0; 20]; PIECES as usize];
     let spec = Spec::from_parts(spec.root(), files, spec.layout().clone(), hashes).unwrap();
     let fixture = Fixture { dir, spec, place };
-    fixture.save(&Fixture::unclean());
+    fixture.save(&fixture.unclean());
     assert_eq!(fixture.trusted().len(), PIECES as usize);
 }
 
@@ -253,7 +308,7 @@ fn the_saver_saves_in_order_and_says_when() {
         let done = done.clone();
         move || done.send(what).unwrap()
     };
-    saver.save(&fixture.place, Fixture::unclean(), tell("first"));
+    saver.save(&fixture.place, fixture.unclean(), tell("first"));
     saver.save(&fixture.place, fixture.clean(), tell("second"));
     let kept = fixture.dir.path().join("state/kept");
     saver.keep(kept.clone(), b"as it is".to_vec(), tell("third"));
@@ -263,8 +318,7 @@ fn the_saver_saves_in_order_and_says_when() {
     let order: Vec<&str> = (0..4).map(|_| told.recv().unwrap()).collect();
     assert_eq!(order, ["first", "second", "third", "never"]);
     assert_eq!(fs::read(kept).unwrap(), b"as it is");
-    let state = fixture.place.load(fixture.spec.layout()).unwrap().unwrap();
-    assert_eq!(state.stamps, storage::stamps(&fixture.spec), "the later one");
+    assert!(fixture.load().ended, "the later one");
 }
 
 #[test]

@@ -159,6 +159,7 @@ fn a_run_is_of_one_peer_and_one_torrent_and_not_longer_than_a_peers_buffer() {
             job,
             ticket,
             torrent: Arc::clone(&opened[torrent]),
+            piece: PieceIndex::new(0),
             range: number * 16_384..(number + 1) * 16_384,
             into: &mut [],
             read: false,
@@ -189,7 +190,8 @@ fn a_run_ends_where_its_file_was_cut_and_none_of_it_is_believed() {
         let wanted = |(job, into): (usize, _)| {
             let (torrent, len) = (Arc::clone(&torrent), BLOCK as u64);
             let range = job as u64 * len..(job as u64 + 1) * len;
-            Wanted { job, ticket: 0, torrent, range, into, read: false }
+            let piece = PieceIndex::new(0);
+            Wanted { job, ticket: 0, torrent, piece, range, into, read: false }
         };
         let buffers = buffers.iter_mut().map(|buffer| &mut buffer[..]);
         let mut run: Vec<_> = buffers.enumerate().map(wanted).collect();

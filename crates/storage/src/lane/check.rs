@@ -8,13 +8,16 @@ use std::sync::Arc;
 use metainfo::{BLOCK_LEN, Block, Layout, PieceIndex};
 use piecehash::{Sha1, sha1_many};
 
+use super::early::Digests;
 use super::{Lane, Waiting};
 use crate::backend::Positional;
 use crate::error::Error;
 use crate::hold::{Held, Key};
 use crate::job::{Checked, Done, What};
-use crate::span::Batch;
+use crate::recheck::ATTEMPTS;
+use crate::span::{Batch, Doubt};
 use crate::torrent::Torrent;
+use crate::watch::Mark;
 use crate::write::{MAX_SLICES, write_blocks};
 
 /// A piece being checked.
@@ -24,7 +27,19 @@ struct Case<B> {
     digests: bool,
     torrent: Arc<Torrent>,
     held: Held<B>,
-    result: Result<[u8; 20], Error>,
+    /// Of the blocks that are on disk already, as they were written.
+    early: Digests,
+    /// What was known of the piece's files before, if it is doubtful.
+    mark: Option<Mark>,
+    result: Result<[u8; 20], Fault>,
+}
+
+/// Why a piece has no hash, or is not in its files.
+#[derive(Clone)]
+enum Fault {
+    Failed(Error),
+    /// Another program changed blocks that were written early.
+    Changed,
 }
 
 impl<B> Case<B> {
@@ -34,6 +49,16 @@ impl<B> Case<B> {
 
     fn layout(&self) -> &Layout {
         self.torrent.files.spec().layout()
+    }
+
+    /// Whether the block is in memory.
+    fn is_kept(&self, number: usize) -> bool {
+        self.held.blocks.get(number).is_some_and(Option::is_some)
+    }
+
+    /// The digest of a block as it was written early.
+    fn written(&self, number: usize) -> Option<[u8; 20]> {
+        self.early.get(number).copied().flatten()
     }
 
     fn is_good(&self) -> bool {
@@ -73,7 +98,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
             };
             let layout = torrent.files.spec().layout();
             let held = self.hold.take(key).unwrap_or_else(|| self.hold.nothing(layout, piece));
-            cases.push(Case { key, digests, torrent, held, result: Ok([0; 20]) });
+            let early = self.early.take(key);
+            let mark = torrent.watch.mark(&torrent.files, piece);
+            cases.push(Case { key, digests, torrent, held, early, mark, result: Ok([0; 20]) });
         }
         cases
     }
@@ -82,7 +109,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
         let is_good = case.is_good();
         let (torrent, piece) = case.key;
         let outcome = match &case.result {
-            Err(error) => Err(error.clone()),
+            Err(Fault::Failed(error)) => Err(error.clone()),
+            Err(Fault::Changed) => Ok(Checked::Changed),
             Ok(_) if is_good && !case.digests => Ok(Checked::Good { blocks: Vec::new() }),
             Ok(_) => block_digests(&case).map(|blocks| {
                 if is_good { Checked::Good { blocks } } else { Checked::Bad { blocks } }
@@ -90,6 +118,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Lane<B> {
         };
         if is_good {
             case.torrent.note_piece(piece);
+            if let Some(mark) = case.mark {
+                case.torrent.watch.hashed(&case.torrent.files, piece, mark);
+            }
         }
         match outcome {
             Ok(outcome) => self.done.push(Done::Checked { torrent, piece, outcome }),
@@ -135,15 +166,27 @@ fn zeros<'z>(len: u32) -> impl Iterator<Item = &'z [u8]> {
 }
 
 /// Hashes a piece of which some or all blocks are in its files only.
-fn hash_mixed<B: AsRef<[u8]>>(case: &Case<B>) -> Result<[u8; 20], Error> {
-    let (mut hash, mut end) = (Sha1::new(), 0);
-    each_block(case, |block, bytes| {
-        zeros(block.offset() - end).for_each(|zeros| hash.update(zeros));
-        hash.update(bytes);
-        end = block.offset() + block.len();
-    })?;
-    zeros(case.layout().piece_len(case.piece()) - end).for_each(|zeros| hash.update(zeros));
-    Ok(hash.finish())
+fn hash_mixed<B: AsRef<[u8]>>(case: &Case<B>) -> Result<[u8; 20], Fault> {
+    for _ in 0..ATTEMPTS {
+        let (mut hash, mut end, mut changed) = (Sha1::new(), 0, false);
+        let doubtful = each_block(case, |number, block, bytes| {
+            zeros(block.offset() - end).for_each(|zeros| hash.update(zeros));
+            hash.update(bytes);
+            end = block.offset() + block.len();
+            let written = if case.is_kept(number) { None } else { case.written(number) };
+            changed |= written.is_some_and(|written| piecehash::sha1(&[bytes]) != written);
+        });
+        zeros(case.layout().piece_len(case.piece()) - end).for_each(|zeros| hash.update(zeros));
+        let doubtful = doubtful.map_err(Fault::Failed)?;
+        if changed {
+            return Err(Fault::Changed);
+        }
+        // Else it was hashed while another program wrote.
+        if !doubtful {
+            return Ok(hash.finish());
+        }
+    }
+    Err(Fault::Changed)
 }
 
 /// The SHA-1 of each block, by its number.
@@ -151,37 +194,42 @@ fn block_digests<B: AsRef<[u8]>>(case: &Case<B>) -> Result<Vec<[u8; 20]>, Error>
     if case.held.is_whole() && !case.held.has_padding() {
         return Ok(sha1_many(&case.held.kept().map(|block| [block]).collect::<Vec<_>>()));
     }
-    let layout = case.layout();
     let mut digests = vec![[0; 20]; case.held.blocks.len()];
-    each_block(case, |block, bytes| {
-        let number = layout.block_number(block).map(|number| number as usize);
-        if let Some(digest) = number.and_then(|number| digests.get_mut(number)) {
-            *digest = piecehash::sha1(&[bytes]);
+    each_block(case, |number, _, bytes| {
+        if let Some(digest) = digests.get_mut(number) {
+            // What was written is what came.
+            let written = if case.is_kept(number) { None } else { case.written(number) };
+            *digest = written.unwrap_or_else(|| piecehash::sha1(&[bytes]));
         }
     })?;
     Ok(digests)
 }
 
-/// Goes through a piece's blocks in order, reading one at a time where it is not kept.
+/// Goes through a piece's blocks in order, with their numbers, reading one at a time where it is not
+/// kept. Gives whether another program wrote meanwhile.
 fn each_block<B: AsRef<[u8]>>(
     case: &Case<B>,
-    mut act: impl FnMut(Block, &[u8]),
-) -> Result<(), Error> {
+    mut act: impl FnMut(usize, Block, &[u8]),
+) -> Result<bool, Error> {
     let layout = case.layout();
     let mut buffer = vec![0; BLOCK_LEN as usize];
     let mut batch = Batch::new();
     for (block, kept) in case.held.each(layout, case.piece()) {
+        let Some(number) = layout.block_number(block).map(|number| number as usize) else {
+            continue;
+        };
         if let Some(data) = kept {
-            act(block, data);
+            act(number, block, data);
             continue;
         }
         let into = buffer.get_mut(..block.len() as usize).unwrap_or_default();
         batch.read(&case.torrent, &mut Positional, layout.spans(block), into)?;
-        act(block, into);
+        act(number, block, into);
     }
     match batch.settle().pop() {
-        Some((_, error)) => Err(error),
-        None => Ok(()),
+        Some((_, Doubt::Lost(error))) => Err(error),
+        Some((_, Doubt::Written)) => Ok(true),
+        None => Ok(false),
     }
 }
 
@@ -196,7 +244,7 @@ fn write_good<B: AsRef<[u8]>>(cases: &mut [Case<B>]) {
         }
         if let Some(error) = write_run(run).err() {
             for case in run {
-                case.result = Err(error.clone());
+                case.result = Err(Fault::Failed(error.clone()));
             }
         }
     }

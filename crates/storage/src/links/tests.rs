@@ -28,7 +28,7 @@ fn torrent() -> Metainfo {
 }
 
 fn open(spec: &Spec) {
-    Torrent::open(spec, &Descriptors::of(4), SpareLocks::of(4)).unwrap();
+    Torrent::open(spec, None, &Descriptors::of(4), SpareLocks::of(4)).unwrap();
 }
 
 fn states_of(spec: &Spec) -> Vec<(String, String, LinkState)> {

@@ -172,7 +172,7 @@ fn a_sync_names_the_pieces_it_made_durable() {
         threads.download(&fixture, pieces[..3].iter().copied());
         threads.disk.submit(vec![Job::Sync { torrent: T }]);
         let done = threads.next();
-        let Done::Synced { torrent: T, pieces: mut synced } = done else { panic!("{done:?}") };
+        let Done::Synced { torrent: T, pieces: mut synced, .. } = done else { panic!("{done:?}") };
         synced.sort_unstable();
         assert_eq!(synced, pieces[..3]);
         threads.download(&fixture, pieces[3..].iter().copied());

@@ -2,12 +2,14 @@
 //! The process is never to die, and nothing wrong is ever to be handed out.
 
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use metainfo::{PieceIndex, PieceSet};
-use storage::{Backend, Done, ErrorKind, Job, TorrentId, What};
+use storage::{Backend, Checked, Config, Done, ErrorKind, Job, TorrentId, What};
 
-use crate::support::{Fixture, T, Threads, on_both};
+use crate::support::{Fixture, T, Threads, numbers, on_both};
 
 /// A torrent that is whole and open, and was read from.
 fn seeding(backend: Backend) -> (Fixture, Threads) {
@@ -19,6 +21,16 @@ fn seeding(backend: Backend) -> (Fixture, Threads) {
         assert!(threads.read(&fixture, piece) == fixture.piece(piece));
     }
     (fixture, threads)
+}
+
+/// Writes to a file as another program, as often as it takes for a clock that is too coarse.
+fn write_as_another(path: &Path, bytes: &[u8], at: u64) {
+    let file = File::options().write(true).open(path).unwrap();
+    let changed = || (file.metadata().unwrap().ctime(), file.metadata().unwrap().ctime_nsec());
+    let before = changed();
+    while changed() == before {
+        file.write_all_at(bytes, at).unwrap();
+    }
 }
 
 /// Reads a piece until that fails; it must be whole until then.
@@ -83,16 +95,109 @@ fn a_file_cut_under_our_feet_is_an_error() {
 fn a_file_written_by_another_is_an_error() {
     on_both(|backend| {
         let (fixture, threads) = seeding(backend);
-        let file = File::options().write(true).open(fixture.path(0)).unwrap();
-        file.write_all_at(b"x", 299_000).unwrap();
-        let error = fails_soon(&fixture, &threads, PieceIndex::new(0));
+        write_as_another(&fixture.path(0), b"x", 299_000);
+        // What it left alone is still served, what it changed never is.
+        let last = PieceIndex::new(4);
+        for piece in (0..4).map(PieceIndex::new) {
+            assert!(threads.read(&fixture, piece) == fixture.piece(piece));
+        }
+        let error = fails_soon(&fixture, &threads, last);
         assert_eq!(error.kind(), ErrorKind::Changed);
-        let piece = PieceIndex::new(0);
-        threads.disk.submit(fixture.arrive(T, piece));
-        let done = threads.next();
-        let Done::Failed { what: What::Check { .. }, error, .. } = done else { panic!("{done:?}") };
-        assert_eq!(error.kind(), ErrorKind::Changed);
+        assert!(error.to_string().contains("0: was changed by another program"), "{error}");
+        assert_eq!(fails_soon(&fixture, &threads, last).kind(), ErrorKind::Changed);
     });
+}
+
+#[test]
+fn what_another_program_changes_during_a_download_is_found_before_it_is_told_as_complete() {
+    on_both(|backend| {
+        let fixture = Fixture::new(65_536, &[300_000, 300_000]);
+        let threads = Threads::start(backend);
+        threads.disk.open(T, &fixture.spec).unwrap();
+        threads.download(&fixture, fixture.layout().pieces().take(3));
+        write_as_another(&fixture.path(0), b"x", 70_000);
+        // Our own writes come after it.
+        threads.download(&fixture, fixture.layout().pieces().skip(3));
+        let recheck = || {
+            let pieces = PieceSet::new_full(fixture.layout().piece_count());
+            threads.disk.submit(vec![Job::Recheck { torrent: T, pieces }]);
+            let done = threads.next();
+            let Done::Rechecked { wrong, .. } = done else { panic!("{done:?}") };
+            wrong
+        };
+        let wrong = PieceIndex::new(1);
+        assert_eq!(recheck(), [wrong]);
+        assert_eq!(recheck(), [wrong], "until it is fetched again");
+        threads.disk.submit(vec![Job::Sync { torrent: T }]);
+        let done = threads.next();
+        let Done::Synced { doubtful, .. } = done else { panic!("{done:?}") };
+        assert_eq!(numbers(&doubtful), [1]);
+        threads.download(&fixture, [wrong].into_iter());
+        assert_eq!(recheck(), []);
+        let (stamps, doubtful, _) = threads.end(T);
+        assert!(doubtful.is_empty());
+        assert!(stamps.iter().all(Option::is_some));
+        fixture.assert_files();
+    });
+}
+
+#[test]
+fn a_block_that_another_program_changed_on_disk_says_nothing_about_its_sender() {
+    // Each block goes to disk as soon as it comes.
+    let mut config = Config::default();
+    (config.threads, config.hold_budget) = (1, 0);
+    let threads = Threads::with(config);
+    let fixture = Fixture::new(65_536, &[300_000]);
+    threads.disk.open(T, &fixture.spec).unwrap();
+    let piece = PieceIndex::new(1);
+    let mut jobs = fixture.arrive(T, piece);
+    let check = jobs.pop().unwrap();
+    threads.disk.submit(jobs);
+    // An answer of the same disk thread, so that the blocks are written.
+    threads.disk.submit(fixture.arrive(T, PieceIndex::new(0)));
+    assert!(matches!(threads.next(), Done::Checked { outcome: Checked::Good { .. }, .. }));
+    write_as_another(&fixture.path(0), b"x", 65_536 + 20_000);
+    threads.disk.submit(vec![check]);
+    let done = threads.next();
+    assert!(matches!(done, Done::Checked { outcome: Checked::Changed, .. }), "{done:?}");
+    threads.download(&fixture, [piece].into_iter());
+    // What came wrong is still its sender's fault, though it went to disk.
+    let mut jobs = fixture.arrive(T, PieceIndex::new(2));
+    let Some(Job::Write { data, .. }) = jobs.get_mut(1) else { panic!("{jobs:?}") };
+    data[7] ^= 1;
+    let sent = piecehash::sha1(&[data]);
+    threads.disk.submit(jobs);
+    let done = threads.next();
+    let Done::Checked { outcome: Checked::Bad { blocks }, .. } = done else { panic!("{done:?}") };
+    assert_eq!(blocks[1], sent);
+}
+
+#[test]
+fn files_that_changed_since_they_were_checked_are_not_opened_as_known() {
+    for change in 0..4 {
+        let fixture = Fixture::new(65_536, &[300_000, 300_000]);
+        fixture.write_files();
+        let path = fixture.path(1);
+        if change == 3 {
+            fs::remove_file(&path).unwrap();
+        }
+        let known = storage::stamps(&fixture.spec, &AtomicBool::new(false)).unwrap();
+        match change {
+            0 => {}
+            1 => write_as_another(&path, b"x", 0),
+            2 => {
+                fs::rename(&path, path.with_extension("old")).unwrap();
+                fs::copy(path.with_extension("old"), &path).unwrap();
+            }
+            _ => fs::write(&path, fixture.file(1)).unwrap(),
+        }
+        let threads = Threads::start(Backend::Positional);
+        let opened = threads.disk.open_known(T, &fixture.spec, &known);
+        match change {
+            0 => assert!(!opened.unwrap().fresh),
+            _ => assert_eq!(opened.unwrap_err().kind(), ErrorKind::Changed, "change {change}"),
+        }
+    }
 }
 
 #[test]
@@ -123,24 +228,30 @@ fn what_nobody_read_since_is_noticed_at_the_end() {
         for change in 0..5 {
             let (fixture, threads) = seeding(backend);
             let path = fixture.path(1);
-            let file = File::options().write(true).open(&path).unwrap();
             match change {
                 0 => {}
-                1 => file.write_all_at(b"x", 0).unwrap(),
-                2 => file.set_len(100).unwrap(),
+                1 => write_as_another(&path, b"x", 0),
+                2 => File::options().write(true).open(&path).unwrap().set_len(100).unwrap(),
                 3 => fs::remove_file(&path).unwrap(),
                 _ => {
                     fs::rename(&path, path.with_extension("old")).unwrap();
                     fs::write(&path, fixture.file(1)).unwrap();
                 }
             }
-            assert_eq!(threads.end(T).0, change > 0, "change {change}");
+            let (stamps, doubtful, _) = threads.end(T);
+            // Of pieces 4 to 9.
+            let lost: &[u32] = if change > 0 { &[4, 5, 6, 7, 8, 9] } else { &[] };
+            assert_eq!(numbers(&doubtful), lost, "change {change}");
+            assert_eq!(stamps[1].is_none(), change > 0, "change {change}");
+            assert_eq!(stamps[0].is_none(), change > 0, "they share a piece");
         }
         let fixture = Fixture::new(65_536, &[300_000]);
         let threads = Threads::start(backend);
         threads.disk.open(T, &fixture.spec).unwrap();
         threads.download(&fixture, fixture.layout().pieces());
-        assert!(!threads.end(T).0, "we wrote them ourselves");
+        let (stamps, doubtful, _) = threads.end(T);
+        assert!(doubtful.is_empty(), "we wrote them ourselves");
+        assert_eq!(stamps, storage::stamps(&fixture.spec, &AtomicBool::new(false)).unwrap());
     });
 }
 

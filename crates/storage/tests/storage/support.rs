@@ -5,14 +5,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, unbounded};
-use metainfo::{Layout, PieceIndex};
-use storage::{Backend, Checked, Config, Disk, Done, FileSpec, Job, Spec, TorrentId};
+use metainfo::{Layout, PieceIndex, PieceSet};
+use storage::{Backend, Checked, Config, Disk, Done, FileSpec, FileStamp, Job, Spec, TorrentId};
 
 /// The torrent of most tests.
 pub(crate) const T: TorrentId = TorrentId(7);
 
 /// Longer than anything here takes on a machine in trouble.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What the end of a torrent tells: of its files, of its pieces, and what was answered meanwhile.
+pub(crate) type End = (Vec<Option<FileStamp>>, PieceSet, Vec<Done<Vec<u8>>>);
+
+/// The numbers of the pieces in a set.
+pub(crate) fn numbers(pieces: &PieceSet) -> Vec<u32> {
+    pieces.iter().map(PieceIndex::get).collect()
+}
 
 /// Runs the test with each back end.
 pub(crate) fn on_both(test: impl Fn(Backend)) {
@@ -193,17 +201,17 @@ impl Threads {
 
     /// Closes the torrent and waits until it is; whatever else is answered meanwhile is returned.
     pub(crate) fn close(&self, torrent: TorrentId) -> Vec<Done<Vec<u8>>> {
-        self.end(torrent).1
+        self.end(torrent).2
     }
 
-    /// The same, and whether somebody else touched the files.
-    pub(crate) fn end(&self, torrent: TorrentId) -> (bool, Vec<Done<Vec<u8>>>) {
+    /// The same, and how the files look, and the pieces of those that another program changed.
+    pub(crate) fn end(&self, torrent: TorrentId) -> End {
         self.disk.close(torrent);
         let mut others = Vec::new();
         loop {
             match self.next() {
-                Done::Closed { torrent: closed, touched } if closed == torrent => {
-                    return (touched, others);
+                Done::Closed { torrent: closed, stamps, doubtful } if closed == torrent => {
+                    return (stamps, doubtful, others);
                 }
                 other => others.push(other),
             }

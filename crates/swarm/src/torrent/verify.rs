@@ -83,6 +83,14 @@ impl Torrent {
         }
     }
 
+    /// Its blocks were changed on disk: it is fetched again, and what is known of its peers stays.
+    pub(super) fn piece_changed(&mut self, piece: PieceIndex) {
+        if self.partials.remove(piece).is_some() {
+            log::debug!("piece {piece} was changed on disk by another program");
+            self.begin_again(piece);
+        }
+    }
+
     pub(super) fn write_failed(&mut self, piece: PieceIndex) {
         if self.partials.remove(piece).is_some() {
             self.halted = true;
