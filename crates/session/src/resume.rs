@@ -156,7 +156,7 @@ impl Place {
             state.stamps.iter().copied().flat_map(|stamp| stamp_to_bytes(stamp, fs)).collect();
         let mut bytes = bencode::encode_dict(|dict| {
             dict.int("ended", i64::from(state.ended));
-            dict.bytes("file system", &fs.map_or(0, |fs| fs.id).to_be_bytes());
+            dict.bytes("file system", fs.map_or(0, |fs| fs.id).to_be_bytes());
             dict.bytes("info hash", self.info_hash.as_bytes());
             dict.int("pieces", i64::from(state.synced.len()));
             dict.bytes("root", self.root.as_os_str().as_bytes());

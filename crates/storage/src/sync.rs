@@ -53,12 +53,11 @@ pub(crate) fn run<B>(shared: &Shared<B>, inbox: &Receiver<SyncMessage<B>>) {
                 (shared.done)(vec![done]);
             }
             SyncMessage::Sync(torrent) => {
-                let done = match shared.torrent(torrent) {
-                    Some(open) => sync(torrent, &open),
-                    None => {
-                        let what = What::Sync { pieces: Vec::new() };
-                        Done::Failed { torrent, what, error: Error::closed() }
-                    }
+                let done = if let Some(open) = shared.torrent(torrent) {
+                    sync(torrent, &open)
+                } else {
+                    let what = What::Sync { pieces: Vec::new() };
+                    Done::Failed { torrent, what, error: Error::closed() }
                 };
                 (shared.done)(vec![done]);
             }
