@@ -42,7 +42,11 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let stage = Stage::with(album());
+        Self::of(album())
+    }
+
+    fn of(torrent: Torrent) -> Self {
+        let stage = Stage::with(torrent);
         let seed = Seed::start(&stage.torrent, "seed").unwrap();
         stage.tracker.add_peer(stage.torrent.info_hash(), seed.addr());
         let dir = stage.dir("target");
@@ -254,4 +258,104 @@ fn a_file_that_may_only_be_read_and_is_right_is_left_alone() {
     fs::set_permissions(place.file("film"), fs::Permissions::from_mode(0o444)).unwrap();
     place.completes(&[]);
     assert!(place.seed.sent().is_empty());
+}
+
+/// Two large files that share a piece, and an empty one.
+fn pair() -> Torrent {
+    Builder::new("album").file("film", 300_000).file("book", 300_000).file("empty", 0).build()
+}
+
+#[test]
+fn the_neighbour_of_a_selected_file_is_not_overwritten() {
+    let place = Place::of(pair());
+    fs::write(place.file("book"), vec![b'x'; 300_000]).unwrap();
+    let before = content(&place.dir);
+    let download = place.download(&["--select", "film"]);
+    assert_eq!(download.exit().unwrap().code(), Some(13), "{}", download.log());
+    assert!(download.log().contains("book: holds something else"), "{}", download.log());
+    assert!(content(&place.dir) == before);
+    assert!(place.seed.sent().is_empty());
+}
+
+#[test]
+fn small_files_that_cannot_be_judged_are_named_before_they_are_written() {
+    let place = Place::new();
+    fs::write(place.file("film"), &place.right("film")[..200_000]).unwrap();
+    fs::write(place.file("cover"), [b'x'; 700]).unwrap();
+    let download = place.completes(&[]);
+    let told = "cover: too small to be judged alone; taken for the torrent's";
+    assert!(download.log().contains(told), "{}", download.log());
+    // A shorter one is not taken for it.
+    let place = Place::new();
+    fs::write(place.file("film"), &place.right("film")[..200_000]).unwrap();
+    fs::write(place.file("notes"), b"mine").unwrap();
+    place.is_refused("notes: holds something else");
+}
+
+/// A download that was given one piece only, and is waiting for more.
+fn begun(place: &Place) -> Process {
+    let slow = Cli::download(&place.stage.file, &place.dir).unwrap();
+    let slow = slow.args(["--max-download", "40K"]).start().unwrap();
+    slow.wait_line(PATIENCE, |line| line.contains("listening on").then_some(())).unwrap();
+    while place.seed.sent().is_empty() {
+        assert!(slow.exit().is_none(), "{}", slow.log());
+        std::thread::yield_now();
+    }
+    slow
+}
+
+fn replace(place: &Place) {
+    let other = place.dir.join("other");
+    fs::write(&other, vec![b'x'; 300_000]).unwrap();
+    fs::rename(&other, place.file("film")).unwrap();
+}
+
+#[test]
+fn another_file_in_the_place_of_one_that_a_killed_download_made_is_not_ours() {
+    let place = Place::of(pair());
+    let slow = begun(&place);
+    slow.kill();
+    slow.wait_exit(PATIENCE).unwrap();
+    replace(&place);
+    let again = place.download(&[]);
+    assert_eq!(again.exit().unwrap().code(), Some(13), "{}", again.log());
+    assert!(again.log().contains("film: holds something else"), "{}", again.log());
+    place.completes(&["--force"]);
+}
+
+#[test]
+fn a_file_that_was_replaced_during_a_download_is_not_ours_at_the_next_one() {
+    let place = Place::of(pair());
+    let slow = begun(&place);
+    replace(&place);
+    slow.terminate();
+    slow.wait_exit(PATIENCE).unwrap();
+    let again = place.download(&[]);
+    assert_eq!(again.exit().unwrap().code(), Some(13), "{}", again.log());
+    assert!(again.log().contains("film: holds something else"), "{}", again.log());
+    assert_eq!(fs::read(place.file("film")).unwrap(), vec![b'x'; 300_000]);
+}
+
+#[test]
+fn two_names_of_one_file_are_refused_before_a_byte_is_written() {
+    let place = Place::of(pair());
+    fs::write(place.file("film"), &place.right("film")[..200_000]).unwrap();
+    fs::hard_link(place.file("film"), place.file("book")).unwrap();
+    let before = content(&place.dir);
+    let download = place.download(&["--force"]);
+    assert_eq!(download.exit().unwrap().code(), Some(17), "{}", download.log());
+    assert!(download.log().contains("is the same file on disk as "), "{}", download.log());
+    assert!(content(&place.dir) == before);
+}
+
+#[test]
+fn a_seed_without_its_empty_file_is_not_whole_as_verify_says() {
+    let place = Place::of(pair());
+    place.stage.torrent.write_files(&place.dir).unwrap();
+    fs::remove_file(place.file("empty")).unwrap();
+    let seed = Cli::seed(&place.stage.file, &place.dir).unwrap().start().unwrap();
+    assert_eq!(seed.wait_exit(PATIENCE).unwrap().code(), Some(32), "{}", seed.log());
+    assert!(seed.log().contains("empty: is missing"), "{}", seed.log());
+    assert_eq!(place.verify(), 32);
+    place.completes(&[]);
 }

@@ -1,6 +1,7 @@
 //! Torrents of random bytes, and disk threads whose answers can be waited for.
 //! No assertions about behaviour live here.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,11 +40,17 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// Files `0`, `sub/1`, `2`, `sub/3`... of these lengths; a negative length is padding.
     pub(crate) fn new(piece_length: u32, lengths: &[i64]) -> Self {
+        Self::with_zeros(piece_length, lengths, 0..0)
+    }
+
+    /// The same with zeros in this part of its bytes.
+    pub(crate) fn with_zeros(piece_length: u32, lengths: &[i64], zeros: Range<usize>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let real: Vec<u64> = lengths.iter().map(|length| length.unsigned_abs()).collect();
         let layout = Layout::new(piece_length, &real).unwrap();
         let layout = layout.with_padding(|file| lengths[file] < 0);
         let mut bytes = random(layout.total_len());
+        bytes[zeros].fill(0);
         let mut files = Vec::new();
         let mut end = 0;
         for (index, length) in lengths.iter().enumerate() {
