@@ -55,7 +55,7 @@ fn a_right_piece_of_zeros_is_no_proof() {
 fn one_right_file_does_not_excuse_another_that_can_be_judged() {
     let fixture = Fixture::new(PIECE, &[300_000, 300_000]);
     put(&fixture, 0, fixture.file(0));
-    put(&fixture, 1, &[b'x'; 300_000]);
+    put(&fixture, 1, &vec![b'x'; 300_000]);
     // They share a piece, which is wrong for both.
     assert_eq!(judge(&fixture.spec), Err(fixture.path(1)));
     // Blank but for a byte in the piece that they share: it is right nowhere.
@@ -63,7 +63,7 @@ fn one_right_file_does_not_excuse_another_that_can_be_judged() {
     bytes[5] = b'x';
     put(&fixture, 1, &bytes);
     assert_eq!(judge(&fixture.spec), Err(fixture.path(1)));
-    put(&fixture, 1, &[0; 300_000]);
+    put(&fixture, 1, &vec![0; 300_000]);
     assert_eq!(judge(&fixture.spec), Ok(vec![]));
 }
 
@@ -83,7 +83,7 @@ fn a_short_file_is_the_torrents_only_if_something_in_it_is() {
 #[test]
 fn a_piece_larger_than_its_files_excuses_none_of_them() {
     let fixture = Fixture::new(4 << 20, &[900_000, 900_000, 900_000]);
-    put(&fixture, 0, &[b'x'; 500_000]);
+    put(&fixture, 0, &vec![b'x'; 500_000]);
     assert_eq!(judge(&fixture.spec), Err(fixture.path(0)));
 }
 
