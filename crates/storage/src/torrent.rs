@@ -74,7 +74,7 @@ impl Torrent {
         let locks = Locks::take(&root, spec, &stats, spare, descriptors)?;
         let watch = Watch::new(spec.layout());
         let mut dirty = Dirty::default();
-        let mut made = HashMap::new();
+        let mut new_files = HashMap::new();
         for (index, (file, stat)) in spec.files().iter().zip(&stats).enumerate() {
             if !file.on_disk {
                 continue;
@@ -102,10 +102,11 @@ impl Torrent {
                         let found = root.look(&file.path).ok().flatten();
                         let id =
                             found.filter(|_| was == Was::Nothing).map(|stat| FileId::of(&stat));
-                        let other = id.and_then(|id| made.get(&id).copied().or(locks.made_as(id)));
+                        let other =
+                            id.and_then(|id| new_files.get(&id).copied().or(locks.made_as(id)));
                         other.map_or(error, |other| same_file(spec, index, other))
                     })?;
-                    made.insert(stamp.id(), index);
+                    new_files.insert(stamp.id(), index);
                     watch.know(index, stamp);
                 }
             }
