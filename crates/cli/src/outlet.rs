@@ -293,8 +293,9 @@ fn loss_as_warning(lines: u64) -> String {
     format!("warning: {lines} lines are missing here, as nothing read them")
 }
 
-fn loss_as_event(lines: u64) -> String {
-    crate::output::event(None, "lost", serde_json::json!({ "events": lines }))
+/// As docs/json.md has it.
+pub(crate) fn loss_as_event(lines: u64) -> String {
+    crate::output::event(None, &serde_json::json!({ "event": "lost", "events": lines }))
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::io::{self, BufWriter, Write};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::exit::{Code, Failure};
 use crate::outlet;
@@ -35,16 +34,23 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     text(|out| writeln!(out, "{}", safe_json(&json?)))
 }
 
-/// One event of the torrent with this info-hash, if it is of one, as a line without its end; `facts` is
-/// an object.
-pub(crate) fn event(torrent: Option<&str>, event: &str, facts: Value) -> String {
+/// What the line of each event has.
+#[derive(Serialize)]
+struct Line<'a, F> {
+    format: u32,
+    time: String,
+    torrent: Option<&'a str>,
+    #[serde(flatten)]
+    fact: F,
+}
+
+/// One event of the torrent with this info-hash, if it is of one, as a line without its end; `fact` is an
+/// object that names its kind as `event`.
+pub(crate) fn event(torrent: Option<&str>, fact: &impl Serialize) -> String {
     let time = format!("{:.3}", Timestamp::now());
-    let mut line =
-        json!({ "format": JSON_FORMAT, "time": time, "event": event, "torrent": torrent });
-    if let (Value::Object(line), Value::Object(facts)) = (&mut line, facts) {
-        line.extend(facts);
-    }
-    safe_json(&line.to_string())
+    let line = serde_json::to_string(&Line { format: JSON_FORMAT, time, torrent, fact });
+    // Only maps whose keys are no text, and writers, can fail.
+    safe_json(&line.unwrap_or_default())
 }
 
 /// The same JSON with every character escaped that would control a terminal or turn the direction of

@@ -3,15 +3,101 @@
 
 use std::net::SocketAddr;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 use session::{Origin, PeerChange};
 
+use crate::exit::Failure;
 use crate::outlet::{self, Worth};
 use crate::progress::{Row, Stage};
 use crate::{output, text};
 
-/// Events that are many, and that later ones make up for.
-const PASSING: [&str; 4] = ["checking", "piece", "peer", "progress"];
+/// What is told of a torrent or an argument. Each kind and each key is in docs/json.md.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(super) enum Fact<'a> {
+    Added {
+        name: &'a str,
+        path: Option<&'a str>,
+        total_length: Option<u64>,
+    },
+    Metadata {
+        name: &'a str,
+        path: &'a str,
+        total_length: u64,
+    },
+    Checking {
+        done: u64,
+        total: u64,
+    },
+    Ready {
+        have: u32,
+        total: u32,
+    },
+    Peer {
+        address: SocketAddr,
+        #[serde(flatten)]
+        change: Change,
+    },
+    Piece {
+        piece: u32,
+    },
+    Progress(Figures),
+    Stalled {
+        reason: &'static str,
+        message: &'a str,
+    },
+    Warning {
+        message: &'a str,
+    },
+    Complete {
+        path: &'a str,
+        length: u64,
+    },
+    Error {
+        message: String,
+        exit_code: u8,
+    },
+}
+
+/// What happened to a connection.
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(super) enum Change {
+    Connected { origin: &'static str, source: &'static str, client: Option<String> },
+    Closed { reason: String },
+}
+
+/// How a torrent stands.
+#[derive(Serialize)]
+pub(super) struct Figures {
+    state: &'static str,
+    have: Option<u64>,
+    total: Option<u64>,
+    downloaded: u64,
+    uploaded: u64,
+    download_rate: u64,
+    upload_rate: u64,
+    peers: usize,
+    eta: Option<u64>,
+}
+
+impl From<&Failure> for Fact<'_> {
+    fn from(failure: &Failure) -> Self {
+        Self::Error { message: failure.to_string(), exit_code: failure.code() as u8 }
+    }
+}
+
+impl Fact<'_> {
+    /// Of events that are many, later ones make up for those that are lost.
+    fn worth(&self) -> Worth {
+        match self {
+            Self::Checking { .. } | Self::Piece { .. } | Self::Peer { .. } | Self::Progress(_) => {
+                Worth::Passing
+            }
+            _ => Worth::Lasting,
+        }
+    }
+}
 
 /// Where the events of a call go.
 #[derive(Clone, Copy)]
@@ -28,19 +114,18 @@ impl Events {
         self.on
     }
 
-    /// Writes an event of the torrent with this info-hash, `None` for an argument that led to none;
-    /// `facts` is an object.
-    pub(super) fn tell(self, torrent: Option<&str>, event: &str, facts: Value) {
+    /// Writes what happened to the torrent with this info-hash, `None` for an argument that led to none.
+    pub(super) fn tell(self, torrent: Option<&str>, fact: Fact<'_>) {
         if !self.on {
             return;
         }
-        let worth = if PASSING.contains(&event) { Worth::Passing } else { Worth::Lasting };
-        outlet::stdout().line(output::event(torrent, event, facts), worth);
+        let worth = fact.worth();
+        outlet::stdout().line(output::event(torrent, &fact), worth);
     }
 }
 
-/// The facts of a `progress` event; `None` as long as there are no figures.
-pub(super) fn progress(row: &Row) -> Option<Value> {
+/// How a torrent stands; `None` as long as there are no figures.
+pub(super) fn progress(row: &Row) -> Option<Fact<'static>> {
     let state = match row.stage {
         Stage::Downloading => "downloading",
         Stage::Seeding => "seeding",
@@ -51,23 +136,22 @@ pub(super) fn progress(row: &Row) -> Option<Value> {
     let left = row.total.saturating_sub(row.have);
     let eta = left.checked_div(row.down).filter(|_| row.stage == Stage::Downloading);
     let known = !matches!(row.stage, Stage::Metadata(_));
-    Some(json!({
-        "state": state,
-        "have": known.then_some(row.have),
-        "total": known.then_some(row.total),
-        "downloaded": row.downloaded,
-        "uploaded": row.uploaded,
-        "download_rate": row.down,
-        "upload_rate": row.up,
-        "peers": row.peers,
-        "eta": eta,
+    Some(Fact::Progress(Figures {
+        state,
+        have: known.then_some(row.have),
+        total: known.then_some(row.total),
+        downloaded: row.downloaded,
+        uploaded: row.uploaded,
+        download_rate: row.down,
+        upload_rate: row.up,
+        peers: row.peers,
+        eta,
     }))
 }
 
-/// The facts of a `peer` event.
-pub(super) fn peer(addr: SocketAddr, change: &PeerChange) -> Value {
-    let addr = addr.to_string();
-    match change {
+/// What happened to a connection; `None` for what is not told.
+pub(super) fn peer(address: SocketAddr, change: &PeerChange) -> Option<Fact<'static>> {
+    let change = match change {
         PeerChange::Connected { origin, source, peer_id } => {
             let origin = match origin {
                 Origin::Dialed => "dialed",
@@ -75,19 +159,15 @@ pub(super) fn peer(addr: SocketAddr, change: &PeerChange) -> Value {
             };
             // What programs call themselves is ASCII; the rest is chance.
             let (name, _) = peer_id.split_at(8);
-            let client =
-                name.iter().all(u8::is_ascii_graphic).then(|| String::from_utf8_lossy(name));
-            json!({
-                "address": addr,
-                "state": "connected",
-                "origin": origin,
-                "source": text::source(*source),
-                "client": client,
-            })
+            let client = name.iter().all(u8::is_ascii_graphic);
+            let client = client.then(|| String::from_utf8_lossy(name).into_owned());
+            Change::Connected { origin, source: text::source(*source), client }
         }
-        PeerChange::Closed { reason } => {
-            json!({ "address": addr, "state": "closed", "reason": reason })
-        }
-        _ => json!({ "address": addr, "state": "other" }),
-    }
+        PeerChange::Closed { reason } => Change::Closed { reason: reason.clone() },
+        _ => return None,
+    };
+    Some(Fact::Peer { address, change })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, at, never, select, tick};
 use metainfo::{InfoHash, Magnet, Metainfo};
-use serde_json::json;
 use session::{AddOptions, Event, Session, TorrentId};
 
-use super::events::Events;
+use super::events::{Events, Fact};
 use super::failure;
 use super::hook::Hook;
 use super::load::{Loaded, Loader};
@@ -120,11 +119,9 @@ impl Run {
         let id = id.map_err(|error| failure(&error).of(argument))?;
         let transfer = Transfer::new(id, argument, torrent, dir);
         let path = transfer.path_text();
-        self.orders.json.tell(
-            Some(&transfer.info_hash),
-            "added",
-            json!({ "name": transfer.row.name, "path": path, "total_length": torrent.total_len() }),
-        );
+        let total_length = Some(torrent.total_len());
+        let fact = Fact::Added { name: &transfer.row.name, path: Some(&path), total_length };
+        self.orders.json.tell(Some(&transfer.info_hash), fact);
         if let Some(hint) = hint {
             self.warn(&transfer.info_hash, &format!("{argument}: {hint}"));
         }
@@ -149,8 +146,8 @@ impl Run {
         let id = self.session.add_magnet(magnet.clone(), wish.peers(), wish.named_peers());
         let id = id.map_err(|error| failure(&error).of(argument))?;
         let transfer = Transfer::of_magnet(id, argument, magnet, wish);
-        let facts = json!({ "name": transfer.row.name, "path": null, "total_length": null });
-        self.orders.json.tell(Some(&transfer.info_hash), "added", facts);
+        let fact = Fact::Added { name: &transfer.row.name, path: None, total_length: None };
+        self.orders.json.tell(Some(&transfer.info_hash), fact);
         self.transfers.push(transfer);
         Ok(())
     }
@@ -168,7 +165,7 @@ impl Run {
     /// Tells of something odd that stops nothing.
     fn warn(&self, info_hash: &str, message: &str) {
         self.progress.note(&format!("warning: {message}"));
-        self.orders.json.tell(Some(info_hash), "warning", json!({ "message": message }));
+        self.orders.json.tell(Some(info_hash), Fact::Warning { message });
     }
 
     /// The metadata of a magnet is here: the download begins.
@@ -181,8 +178,8 @@ impl Run {
         let Some(transfer) = self.transfers.get_mut(at) else { return Ok(()) };
         transfer.known(&torrent);
         let (path, length) = (transfer.path_text(), torrent.total_len());
-        let facts = json!({ "name": transfer.row.name, "path": path, "total_length": length });
-        self.orders.json.tell(Some(&transfer.info_hash), "metadata", facts);
+        let fact = Fact::Metadata { name: &transfer.row.name, path: &path, total_length: length };
+        self.orders.json.tell(Some(&transfer.info_hash), fact);
         let (name, size) = (transfer.shown(), text::bytes(length));
         let pieces = text::count(torrent.piece_count(), "piece");
         self.progress.note(&format!("{name}: the metadata is here, {size} in {pieces}"));
@@ -251,8 +248,8 @@ impl Run {
             if let Some(stall) = transfer.watch.look(now, &snapshot) {
                 let words = super::stall::words(&stall);
                 self.progress.note(&format!("{}: stalled: {words}", transfer.shown()));
-                let facts = json!({ "reason": super::stall::word(&stall), "message": words });
-                self.orders.json.tell(Some(&transfer.info_hash), "stalled", facts);
+                let fact = Fact::Stalled { reason: super::stall::word(&stall), message: &words };
+                self.orders.json.tell(Some(&transfer.info_hash), fact);
             }
             if transfer.may_leave(&self.orders.seeding, now, &snapshot) {
                 transfer.leaving = true;
@@ -261,9 +258,9 @@ impl Run {
             transfer.row.look(&snapshot);
             if self.orders.json.are_on()
                 && now >= self.next_figures
-                && let Some(facts) = super::events::progress(&transfer.row)
+                && let Some(fact) = super::events::progress(&transfer.row)
             {
-                self.orders.json.tell(Some(&transfer.info_hash), "progress", facts);
+                self.orders.json.tell(Some(&transfer.info_hash), fact);
             }
         }
         if now >= self.next_figures {

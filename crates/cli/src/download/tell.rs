@@ -1,9 +1,9 @@
 //! What the user is told of each event of a torrent, when it happens: a line for people, an object for
 //! programs. When to leave is decided in [`super::run`].
 
-use serde_json::json;
 use session::Event;
 
+use super::events::Fact;
 use super::failure;
 use super::run::{Run, torrent_of};
 use super::transfer::When;
@@ -22,7 +22,7 @@ impl Run {
         let warn = |message: String| {
             let whose = if several { format!("{name}: ") } else { String::new() };
             self.progress.note(&format!("warning: {whose}{message}"));
-            json.tell(torrent, "warning", json!({ "message": message }));
+            json.tell(torrent, Fact::Warning { message: &message });
         };
         match event {
             Event::Metadata { file, .. } => {
@@ -31,7 +31,7 @@ impl Run {
                 }
             }
             Event::Checking { done, total, .. } => {
-                json.tell(torrent, "checking", json!({ "done": done, "total": total }));
+                json.tell(torrent, Fact::Checking { done, total });
                 transfer.row.stage = Stage::Checking { done, total };
                 self.show();
             }
@@ -46,7 +46,7 @@ impl Run {
                         _ => format!("{wrong} pieces on disk are wrong and are fetched again"),
                     });
                 }
-                json.tell(torrent, "ready", json!({ "have": have, "total": total }));
+                json.tell(torrent, Fact::Ready { have, total });
                 if have < total && have > 0 {
                     let are = if have == 1 { "is" } else { "are" };
                     self.progress
@@ -59,10 +59,12 @@ impl Run {
                 }
             }
             Event::Piece { piece, .. } => {
-                json.tell(torrent, "piece", json!({ "piece": piece.get() }));
+                json.tell(torrent, Fact::Piece { piece: piece.get() });
             }
             Event::Peer { addr, change, .. } => {
-                json.tell(torrent, "peer", super::events::peer(addr, &change));
+                if let Some(fact) = super::events::peer(addr, &change) {
+                    json.tell(torrent, fact);
+                }
             }
             Event::Complete { .. } => self.completed(at),
             Event::Failed { error, .. } => {
@@ -100,8 +102,8 @@ impl Run {
             return;
         }
         transfer.completed();
-        let facts = json!({ "path": transfer.path_text(), "length": transfer.row.total });
-        self.orders.json.tell(Some(&transfer.info_hash), "complete", facts);
+        let fact = Fact::Complete { path: &transfer.path_text(), length: transfer.row.total };
+        self.orders.json.tell(Some(&transfer.info_hash), fact);
         let seeding = !matches!(self.orders.seeding, When::AtOnce);
         if !self.orders.json.are_on() {
             let line = transfer.completion(seeding);

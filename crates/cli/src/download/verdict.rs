@@ -1,8 +1,6 @@
 //! How a call with several torrents ends: each failure is told when it happens, the worst of them is
 //! the exit code. Never stops anything.
 
-use serde_json::json;
-
 use super::events::Events;
 use crate::exit::{Code, Failure};
 use crate::progress;
@@ -20,15 +18,13 @@ impl Verdict {
 
     /// The torrent with this info-hash failed.
     pub(super) fn failed(&mut self, torrent: &str, failure: &Failure) {
-        let facts = json!({ "message": failure.to_string(), "exit_code": failure.code() as u8 });
-        self.json.tell(Some(torrent), "error", facts);
+        self.json.tell(Some(torrent), failure.into());
         self.count(failure);
     }
 
     /// An argument led to no torrent. The failure names it.
     pub(super) fn refused(&mut self, failure: &Failure) {
-        let facts = json!({ "message": failure.to_string(), "exit_code": failure.code() as u8 });
-        self.json.tell(None, "error", facts);
+        self.json.tell(None, failure.into());
         self.count(failure);
     }
 

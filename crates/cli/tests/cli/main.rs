@@ -8,6 +8,7 @@ mod completions;
 mod create;
 mod edit;
 mod fetch;
+mod json;
 mod kit;
 mod magnet;
 mod names;
