@@ -27,5 +27,6 @@ mod show;
 mod signals;
 mod source;
 mod stage;
+mod state;
 mod stop;
 mod unread;

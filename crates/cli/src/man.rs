@@ -42,7 +42,8 @@ const FILES: &[(&str, &str)] = &[
     (
         "$XDG_STATE_HOME/pieces/*.resume",
         "Which pieces of a torrent in a folder are verified and synced, so that the next start need not \
-         hash them. Losing one costs a recheck.",
+         hash them. Losing one costs a recheck. It is removed a year after it was written, or after a month \
+         if the folder is gone.",
     ),
     (
         "$XDG_STATE_HOME/pieces/*.torrent",

@@ -22,6 +22,7 @@ mod lsd_task;
 mod magnet;
 mod mail;
 mod open;
+mod prune;
 mod resume;
 mod session;
 mod shared;

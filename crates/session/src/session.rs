@@ -28,6 +28,7 @@ use crate::gap;
 use crate::magnet;
 use crate::mail::{Entry, Mail};
 use crate::open::Opening;
+use crate::prune;
 use crate::resume::{Place, Saver};
 use crate::shared::{Registry, Shared};
 use crate::start::Start;
@@ -97,6 +98,9 @@ impl Session {
         });
         let (network, stop) = oneshot::channel();
         let runtime = start_network(listener, tasks, shared.clone(), stop).map_err(start)?;
+        if let Some(folder) = &config.state_dir {
+            prune::start(folder.clone());
+        }
         let (events, receiver) = crossbeam_channel::unbounded();
         let session = Self {
             shared,
