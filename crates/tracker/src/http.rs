@@ -228,11 +228,7 @@ fn explain(url: &Url, error: &ureq::Error) -> Error {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => ErrorKind::Url,
         _ => ErrorKind::Malformed,
     };
-    let what = match error {
-        ureq::Error::Timeout(ureq::Timeout::Connect) => "no connection in time".to_owned(),
-        ureq::Error::Timeout(_) => "no complete answer in time".to_owned(),
-        error => text::clean(error.to_string().as_bytes()),
-    };
+    let what = text::clean(crate::explain(error).as_bytes());
     Error::new(kind, format!("{}: {what}", host(url)))
 }
 

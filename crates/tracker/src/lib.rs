@@ -11,6 +11,7 @@
 mod client;
 mod content_coding;
 mod error;
+mod explain;
 mod gate;
 mod http;
 pub mod limits;
@@ -30,6 +31,7 @@ mod udp;
 
 pub use client::{Client, Config};
 pub use error::{Error, ErrorKind};
+pub use explain::explain;
 pub use message::{Announce, Counts, Event, Reply, Scrape, ScrapeReply};
 pub use policy::Policy;
 pub use reply::{parse_announce, parse_scrape};

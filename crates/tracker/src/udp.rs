@@ -2,6 +2,7 @@
 //! needed, however many trackers are asked. Never resolves names and never decides what may be
 //! asked.
 
+mod errors;
 mod exchanges;
 pub(crate) mod fuzz;
 mod packet;
@@ -138,6 +139,9 @@ impl Lane {
         }
         socket.bind(&local.into())?;
         let socket = Arc::new(UdpSocket::from(socket));
+        if let Err(error) = errors::keep(&socket, local.is_ipv6()) {
+            log::debug!("udp trackers: refusals are not heard: {error}");
+        }
         let mut itself = socket.local_addr()?;
         if itself.ip().is_unspecified() {
             itself.set_ip(match itself {
@@ -193,7 +197,13 @@ fn serve(socket: &UdpSocket, jobs: &Receiver<Job>, mut exchanges: Exchanges<Done
         while let Some(output) = exchanges.poll() {
             match output {
                 Output::Send(to, bytes) => {
-                    if let Err(e) = socket.send_to(&bytes, to) {
+                    let mut sent = socket.send_to(&bytes, to);
+                    if sent.as_ref().is_err_and(is_quiet) {
+                        // That an earlier one was refused, perhaps elsewhere, may be told now.
+                        take_refusals(socket, &mut exchanges);
+                        sent = socket.send_to(&bytes, to);
+                    }
+                    if let Err(e) = sent {
                         exchanges.unreachable(to, &e.to_string());
                     }
                 }
@@ -217,12 +227,19 @@ fn serve(socket: &UdpSocket, jobs: &Receiver<Job>, mut exchanges: Exchanges<Done
                 let bytes = buffer.get(..len).unwrap_or_default();
                 exchanges.received(Instant::now(), from, bytes);
             }
-            Err(e) if is_quiet(&e) => {}
+            Err(e) if is_quiet(&e) => take_refusals(socket, &mut exchanges),
             Err(e) => {
                 log::debug!("udp trackers: {e}");
                 thread::sleep(Duration::from_millis(50));
             }
         }
+    }
+}
+
+/// Ends the conversations with trackers that do not listen.
+fn take_refusals(socket: &UdpSocket, exchanges: &mut Exchanges<Done>) {
+    for addr in errors::refused(socket) {
+        exchanges.unreachable(addr, "nothing listens there");
     }
 }
 

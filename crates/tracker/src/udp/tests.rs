@@ -187,3 +187,22 @@ fn of_two_answers_the_first_success_or_the_last_failure_counts() {
         assert_eq!(answered.iter().collect::<Vec<_>>(), [good]);
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_port_that_refuses_is_told_at_once_and_costs_no_other_tracker_anything() {
+    let (live, _requests) = tracker(honest);
+    let config = Config { udp_timeout: HANG, ..quick() };
+    let client = Client::start(config).unwrap();
+    for local in ["127.0.0.1:0", "[::1]:0"] {
+        let Ok(gone) = UdpSocket::bind(local) else { continue };
+        let url = format!("udp://{}/announce", gone.local_addr().unwrap());
+        drop(gone);
+        let start = Instant::now();
+        let error = announce(&client, &url).unwrap_err();
+        assert!(start.elapsed() < HANG / 2, "{:?}", start.elapsed());
+        assert_eq!(error.kind(), ErrorKind::Connect);
+        assert!(error.to_string().contains("nothing listens there"), "{error}");
+        announce(&client, &live).unwrap();
+    }
+}
