@@ -181,7 +181,7 @@ impl Reader {
     fn url(&mut self, key: &str, value: &[u8]) -> Option<String> {
         match std::str::from_utf8(value) {
             Ok("") => None,
-            Ok(url) if !url.contains(is_unprintable) => Some(url.to_owned()),
+            Ok(url) if !url.contains(is_unprintable) && is_url(url) => Some(url.to_owned()),
             _ => {
                 // Only what has a login is shown without the bytes that are not UTF-8.
                 let text = String::from_utf8_lossy(value);
@@ -258,6 +258,16 @@ fn btih(text: &str) -> Option<InfoHash> {
 
 fn btmh(text: &str) -> Option<InfoHashV2> {
     text.strip_prefix(SHA256_MULTIHASH)?.parse().ok()
+}
+
+/// Whether it has the shape of a URL that names a host: what has not, no program can ask.
+fn is_url(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    // Readers of URLs are lenient about slashes.
+    let host = rest.trim_start_matches(['/', '\\']);
+    is_scheme && host.len() < rest.len() && host.starts_with(|c| !matches!(c, '?' | '#'))
 }
 
 fn is_host_and_port(text: &str) -> bool {

@@ -99,6 +99,11 @@ fn a_bad_part_is_ignored_with_a_warning_and_the_others_count() {
     for (part, warning) in [
         ("tr=http://t/%ff", r#"tr: "http://t/\xff" is ignored, not a URL"#),
         ("tr=http://t/%1b", r#"tr: "http://t/\u{1b}" is ignored, not a URL"#),
+        ("tr=notaurl", r#"tr: "notaurl" is ignored, not a URL"#),
+        ("tr=t.example:80/announce", r#"tr: "t.example:80/announce" is ignored, not a URL"#),
+        ("tr=http://", r#"tr: "http://" is ignored, not a URL"#),
+        ("tr=://t", r#"tr: "://t" is ignored, not a URL"#),
+        ("ws=blah", r#"ws: "blah" is ignored, not a URL"#),
         ("ws=%80", r#"ws: "\x80" is ignored, not a URL"#),
         ("tr=http://me:s3cret@t/%1b", r#"tr: "http://***@t/\u{1b}" is ignored, not a URL"#),
         ("tr=http://me:s3cret@t/%ff", "tr: \"http://***@t/\u{fffd}\" is ignored, not a URL"),
@@ -258,8 +263,8 @@ fn magnet() -> impl Strategy<Value = Magnet> {
     (
         (any::<[u8; 20]>(), any::<Option<[u8; 32]>>(), any::<bool>()),
         prop::option::of("[a-zé&=%+?#;\u{202e} ]{0,6}x"),
-        prop::collection::btree_set("udp://[a-z&=+%/?;é]{1,9}", 0..3),
-        prop::collection::btree_set("https?://[a-z&=+%/?;]{1,9}", 0..3),
+        prop::collection::btree_set("udp://[a-z&=+%][a-z&=+%/?;é]{0,8}", 0..3),
+        prop::collection::btree_set("https?://[a-z&=+%][a-z&=+%/?;]{0,8}", 0..3),
         prop::collection::btree_set(peer, 0..3),
         prop::collection::vec((any::<u32>(), any::<u32>()), 0..4),
     )
@@ -286,7 +291,10 @@ fn junk() -> impl Strategy<Value = String> {
         "dn=",
         "tr=%ff",
         "tr=",
+        "tr=notaurl",
+        "tr=http://",
         "ws=%1b",
+        "ws=a%20b://c",
         "x.pe=",
         "x.pe=h",
         "x.pe=h:0",
