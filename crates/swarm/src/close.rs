@@ -100,7 +100,7 @@ impl fmt::Display for CloseReason {
             Self::OverShare => "its address had more than its share of the places",
             Self::Reserved => "its place was needed for a peer that was dialed",
             Self::BothSeeds => "neither end wants a piece of the other",
-            Self::Paused => "the torrent is paused",
+            Self::Paused => "the torrent was stopped here",
             Self::NotOfTracker => "the torrent is private, and no tracker named this peer",
             Self::BadBitfield => "bitfield of the wrong length or with spare bits set",
             Self::HaveOutOfRange => "have of a piece that does not exist",
