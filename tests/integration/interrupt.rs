@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use testkit::PATIENCE;
 use testkit::cli::Cli;
 use testkit::process::Process;
+use testkit::terminal::ERASED;
 use testkit::torrent::Builder;
 use testkit::tracker::Answer;
 
@@ -128,4 +129,36 @@ fn the_second_time_ends_a_seed_that_says_good_bye() {
     stage.tracker.wait_event("stopped").unwrap();
     // The tracker would be given longer than that.
     leaves_at_once(&seed);
+}
+
+/// Of what was shown, the last was taken away.
+fn nothing_is_left_on_the_terminal_of(program: &Process) {
+    assert_eq!(program.wait_exit(PATIENCE).unwrap().code(), Some(7), "{}", program.log());
+    let log = program.log();
+    let last = log.lines().rev().find(|line| *line == ERASED || line.contains('%'));
+    assert_eq!(last, Some(ERASED), "{log}");
+}
+
+#[test]
+fn nothing_of_the_progress_stays_on_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    vast(folder.path());
+    let torrent = vast_torrent(folder.path());
+    let verify = Cli::new(["verify"]).unwrap().arg(&torrent).arg("-d").arg(folder.path());
+    let verify = verify.start_on_terminal().unwrap();
+    verify.wait_line(PATIENCE, |line| line.contains("verifying").then_some(())).unwrap();
+    verify.interrupt();
+    nothing_is_left_on_the_terminal_of(&verify);
+
+    let stage = Stage::with(Builder::new("album").file("song", 90_000).build());
+    stage.tracker.set_warning("a last word");
+    let seed = Cli::seed(&stage.file, &stage.full_dir("whole")).unwrap();
+    let seed = seed.start_on_terminal().unwrap();
+    seed.wait_line(PATIENCE, |line| line.contains("a last word").then_some(())).unwrap();
+    seed.wait_line(PATIENCE, |line| line.contains("100%").then_some(())).unwrap();
+    stage.tracker.set_answer(Answer::Silence);
+    seed.interrupt();
+    stage.tracker.wait_event("stopped").unwrap();
+    seed.interrupt();
+    nothing_is_left_on_the_terminal_of(&seed);
 }

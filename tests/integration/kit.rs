@@ -9,6 +9,7 @@ use std::time::Duration;
 use testkit::message::Message;
 use testkit::peer::{Handshake, Listener, Peer};
 use testkit::process::{Process, Stream};
+use testkit::terminal::ERASED;
 use testkit::torrent::Builder;
 use testkit::tracker::{Answer, Tracker};
 
@@ -172,5 +173,5 @@ fn what_stands_on_a_terminal_is_heard_without_its_escape_sequences() {
     process.wait_success(testkit::PATIENCE).unwrap();
     let log = process.log();
     let lines: Vec<&str> = log.lines().filter(|line| !line.is_empty()).collect();
-    assert_eq!(lines, ["24 80", "one 1%", "one 2%", "end"]);
+    assert_eq!(lines, ["24 80", "one 1%", ERASED, "one 2%", "end"]);
 }

@@ -377,3 +377,28 @@ fn twice_verbose_tells_connections_and_thrice_every_message() {
         assert_eq!(log.contains("<- Request("), requests, "{log}");
     }
 }
+
+#[test]
+fn excluded_files_are_not_fetched_and_not_needed_to_seed() {
+    let (stage, _seed) = seeded_with(Stage::with(three_files().piece_length(16 << 10).build()));
+    let dir = stage.dir("target");
+    let download = Cli::download(&stage.file, &dir).unwrap().args(["-x", "c.*", "-x", "b.txt"]);
+    download.start().unwrap().wait_success(PATIENCE).unwrap();
+    stage.torrent.compare_where(&dir, |file| file.path == ["a.bin"]).unwrap();
+    let c = fs::metadata(dir.join("three/c.bin")).unwrap();
+    assert!(c.blocks() * 512 < 50_000, "{} blocks", c.blocks());
+
+    let seed = Cli::seed(&stage.file, &dir).unwrap().args(["--exclude", "c.bin", "-v"]);
+    let seed = seed.start().unwrap();
+    seed.wait_line(PATIENCE, |line| line.contains("seeding").then_some(())).unwrap();
+    // What a user may want to know of a run.
+    let told = stage.file.with_file_name("state/pieces");
+    let told = format!("info: resume state is kept in {}", told.display());
+    seed.wait_line(PATIENCE, |line| (line == told).then_some(())).unwrap();
+    seed.wait_line(PATIENCE, |line| line.contains("peers").then_some(())).unwrap();
+    let ours = Handshake::new(stage.torrent.info_hash(), "leech");
+    drop(Peer::dial(listening(&seed).unwrap(), &ours).unwrap());
+    for words in [" is connected (incoming, ", " is closed: "] {
+        seed.wait_line(PATIENCE, |line| line.contains(words).then_some(())).unwrap();
+    }
+}

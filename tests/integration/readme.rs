@@ -14,6 +14,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 use testkit::process::Process;
+use testkit::terminal::ERASED;
 use testkit::{PATIENCE, binary, cli};
 
 /// The port on which the seed in the other terminal listens, by README.
@@ -166,7 +167,7 @@ fn is_live(line: &str) -> bool {
     let state = line.split_once("  ").map_or("", |(_, after)| after.trim_start());
     let percent = state.split_whitespace().next().is_some_and(|word| word.ends_with('%'));
     let words = ["opening files", "checking files ", "waiting for the metadata", "metadata "];
-    percent || words.iter().any(|words| state.starts_with(words))
+    line == ERASED || percent || words.iter().any(|words| state.starts_with(words))
 }
 
 /// Whether a line is what README shows.

@@ -11,11 +11,11 @@ use crate::stage::Stage;
 #[test]
 fn state_of_folders_that_are_gone_goes_away_by_itself() {
     let stage = Stage::new();
-    let state = stage.dir("state");
+    let kept = stage.dir("state");
     let dir = stage.full_dir("whole");
     let days = |days: u64| SystemTime::now() - Duration::from_hours(24 * days);
     let write = |letter: &str, days: SystemTime| {
-        let path = state.join(format!("pieces/{}-{}.resume", letter.repeat(40), "0".repeat(16)));
+        let path = kept.join(format!("pieces/{}-{}.resume", letter.repeat(40), "0".repeat(16)));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, b"d4:root12:/gone/nowheree").unwrap();
         File::options().write(true).open(&path).unwrap().set_modified(days).unwrap();

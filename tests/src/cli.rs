@@ -97,6 +97,11 @@ impl Cli {
         Unread::start(&mut self.command)
     }
 
+    /// Runs it on a terminal of 80 columns.
+    pub fn start_on_terminal(mut self) -> Result<Process> {
+        Process::start_on_terminal(&self.name, self.command.env("TERM", "xterm"))
+    }
+
     /// Runs it.
     pub fn start(mut self) -> Result<Process> {
         Process::start(&self.name, &mut self.command)

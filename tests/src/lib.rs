@@ -13,7 +13,7 @@ pub mod message;
 pub mod peer;
 pub mod process;
 pub mod seed;
-mod terminal;
+pub mod terminal;
 pub mod torrent;
 pub mod tracker;
 pub mod unread;

@@ -73,7 +73,8 @@ impl Process {
     }
 
     /// Starts `command` on a terminal of 80 columns. Each text that it shows is a line of stdout, also
-    /// one that takes the place of another; escape sequences are left out.
+    /// one that takes the place of another; where one is erased, [`terminal::ERASED`] is. Other escape
+    /// sequences are left out.
     pub fn start_on_terminal(name: &str, command: &mut Command) -> Result<Self> {
         let (screen, inside) = terminal::open()?;
         command.stdin(inside.try_clone()?).stdout(inside.try_clone()?).stderr(inside);

@@ -1,6 +1,7 @@
 //! A terminal to run a program on, and what stands on its screen as lines. Never interprets more of what
 //! is written than it takes to read it.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 
@@ -16,6 +17,9 @@ const SIZE: Winsize = Winsize { ws_col: 80, ws_row: 24, ws_xpixel: 0, ws_ypixel:
 /// What begins an escape sequence.
 const ESCAPE: u8 = 0x1b;
 
+/// The line that stands for the erasure of the one before it.
+pub const ERASED: &str = "(erased)";
+
 /// The end that the screen is read from, and the one for the program. The terminal controls no process:
 /// signals are sent to the program, not typed.
 pub(crate) fn open() -> Result<(File, File)> {
@@ -29,52 +33,54 @@ pub(crate) fn open() -> Result<(File, File)> {
     Ok((File::from(screen), File::from(inside)))
 }
 
-/// The screen as plain text: a line for each text that was shown, without blanks at its end. Where a
-/// program goes back to write over a line, a new one begins.
+/// The screen as plain text: a line for each text that was shown, and [`ERASED`] where one was taken
+/// away. Where a program goes back to write over a line, a new one begins.
 pub(crate) struct Lines {
     screen: File,
-    /// Within an escape sequence, and whether its first byte was seen.
-    escape: Option<bool>,
+    /// The escape sequence that is being read, without what begins it.
+    escape: Option<Vec<u8>>,
+    /// Plain bytes that were not read yet.
+    plain: VecDeque<u8>,
 }
 
 impl Lines {
     pub(crate) fn new(screen: File) -> Self {
-        Self { screen, escape: None }
+        Self { screen, escape: None, plain: VecDeque::new() }
     }
 
-    /// The byte to read in place of this one, if any.
-    fn plain(&mut self, byte: u8) -> Option<u8> {
-        match (self.escape, byte) {
-            (None, ESCAPE) => self.escape = Some(false),
-            (None, b'\r') => return Some(b'\n'),
-            (None, byte) => return Some(byte),
-            // Nearly all begin with a bracket and end with a letter; others have one byte more.
-            (Some(false), b'[') => self.escape = Some(true),
-            (Some(true), byte) if !byte.is_ascii_alphabetic() => {}
-            (Some(_), _) => self.escape = None,
+    fn take(&mut self, byte: u8) {
+        let Some(escape) = &mut self.escape else {
+            match byte {
+                ESCAPE => self.escape = Some(Vec::new()),
+                b'\r' => self.plain.push_back(b'\n'),
+                byte => self.plain.push_back(byte),
+            }
+            return;
+        };
+        escape.push(byte);
+        // Nearly all begin with a bracket and end with a letter; others have one byte more.
+        if escape.first() != Some(&b'[') || byte.is_ascii_alphabetic() {
+            if escape == b"[2K" {
+                self.plain.extend(format!("\n{ERASED}\n").bytes());
+            }
+            self.escape = None;
         }
-        None
     }
 }
 
 impl Read for Lines {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut raw = vec![0; buffer.len()];
-        loop {
+        let mut raw = [0; 4096];
+        while self.plain.is_empty() {
             // The system's way to say that the program's end is closed is an error.
             let read = self.screen.read(&mut raw).unwrap_or(0);
-            let bytes = raw.get(..read).unwrap_or_default();
-            let mut slots = buffer.iter_mut();
-            let mut kept = 0;
-            for byte in bytes.iter().filter_map(|byte| self.plain(*byte)) {
-                if let Some(slot) = slots.next() {
-                    *slot = byte;
-                    kept += 1;
-                }
+            if read == 0 {
+                return Ok(0);
             }
-            if read == 0 || kept > 0 {
-                return Ok(kept);
+            for byte in raw.get(..read).unwrap_or_default() {
+                self.take(*byte);
             }
         }
+        self.plain.read(buffer)
     }
 }

@@ -66,7 +66,8 @@ mod heading {
 #[derive(Debug, Args)]
 #[command(next_help_heading = heading::OUTPUT)]
 pub(crate) struct Verbosity {
-    /// Say more; twice for each connection, three times for every message of every peer
+    /// Say more: what trackers answer, which peers come and go and why; twice for what happens on each
+    /// connection, three times for every message of every peer
     #[arg(short, long, action = ArgAction::Count, global = true, conflicts_with = "quiet",
           display_order = LAST)]
     pub(crate) verbose: u8,
@@ -90,7 +91,7 @@ pub(crate) enum Command {
         after_help = "Example: pieces-cli seed debian.torrent -d ~/Downloads"
     )]
     Seed(Seed),
-    /// Tell what a torrent or a magnet URI holds
+    /// Tell what torrents or magnet URIs hold
     #[command(
         arg_required_else_help = true,
         after_help = "Example: pieces-cli show debian.torrent --json"
@@ -119,7 +120,7 @@ pub(crate) enum Command {
                             udp://tracker.example:6969/announce -o new.torrent"
     )]
     Edit(Edit),
-    /// Print the magnet URI of a torrent, take one apart, or get its torrent
+    /// Print the magnet URIs of torrents, take one apart, or get its torrent
     #[command(
         arg_required_else_help = true,
         after_help = "Examples: pieces-cli magnet debian.torrent\n          \
@@ -173,15 +174,8 @@ pub(crate) struct Download {
     pub(crate) network: Network,
     #[command(flatten)]
     pub(crate) limits: Limits,
-    /// Fetch only these files: numbers as in 1-3,7 (show lists the files; the first is 1), a name, a
-    /// folder, or a glob (repeatable) [default: all]
-    ///
-    /// A folder is all that is below it. What is called exactly like that counts more than what a glob
-    /// matches, and what matches in upper and lower case more than what does not. Without a slash names
-    /// are compared, with one paths in the torrent; ./7 is the file called 7. A file that shares a piece
-    /// with a chosen one is created with holes, and gets the bytes of that piece alone.
-    #[arg(long = "select", value_name = "FILES", help_heading = heading::FILES, value_hint = ValueHint::Other)]
-    pub(crate) selections: Vec<String>,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
     /// Fetch pieces from the first to the last
     #[arg(long, help_heading = heading::FILES)]
     pub(crate) sequential: bool,
@@ -196,11 +190,11 @@ pub(crate) struct Download {
     /// [default: leave when it is complete]
     ///
     /// With --seed-time, whichever is reached first counts.
-    #[arg(long, value_name = "R", value_parser = values::ratio, help_heading = heading::AFTER, value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "R", value_parser = values::ratio, help_heading = heading::AFTER, value_hint = ValueHint::Other, allow_negative_numbers = true)]
     pub(crate) seed_ratio: Option<f64>,
     /// Go on seeding for this long: seconds, or as in 90m, 1h30m, 2d; 0 leaves at once
     /// [default: leave when it is complete]
-    #[arg(long, value_name = "TIME", value_parser = values::duration, help_heading = heading::AFTER, value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "TIME", value_parser = values::duration, help_heading = heading::AFTER, value_hint = ValueHint::Other, allow_negative_numbers = true)]
     pub(crate) seed_time: Option<Duration>,
     /// Run this program when a torrent is complete; PIECES_* variables say which (see docs/json.md)
     /// [default: none]
@@ -234,9 +228,8 @@ pub(crate) struct Seed {
     pub(crate) torrents: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Seed only these files; as with download [default: all]
-    #[arg(long = "select", value_name = "FILES", help_heading = heading::FILES, value_hint = ValueHint::Other)]
-    pub(crate) selections: Vec<String>,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
     /// Seed the pieces that are there, also where others are missing
     #[arg(long, help_heading = heading::FILES)]
     pub(crate) partial: bool,
@@ -259,14 +252,33 @@ pub(crate) struct Limits {
     ///
     /// K, M, G and T are powers of 1024, as are KiB, MiB, GiB and TiB; KB, MB, GB and TB are powers of
     /// 1000.
-    #[arg(long, value_name = "RATE", value_parser = values::rate, value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "RATE", value_parser = values::rate, value_hint = ValueHint::Other, allow_negative_numbers = true)]
     pub(crate) max_download: Option<Limit>,
     /// Most bytes a second to upload, over all torrents; 0 for no limit [default: 0]
-    #[arg(long, value_name = "RATE", value_parser = values::rate, value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "RATE", value_parser = values::rate, value_hint = ValueHint::Other, allow_negative_numbers = true)]
     pub(crate) max_upload: Option<Limit>,
     /// Most peers of a torrent; 0 for as many as the system has descriptors for [default: 200]
-    #[arg(long, value_name = "N", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, allow_negative_numbers = true)]
     pub(crate) max_peers: Option<u32>,
+}
+
+/// Which files of a torrent are meant.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = heading::FILES)]
+pub(crate) struct Choice {
+    /// Only these files: numbers as in 1-3,7 (show lists the files; the first is 1), a name, a folder, or
+    /// a glob (repeatable) [default: all]
+    ///
+    /// A folder is all that is below it. What is called exactly like that counts more than what a glob
+    /// matches, and what matches in upper and lower case more than what does not. Without a slash names
+    /// are compared, with one paths in the torrent; ./7 is the file called 7. A download creates a file
+    /// that shares a piece with a chosen one with holes, and gets the bytes of that piece alone.
+    #[arg(long = "select", value_name = "FILES", value_hint = ValueHint::Other)]
+    pub(crate) selections: Vec<String>,
+    /// Not these files, named as for --select: all others, or all others that it selects (repeatable)
+    /// [default: none]
+    #[arg(short = 'x', long = "exclude", value_name = "FILES", value_hint = ValueHint::Other)]
+    pub(crate) excludes: Vec<String>,
 }
 
 /// Where data lives.
@@ -292,7 +304,7 @@ pub(crate) struct Target {
 #[command(next_help_heading = heading::NETWORK)]
 pub(crate) struct Network {
     /// TCP port to listen on; 0 takes any free one [default: the first free of 6881 to 6889]
-    #[arg(long, value_name = "N", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, allow_negative_numbers = true)]
     pub(crate) port: Option<u16>,
     /// Local address for the listener, outgoing peers and trackers, or the interface that has it
     /// [default: every address]

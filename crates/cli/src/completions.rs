@@ -27,7 +27,7 @@ _pieces_cli_arguments() {
 "#;
 
 /// The first argument of `magnet`, as the generator has it for zsh: a file, and a command in second place.
-const ZSH_MAGNET: (&str, &str) = ("':torrent -- ", "\":: :_pieces-cli__subcmd__magnet_commands\"");
+const ZSH_MAGNET: (&str, &str) = ("':torrents -- ", "\":: :_pieces-cli__subcmd__magnet_commands\"");
 
 /// The first argument of `magnet`, as it is: a file or a command.
 const ZSH_FILE_OR_COMMAND: &str =

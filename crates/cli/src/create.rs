@@ -64,6 +64,10 @@ impl Content {
         let (files, root) = if kind.is_dir() {
             let output = save::place(output);
             let found = walk::files(place, &excludes, output.as_deref(), args.follow_links)?;
+            for pattern in excludes.unused() {
+                let pattern = text::escape(&pattern);
+                log::warn!("--exclude {pattern}: leaves nothing out; upper and lower case count");
+            }
             let file = |found: walk::Found| NewFile {
                 path: found.path,
                 length: found.length,

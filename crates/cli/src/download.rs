@@ -4,10 +4,9 @@
 mod events;
 mod hook;
 mod load;
-mod near;
+mod peer;
 mod resolve;
 mod run;
-mod select;
 mod stall;
 mod summary;
 mod tell;
@@ -73,6 +72,7 @@ fn follow(arguments: &[PathBuf], config: Config, orders: Orders) -> Result<(), F
     let mut verdict = Verdict::new(orders.json);
     // Without a torrent there is nothing to start a session for.
     let Some(first) = first(&mut loader, &mut verdict, &signals) else { return verdict.end() };
+    let state = config.state_dir.clone();
     let session = match Session::start(config) {
         Ok(session) => session,
         Err(error) => {
@@ -80,6 +80,10 @@ fn follow(arguments: &[PathBuf], config: Config, orders: Orders) -> Result<(), F
             return verdict.end();
         }
     };
+    match &state {
+        Some(folder) => log::info!("resume state is kept in {}", text::path(folder)),
+        None => log::info!("no resume state is kept, as HOME is not set"),
+    }
     let mut run = Run::new(session, loader, verdict, orders);
     run.load(first);
     run.until_over(&signals);

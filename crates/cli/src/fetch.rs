@@ -5,6 +5,7 @@
 mod admitted;
 
 use std::io::Read;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tracker::request_url;
@@ -32,6 +33,15 @@ pub(crate) fn is_url(text: &str) -> bool {
         text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     };
     starts("http://") || starts("https://")
+}
+
+/// The scheme of what looks like a URL that cannot be fetched, and is not the name of a file.
+pub(crate) fn other_scheme(path: &Path) -> Option<&str> {
+    let (scheme, _) = path.to_str()?.trim_start().split_once("://")?;
+    let is_one = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let is_other = is_one && !is_url(path.to_str()?) && !path.exists();
+    is_other.then_some(scheme)
 }
 
 /// What `url` answers, cut after `most` bytes. A server that redirects to a magnet URI answers that
@@ -73,7 +83,7 @@ pub(crate) fn get(url: &str, most: u64) -> Result<Vec<u8>, Failure> {
         }
         let answer = request.call().map_err(|error| match admitted.refusal() {
             Some(why) => broken(&why),
-            None => broken(&error),
+            None => broken(&tracker::explain(&error)),
         })?;
         let status = answer.status();
         let location = answer.headers().get(LOCATION).map(HeaderValue::as_bytes);

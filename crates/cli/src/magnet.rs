@@ -2,34 +2,37 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::path::Path;
 
 use metainfo::Magnet;
 use serde::Serialize;
 
 use crate::args::{self, MagnetCommand};
+use crate::each::each;
 use crate::exit::Failure;
 use crate::source::{self, Source};
 use crate::{download, output, text};
 
 /// Runs the command.
 pub(crate) fn run(args: &args::Magnet, quiet: bool) -> Result<(), Failure> {
-    match (&args.command, &args.torrent) {
-        (Some(MagnetCommand::Resolve(args)), _) => download::resolve(args, quiet),
-        (Some(MagnetCommand::Show { uri, json }), _) => show(&source::only_magnet(uri)?, *json),
-        (None, Some(torrent)) => {
-            let magnet = match source::any(torrent)? {
-                Source::Torrent(torrent) => Magnet::of(&torrent),
-                Source::Magnet(magnet) => *magnet,
-            };
-            let shown = with_urls(&magnet, metainfo::without_login);
-            if shown != magnet {
-                log::warn!("the magnet URI leaves out the user and password of its trackers");
-            }
-            output::text(|out| writeln!(out, "{shown}"))
-        }
-        // The command line's definition demands one of the two.
-        (None, None) => Ok(()),
+    match &args.command {
+        Some(MagnetCommand::Resolve(args)) => download::resolve(args, quiet),
+        Some(MagnetCommand::Show { uri, json }) => show(&source::only_magnet(uri)?, *json),
+        None => each(&args.torrents, print),
     }
+}
+
+/// Prints the magnet URI of a torrent.
+fn print(torrent: &Path) -> Result<(), Failure> {
+    let magnet = match source::any(torrent)? {
+        Source::Torrent(torrent) => Magnet::of(&torrent),
+        Source::Magnet(magnet) => *magnet,
+    };
+    let shown = with_urls(&magnet, metainfo::without_login);
+    if shown != magnet {
+        log::warn!("the magnet URI leaves out the user and password of its trackers");
+    }
+    output::text(|out| writeln!(out, "{shown}"))
 }
 
 /// The JSON form; its keys are documented in docs/json.md.

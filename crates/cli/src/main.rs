@@ -12,6 +12,7 @@ mod completions;
 mod create;
 mod dash;
 mod download;
+mod each;
 mod edit;
 mod exit;
 mod fetch;
@@ -19,11 +20,13 @@ mod inner_folder;
 mod logging;
 mod magnet;
 mod man;
+mod near;
 mod outlet;
 mod output;
 mod progress;
 mod renamed;
 mod save;
+mod select;
 mod show;
 mod signals;
 mod source;
@@ -86,8 +89,8 @@ fn run(command: &Command, quiet: bool) -> Result<(), Failure> {
         Command::Verify(args) => verify::run(args, quiet),
         Command::Edit(args) => edit::run(args),
         Command::Magnet(args) => magnet::run(args, quiet),
-        Command::Announce(args) => trackers::announce(args),
-        Command::Scrape(args) => trackers::scrape(args),
+        Command::Announce(args) => trackers::announce(args, quiet),
+        Command::Scrape(args) => trackers::scrape(args, quiet),
         Command::Bencode(args) => bencode::run(&args.command),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::write(&args.folder),
@@ -128,6 +131,8 @@ fn refuse(error: &clap::Error) -> Result<(), Failure> {
             message.push_str(line.trim());
         }
         let tip = rendered.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+        // That of an unknown option explains how to pass it as a value, which nobody means.
+        let tip = tip.filter(|tip| !tip.starts_with("to pass '-"));
         let tip = tip.map(|tip| format!("; {tip}")).unwrap_or_default();
         return Err(Failure::new(Code::BadOption, format!("{message}{tip} (see --help)")));
     }

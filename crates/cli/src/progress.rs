@@ -54,7 +54,14 @@ impl Progress {
     /// Shows how far some `work` on what is called `name` is: `done` of `total` bytes.
     pub(crate) fn working(&mut self, name: &str, work: &str, done: u64, total: u64) {
         let percent = line::percent(done, total);
-        self.show(|_, _| format!("{}  {work} {percent}%", text::escape(name)));
+        self.show(|width, _| {
+            line::cut(&format!("{}  {work} {percent}%", text::escape(name)), width)
+        });
+    }
+
+    /// Shows what is waited for, in words that are safe to print.
+    pub(crate) fn waiting(&mut self, words: &str) {
+        self.show(|width, _| line::cut(words, width));
     }
 
     /// Shows how a torrent stands that is alone.
@@ -110,4 +117,9 @@ pub(crate) fn write_line(line: &str) {
 /// The same of one that may, if nothing reads it.
 pub(crate) fn write_passing_line(line: &str) {
     outlet::stderr().line(line.to_owned(), Worth::Passing);
+}
+
+/// Takes the live lines off the terminal, since the process is about to end.
+pub(crate) fn leave() {
+    outlet::stderr().live(String::new());
 }

@@ -57,9 +57,27 @@ pub(crate) fn check_kept(path: &Path) -> Result<(), Failure> {
     probe.map(drop).map_err(|error| Failure::io("write to the folder", folder, &error))
 }
 
+/// [`save`] for a command that has no switch to replace what is there.
+pub(crate) fn save_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write(path, bytes, false, || {
+        let shown = text::path(path);
+        Failure::new(Code::BadOption, format!("{shown}: is there already; choose another name"))
+    })
+}
+
 /// Writes `bytes` to the file at `path`, or to stdout (`-`). A file appears complete or not at
 /// all; one that is replaced keeps its mode, and a link stays a link.
 pub(crate) fn save(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Failure> {
+    write(path, bytes, replace, || taken(path))
+}
+
+/// What `taken` says if something is there and may not be replaced.
+fn write(
+    path: &Path,
+    bytes: &[u8],
+    replace: bool,
+    taken: impl FnOnce() -> Failure,
+) -> Result<(), Failure> {
     if dash::is(path) {
         return output::text(|out| out.write_all(bytes));
     }
@@ -82,7 +100,7 @@ pub(crate) fn save(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Failu
     let persisted = if replace { file.persist(&target) } else { file.persist_noclobber(&target) };
     match persisted {
         Ok(_) => Ok(()),
-        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Err(taken(path)),
+        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Err(taken()),
         Err(error) => Err(failed(error.error)),
     }
 }

@@ -7,18 +7,28 @@ use metainfo::{FileKind, Magnet, Metainfo, Version};
 use serde::Serialize;
 
 use crate::args::Show;
+use crate::each::each;
 use crate::exit::Failure;
 use crate::source::{self, Source};
 use crate::{magnet, output, text};
 
 /// Runs the command.
 pub(crate) fn run(args: &Show) -> Result<(), Failure> {
-    match (source::any(&args.source)?, args.json) {
-        (Source::Torrent(torrent), true) => output::json(&Description::of(&torrent)),
-        (Source::Torrent(torrent), false) => output::text(|out| describe(&torrent, out)),
-        (Source::Magnet(magnet), true) => output::json(&Description::of_magnet(&magnet)),
-        (Source::Magnet(magnet), false) => output::text(|out| magnet::describe(&magnet, out)),
-    }
+    let mut is_first = true;
+    each(&args.sources, |source| {
+        let source = source::any(source)?;
+        // A line between two of them.
+        let gap = !std::mem::take(&mut is_first) && !args.json;
+        if gap {
+            output::text(|out| writeln!(out))?;
+        }
+        match (source, args.json) {
+            (Source::Torrent(torrent), true) => output::json(&Description::of(&torrent)),
+            (Source::Torrent(torrent), false) => output::text(|out| describe(&torrent, out)),
+            (Source::Magnet(magnet), true) => output::json(&Description::of_magnet(&magnet)),
+            (Source::Magnet(magnet), false) => output::text(|out| magnet::describe(&magnet, out)),
+        }
+    })
 }
 
 /// The JSON form; its keys are documented in docs/json.md and change only with its version.

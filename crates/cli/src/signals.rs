@@ -126,6 +126,7 @@ fn stop(signal: Signal) {
 
 /// Ends the process, after a word to who listens.
 fn leave(signal: Signal, code: Code) -> ! {
+    progress::leave();
     progress::write_line(&format!("error: stopped by {signal}"));
     outlet::finish(true);
     std::process::exit(i32::from(code as u8))

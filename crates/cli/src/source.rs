@@ -139,6 +139,13 @@ pub(crate) fn torrent_bytes(path: &Path) -> Result<TorrentFile, Failure> {
         );
         return Err(Failure::new(Code::Io, message));
     }
+    if let Some(scheme) = fetch::other_scheme(path) {
+        let message = format!(
+            "{}: a URL of {scheme}, which is not fetched; a torrent can be behind http or https",
+            text::url(&path.to_string_lossy())
+        );
+        return Err(Failure::new(Code::BadOption, message));
+    }
     let limit = text::bytes(u64::try_from(MAX_TORRENT_LEN).unwrap_or(u64::MAX));
     let too_long = |what: &str| {
         Failure::new(Code::BadTorrent, format!("{shown}: {what} {limit}, so not a torrent"))

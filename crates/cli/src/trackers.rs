@@ -2,6 +2,7 @@
 //! all of them at once, once, through `tracker`; never connects to a peer.
 
 mod report;
+mod wait;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -9,13 +10,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use metainfo::{InfoHash, InfoHashV2};
 use tracker::limits::MAX_TRACKERS;
-use tracker::{Client, Config, Event, Reply};
+use tracker::{Client, Config, Event};
 
 use crate::args;
 use crate::exit::{Code, Failure};
 use crate::source::{self, Source};
-use crate::{output, text};
+use crate::{outlet, output, text};
 use report::{Answer, Outcome, Report};
+use wait::Wait;
 
 /// A UDP tracker is sent four packets until then, the last of which it has 7 s to answer. A fifth
 /// would be due at the end.
@@ -25,7 +27,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Runs `announce`: asks as a peer that has nothing yet would, without the event that begins a
 /// download, and says `stopped` to whoever answered, so that no other peer is told of us.
-pub(crate) fn announce(args: &args::Announce) -> Result<(), Failure> {
+pub(crate) fn announce(args: &args::Announce, quiet: bool) -> Result<(), Failure> {
     let subject = Subject::of(&source::any(&args.source)?);
     let client = client(args.bind)?;
     let mut random = fastrand::Rng::new();
@@ -43,7 +45,7 @@ pub(crate) fn announce(args: &args::Announce) -> Result<(), Failure> {
         tracker_id: None,
     };
     let (farewells, done) = unbounded();
-    let outcome = subject.ask_all(args.json, |url, answer| {
+    let outcome = subject.ask_all((args.json, quiet), |url, answer| {
         let ask = tracker::Announce { url: url.to_owned(), ..ask.clone() };
         let stop = tracker::Announce { event: Event::Stopped, ..ask.clone() };
         let farewells = farewells.clone();
@@ -57,30 +59,35 @@ pub(crate) fn announce(args: &args::Announce) -> Result<(), Failure> {
         });
     });
     drop(farewells);
-    leave(&client, &done);
+    leave(&client, &done, quiet);
     outcome
 }
 
 /// Says good-bye to the trackers that know us now, and waits for that, but not for long.
-fn leave(client: &Client, farewells: &Receiver<tracker::Announce>) {
-    let (left, heard) = unbounded::<Result<Reply, tracker::Error>>();
-    for ask in farewells.try_iter() {
+fn leave(client: &Client, farewells: &Receiver<tracker::Announce>, quiet: bool) {
+    let (left, heard) = unbounded();
+    let farewells: Vec<tracker::Announce> = farewells.try_iter().collect();
+    for (number, ask) in farewells.iter().enumerate() {
         let left = left.clone();
-        client.announce(ask, move |reply| {
-            let _ = left.send(reply);
+        client.announce(ask.clone(), move |_| {
+            let _ = left.send(number);
         });
     }
     drop(left);
+    let urls = farewells.iter().map(|ask| ask.url.as_str());
+    let mut wait = Wait::new("saying good-bye to", urls, quiet);
     let deadline = Instant::now() + FAREWELL;
-    while heard.recv_deadline(deadline).is_ok() {}
+    while let Some(number) = wait.receive(&heard, Some(deadline)) {
+        wait.done(number);
+    }
 }
 
 /// Runs `scrape`.
-pub(crate) fn scrape(args: &args::Scrape) -> Result<(), Failure> {
+pub(crate) fn scrape(args: &args::Scrape, quiet: bool) -> Result<(), Failure> {
     let subject = Subject::of(&source::any(&args.source)?);
     let client = client(args.bind)?;
     let info_hash = subject.info_hash;
-    subject.ask_all(args.json, |url, answer| {
+    subject.ask_all((args.json, quiet), |url, answer| {
         let ask = tracker::Scrape { url: url.to_owned(), info_hashes: vec![info_hash] };
         client.scrape(ask, move |reply| {
             answer.give(reply.map(|reply| {
@@ -140,7 +147,11 @@ impl Subject {
     }
 
     /// Calls `ask` for each tracker, and tells each answer: text as it comes, JSON at the end.
-    fn ask_all(&self, json: bool, mut ask: impl FnMut(&str, Asked)) -> Result<(), Failure> {
+    fn ask_all(
+        &self,
+        (json, quiet): (bool, bool),
+        mut ask: impl FnMut(&str, Asked),
+    ) -> Result<(), Failure> {
         let name = &self.name;
         let trackers: Vec<(usize, &String)> = self
             .tiers
@@ -157,13 +168,17 @@ impl Subject {
             ask(url, Asked { number, at: Instant::now(), sender: sender.clone() });
         }
         drop(sender);
+        let mut wait =
+            Wait::new("waiting for", trackers.iter().map(|(_, url)| url.as_str()), quiet);
         let mut report = Report::new(InfoHash::from(self.info_hash), trackers);
-        for answer in answers {
+        while let Some(answer) = wait.receive(&answers, None) {
+            wait.done(answer.number);
             let told = report.add(&answer);
             if let Some(told) = told.filter(|_| !json) {
-                output::text(|out| out.write_all(told.as_bytes()))?;
+                outlet::stdout().line_in_order(told.trim_end().to_owned());
             }
         }
+        drop(wait);
         if json {
             output::json(&report)?;
         }
@@ -174,9 +189,8 @@ impl Subject {
             }
             (answered, asked) => {
                 if !json && asked > 1 {
-                    output::text(|out| {
-                        writeln!(out, "{answered} of {} answered", text::count(asked, "tracker"))
-                    })?;
+                    let asked = text::count(asked, "tracker");
+                    outlet::stdout().line_in_order(format!("{answered} of {asked} answered"));
                 }
                 Ok(())
             }

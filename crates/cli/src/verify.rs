@@ -2,34 +2,26 @@
 //! Hashing is `storage`'s; this only says what it found.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use metainfo::{FileKind, Metainfo, PieceIndex};
+use metainfo::{FileKind, Metainfo, PieceIndex, PieceSet};
 use serde::Serialize;
 use storage::{FileState, Link, LinkState, Options, Spec, Verified};
 
 use crate::args::Verify;
 use crate::attend::Attendant;
+use crate::each::each;
 use crate::exit::{Code, Failure};
-use crate::{dash, inner_folder, output, progress, renamed, source, text};
+use crate::{dash, inner_folder, output, renamed, select, source, text};
 
 /// Runs the command.
 pub(crate) fn run(args: &Verify, quiet: bool) -> Result<(), Failure> {
     let dir = &args.dir;
     dir.metadata().map_err(|error| Failure::io("open the folder", dir, &error))?;
-    let mut worst = Code::Done;
-    for path in &args.torrents {
-        let Err(failure) = one(args, path, quiet) else { continue };
-        progress::write_line(&format!("error: {failure}"));
-        worst = worst.worse(failure.code());
-        if failure.code() == Code::Unfinished {
-            // Who stops one wants none of the others.
-            break;
-        }
-    }
-    if worst == Code::Done { Ok(()) } else { Err(Failure::told(worst)) }
+    each(&args.torrents, |path| one(args, path, quiet))
 }
 
 /// Verifies one torrent, whatever became of the others.
@@ -47,16 +39,16 @@ fn one(args: &Verify, path: &Path, quiet: bool) -> Result<(), Failure> {
     for line in renamed::lines(spec.renamed()) {
         log::warn!("{line}");
     }
+    let name = dash::input(path);
+    let wanted = select::wanted(&torrent, &args.choice, None).map_err(|error| error.of(&name))?;
+    let wanted = wanted.map(|files| Part::of(&torrent, &spec, &files));
+    let mut options = Options::default();
+    options.pieces = wanted.as_ref().map(|part| &part.pieces);
     let attendant = Attendant::start(torrent.name(), "verifying", quiet);
-    let found = storage::verify(
-        &spec,
-        &Options::default(),
-        &|now| attendant.report(now),
-        attendant.cancel(),
-    )
-    .map_err(|error| Failure::storage(&error))?;
+    let found = storage::verify(&spec, &options, &|now| attendant.report(now), attendant.cancel())
+        .map_err(|error| Failure::storage(&error))?;
     drop(attendant);
-    let report = Report::of(&torrent, &spec, &found);
+    let report = Report::of(&torrent, &spec, &found, wanted.as_ref());
     if args.json {
         output::json(&report)?;
     } else {
@@ -70,6 +62,45 @@ fn one(args: &Verify, path: &Path, quiet: bool) -> Result<(), Failure> {
         Some(hint) => Failure::new(failure.code(), format!("{failure}; {hint}")),
         None => failure,
     })
+}
+
+/// The part of a torrent that is looked at, where that is not all of it.
+struct Part {
+    /// By their index in the spec.
+    files: BTreeSet<usize>,
+    /// What holds bytes of those.
+    pieces: PieceSet,
+}
+
+impl Part {
+    /// The part that these files are, by their index in the torrent.
+    fn of(torrent: &Metainfo, spec: &Spec, files: &BTreeSet<usize>) -> Self {
+        let layout = spec.layout();
+        let mut part =
+            Self { files: BTreeSet::new(), pieces: PieceSet::new_empty(layout.piece_count()) };
+        for ((index, _), at) in regular(torrent).zip(on_disk(spec)) {
+            if files.contains(&index) {
+                part.files.insert(at);
+                let pieces = layout.file_pieces(at).filter_map(|piece| layout.piece(piece));
+                pieces.for_each(|piece| {
+                    part.pieces.insert(piece);
+                });
+            }
+        }
+        part
+    }
+}
+
+/// The torrent's files that hold bytes, with their index in it.
+fn regular(torrent: &Metainfo) -> impl Iterator<Item = (usize, &metainfo::File)> {
+    let files = torrent.files().iter().enumerate();
+    files.filter(|(_, file)| file.kind() == FileKind::Regular)
+}
+
+/// The same files by their index in the spec, which may have padding that the torrent does not list.
+fn on_disk(spec: &Spec) -> impl Iterator<Item = usize> {
+    let files = spec.files().iter().enumerate();
+    files.filter(|(_, file)| file.on_disk).map(|(index, _)| index)
 }
 
 /// The JSON form; its keys are documented in docs/json.md.
@@ -150,10 +181,11 @@ impl State {
 }
 
 impl<'a> Report<'a> {
-    fn of(torrent: &'a Metainfo, spec: &'a Spec, found: &'a Verified) -> Self {
+    fn of(torrent: &'a Metainfo, spec: &'a Spec, found: &'a Verified, part: Option<&Part>) -> Self {
         let layout = spec.layout();
+        let is_part = |piece: &PieceIndex| part.is_none_or(|part| part.pieces.contains(*piece));
         // What is padding alone holds nothing of any file, whatever the torrent says of its hash.
-        let lacking = found.whole.iter_missing();
+        let lacking = found.whole.iter_missing().filter(is_part);
         let lacking = lacking.filter(|piece| layout.piece_content_len(*piece) > 0);
         let (damaged, missing): (Vec<PieceIndex>, Vec<PieceIndex>) = lacking.partition(|piece| {
             layout.piece_spans(*piece).all(|span| match found.files.get(span.file) {
@@ -163,21 +195,18 @@ impl<'a> Report<'a> {
             })
         });
         let bad = u32::try_from(damaged.len() + missing.len()).unwrap_or(u32::MAX);
+        let count = part.map_or(layout.piece_count(), |part| part.pieces.count());
         let pieces = Pieces {
-            count: layout.piece_count(),
-            whole: layout.piece_count().saturating_sub(bad),
+            count,
+            whole: count.saturating_sub(bad),
             damaged: runs(&damaged),
             missing: runs(&missing),
         };
-        // The spec may have padding that the torrent does not list, so pair what is on disk.
-        let on_disk = spec.files().iter().zip(&found.files).enumerate();
-        let on_disk = on_disk.filter(|(_, (file, _))| file.on_disk);
-        let files: Vec<FileReport<'_>> = torrent
-            .files()
-            .iter()
-            .filter(|file| file.kind() == FileKind::Regular)
-            .zip(on_disk)
-            .map(|(file, (index, (on_disk, state)))| {
+        let files: Vec<FileReport<'_>> = regular(torrent)
+            .zip(on_disk(spec))
+            .filter(|(_, index)| part.is_none_or(|part| part.files.contains(index)))
+            .filter_map(|((_, file), index)| {
+                let (on_disk, state) = (spec.files().get(index)?, found.files.get(index)?);
                 let pieces = layout.file_pieces(index);
                 let whole = pieces
                     .clone()
@@ -186,7 +215,7 @@ impl<'a> Report<'a> {
                     .count();
                 let whole = u32::try_from(whole).unwrap_or(u32::MAX);
                 let count = pieces.end.saturating_sub(pieces.start);
-                FileReport::of(file, &on_disk.path, state, count, whole)
+                Some(FileReport::of(file, &on_disk.path, state, count, whole))
             })
             .collect();
         Self {
@@ -246,15 +275,22 @@ impl<'a> Report<'a> {
         let bad_pieces = self.pieces.count.saturating_sub(self.pieces.whole);
         let name = text::escape(self.name);
         // Of one file and one piece neither is whole: the verb goes with the last number.
-        let verb = if bad_pieces == 1 { "is" } else { "are" };
-        Failure::new(
-            Code::Checksum,
+        let verb = |count: bool| if count { "is" } else { "are" };
+        let files = format!("{bad_files} of {}", text::count(self.files.len(), "file"));
+        let pieces = text::count(self.pieces.count, "piece");
+        let message = if bad_pieces == 0 {
+            // An empty file that is missing, or one that is too long.
             format!(
-                "{name}: {bad_files} of {} and {bad_pieces} of {} {verb} not whole",
-                text::count(self.files.len(), "file"),
-                text::count(self.pieces.count, "piece")
-            ),
-        )
+                "{name}: {files} {} not as it should be; all bytes of the torrent are there",
+                verb(bad_files == 1)
+            )
+        } else {
+            format!(
+                "{name}: {files} and {bad_pieces} of {pieces} {} not whole",
+                verb(bad_pieces == 1)
+            )
+        };
+        Failure::new(Code::Checksum, message)
     }
 }
 

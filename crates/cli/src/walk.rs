@@ -1,6 +1,8 @@
 //! Which files of a folder go into a torrent. Links are followed as far as storage follows them, as other
 //! programs do; a file is never opened.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
@@ -25,9 +27,30 @@ pub(crate) struct Found {
 /// What is left out, by glob.
 pub(crate) struct Excludes {
     /// Held against names.
-    names: GlobSet,
+    names: Globs,
     /// Held against paths.
-    paths: GlobSet,
+    paths: Globs,
+}
+
+/// Patterns, as the user wrote them, and which of them left something out.
+#[derive(Default)]
+struct Globs {
+    set: GlobSet,
+    written: Vec<String>,
+    used: RefCell<BTreeSet<usize>>,
+}
+
+impl Globs {
+    fn new(written: Vec<String>, set: &GlobSetBuilder) -> Result<Self, Failure> {
+        let set = set.build().map_err(|error| refused(&error))?;
+        Ok(Self { set, written, used: RefCell::default() })
+    }
+
+    fn is_match(&self, text: &[u8]) -> bool {
+        let found = self.set.matches(OsStr::from_bytes(text));
+        self.used.borrow_mut().extend(&found);
+        !found.is_empty()
+    }
 }
 
 impl Excludes {
@@ -36,7 +59,10 @@ impl Excludes {
     /// What `folder` has exactly under that name is meant as it stands, not as a pattern.
     pub(crate) fn new(patterns: &[String], folder: &Path) -> Result<Self, Failure> {
         let (mut names, mut paths) = (GlobSetBuilder::new(), GlobSetBuilder::new());
+        let (mut of_names, mut of_paths) = (Vec::new(), Vec::new());
         for pattern in patterns {
+            let is_path = pattern.trim_end_matches('/').contains('/');
+            (if is_path { &mut of_paths } else { &mut of_names }).push(pattern.clone());
             let (set, pattern) = match pattern.trim_end_matches('/') {
                 path if path.contains('/') => (&mut paths, path.trim_start_matches('/')),
                 name => (&mut names, name),
@@ -46,13 +72,26 @@ impl Excludes {
             let glob = GlobBuilder::new(&pattern).literal_separator(true).build();
             set.add(glob.map_err(|error| refused(&error))?);
         }
-        let build = |set: GlobSetBuilder| set.build().map_err(|error| refused(&error));
-        Ok(Self { names: build(names)?, paths: build(paths)? })
+        Ok(Self { names: Globs::new(of_names, &names)?, paths: Globs::new(of_paths, &paths)? })
+    }
+
+    /// The patterns that left nothing out so far, as they were written.
+    pub(crate) fn unused(&self) -> Vec<String> {
+        let all = [&self.names, &self.paths].into_iter();
+        let unused = |globs: &'_ Globs| {
+            let used = globs.used.borrow();
+            let numbered = globs.written.iter().enumerate();
+            let unused = numbered.filter(|(at, _)| !used.contains(at));
+            unused.map(|(_, pattern)| pattern.clone()).collect::<Vec<_>>()
+        };
+        all.flat_map(unused).collect()
     }
 
     fn leave_out(&self, path: &[Vec<u8>]) -> bool {
-        path.last().is_some_and(|name| self.names.is_match(OsStr::from_bytes(name)))
-            || (!self.paths.is_empty() && self.paths.is_match(OsStr::from_bytes(&path.join(&b'/'))))
+        // Both are asked, so that each pattern that matches counts as used.
+        let by_name = path.last().is_some_and(|name| self.names.is_match(name));
+        let by_path = !self.paths.set.is_empty() && self.paths.is_match(&path.join(&b'/'));
+        by_name || by_path
     }
 }
 
@@ -99,13 +138,7 @@ pub(crate) fn files(
             }
             let failed = |error| Failure::io("look at it", &full, &error);
             let is_link = entry.file_type().map_err(failed)?.is_symlink();
-            if is_link
-                && !follow_links
-                && let Err(error) = storage::stays_within(top, &relative(&path))
-            {
-                left_out.add(text::escape(&text::storage(&error)).into_owned());
-                continue;
-            }
+            // First, as no switch helps against it.
             let meta = match full.metadata() {
                 Err(_) if is_link => {
                     left_out.add(format!("{} is a link that leads nowhere", text::path(&full)));
@@ -113,6 +146,13 @@ pub(crate) fn files(
                 }
                 meta => meta.map_err(failed)?,
             };
+            if is_link
+                && !follow_links
+                && let Err(error) = storage::stays_within(top, &relative(&path))
+            {
+                left_out.add(text::escape(&text::storage(&error)).into_owned());
+                continue;
+            }
             if meta.is_dir() && within.contains(&id(&meta)) {
                 let shown = text::path(&full);
                 left_out.add(format!("{shown} is a link to a folder that it lies in"));

@@ -8,15 +8,15 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueHint};
 use clap_complete::Shell;
 
-use super::{Network, heading, interface};
+use super::{Choice, Network, heading, interface};
 
 /// `pieces-cli show`.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// A torrent file or its http(s) URL, a magnet URI in quotes, or an info-hash; - for stdin
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub(crate) source: PathBuf,
-    /// One JSON object on stdout (see docs/json.md)
+    /// Torrent files or their http(s) URLs, magnet URIs in quotes, or info-hashes; - for one on stdin
+    #[arg(required = true, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
+    pub(crate) sources: Vec<PathBuf>,
+    /// One JSON object on stdout for each of them (see docs/json.md)
     #[arg(long, help_heading = heading::OUTPUT)]
     pub(crate) json: bool,
 }
@@ -31,6 +31,8 @@ pub(crate) struct Verify {
     #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath,
           help_heading = heading::FILES)]
     pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
     /// Follow symbolic links out of DIR: for data of your own
     #[arg(long, help_heading = heading::FILES)]
     pub(crate) follow_links: bool,
@@ -43,9 +45,9 @@ pub(crate) struct Verify {
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Magnet {
-    /// The torrent file or its http(s) URL; - for stdin
-    #[arg(required = true, value_hint = ValueHint::FilePath)]
-    pub(crate) torrent: Option<PathBuf>,
+    /// Torrent files or their http(s) URLs; - for one on stdin
+    #[arg(required = true, value_name = "TORRENT", value_hint = ValueHint::FilePath)]
+    pub(crate) torrents: Vec<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Option<MagnetCommand>,
 }
@@ -89,7 +91,7 @@ pub(crate) struct Resolve {
     pub(crate) force: bool,
     /// Give up after this long: seconds, or as in 90s, 30m, 1h30m; 0 for no limit [default: 0]
     #[arg(long, value_name = "TIME", value_parser = super::values::duration,
-          help_heading = heading::LIMITS, value_hint = ValueHint::Other)]
+          help_heading = heading::LIMITS, value_hint = ValueHint::Other, allow_negative_numbers = true)]
     pub(crate) timeout: Option<Duration>,
     /// One JSON object on stdout (see docs/json.md)
     #[arg(long, help_heading = heading::OUTPUT)]
@@ -108,7 +110,7 @@ pub(crate) struct Announce {
     #[arg(long, help_heading = heading::OUTPUT)]
     pub(crate) json: bool,
     /// The TCP port to tell the trackers
-    #[arg(long, value_name = "N", default_value_t = 6881, help_heading = heading::NETWORK, value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "N", default_value_t = 6881, help_heading = heading::NETWORK, value_hint = ValueHint::Other, allow_negative_numbers = true)]
     pub(crate) port: u16,
     /// Local address to ask from, or the interface that has it [default: every address]
     #[arg(long, value_name = "IP|INTERFACE", value_parser = interface::address,

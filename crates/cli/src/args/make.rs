@@ -48,7 +48,7 @@ pub(crate) struct Create {
     pub(crate) name: Option<String>,
     /// Bytes of a piece, as in 256K or 4M: a power of two, K and M are of 1024 [default: by the size of
     /// the content]
-    #[arg(short = 'l', long, value_name = "SIZE", help_heading = heading::TORRENT, value_hint = ValueHint::Other, value_parser = values::piece_size)]
+    #[arg(short = 'l', long, value_name = "SIZE", help_heading = heading::TORRENT, value_hint = ValueHint::Other, value_parser = values::piece_size, allow_negative_numbers = true)]
     pub(crate) piece_size: Option<u32>,
     /// Leave out what this matches, as in '*.tmp' or 'cache/**' (repeatable) [default: nothing]
     ///

@@ -47,7 +47,7 @@ impl Serialize for Json<'_> {
         }
         let bytes = value.as_bytes().unwrap_or_default();
         match std::str::from_utf8(bytes) {
-            Ok(text) => to.serialize_str(text),
+            Ok(text) => to.serialize_str(&metainfo::hide_login(text)),
             Err(_) => Binary { binary_length: bytes.len(), hex: hex(bytes) }.serialize(to),
         }
     }

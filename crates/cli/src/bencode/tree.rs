@@ -61,8 +61,11 @@ fn name(key: &[u8]) -> String {
 /// A string in quotes, or what can be told of one that is no text.
 fn string(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
-        Ok(text) if text.chars().nth(MAX_TEXT).is_none() => format!("\"{}\"", quoted(text)),
+        Ok(text) if text.chars().nth(MAX_TEXT).is_none() => {
+            format!("\"{}\"", quoted(&metainfo::hide_login(text)))
+        }
         Ok(text) => {
+            let text = metainfo::hide_login(text);
             let start: String = text.chars().take(MAX_TEXT).collect();
             format!("\"{}\"... ({} bytes)", quoted(&start), bytes.len())
         }

@@ -1,6 +1,7 @@
 //! `--json`: one object a line on stdout for whatever happens to a torrent. docs/json.md describes
 //! them. Never writes for people.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use serde::Serialize;
@@ -157,10 +158,7 @@ pub(super) fn peer(address: SocketAddr, change: &PeerChange) -> Option<Fact<'sta
                 Origin::Dialed => "dialed",
                 Origin::Incoming => "incoming",
             };
-            // What programs call themselves is ASCII; the rest is chance.
-            let (name, _) = peer_id.split_at(8);
-            let client = name.iter().all(u8::is_ascii_graphic);
-            let client = client.then(|| String::from_utf8_lossy(name).into_owned());
+            let client = super::peer::client(peer_id).map(Cow::into_owned);
             Change::Connected { origin, source: text::source(*source), client }
         }
         PeerChange::Closed { reason } => Change::Closed { reason: reason.clone() },

@@ -62,6 +62,7 @@ impl Run {
                 json.tell(torrent, Fact::Piece { piece: piece.get() });
             }
             Event::Peer { addr, change, .. } => {
+                log::info!("{name}: {addr} {}", super::peer::words(&change));
                 if let Some(fact) = super::events::peer(addr, &change) {
                     json.tell(torrent, fact);
                 }

@@ -7,17 +7,15 @@ use metainfo::{Magnet, Metainfo};
 use session::{AddOptions, Allocation, Serve};
 use storage::Keep;
 
-use crate::args::{Download, Seed};
+use crate::args::{Choice, Download, Seed};
 use crate::exit::{Code, Failure};
-use crate::{dash, save, source, text};
-
-use super::select;
+use crate::{dash, save, select, source, text};
 
 /// The wish for any torrent of a call.
 #[derive(Clone)]
 pub(super) struct Wish {
     options: AddOptions,
-    selections: Vec<String>,
+    choice: Choice,
     save: Option<PathBuf>,
 }
 
@@ -53,15 +51,15 @@ impl Wish {
                 return refused("is there already and is not this torrent; choose another name");
             }
         }
-        let (selections, save) = (args.selections.clone(), args.save_torrent.clone());
-        Ok(Self { options, selections, save })
+        let (choice, save) = (args.choice.clone(), args.save_torrent.clone());
+        Ok(Self { options, choice, save })
     }
 
     /// To seed what is there: all that is wanted, or as much as there is.
     pub(super) fn to_seed(args: &Seed) -> Self {
         let mut options = super::options(&args.target, &args.network);
         options.serve = Some(if args.partial { Serve::Parts } else { Serve::Whole });
-        Self { options, selections: args.selections.clone(), save: None }
+        Self { options, choice: args.choice.clone(), save: None }
     }
 
     /// What the session is told of a torrent, perhaps one that a magnet led to. What the command line
@@ -76,18 +74,15 @@ impl Wish {
             options.keep = options.keep.and(&saved);
         }
         let so = magnet.map(|magnet| &magnet.select).filter(|select| !select.is_empty());
-        if !self.selections.is_empty() {
-            options.files = Some(select::files(torrent, &self.selections)?);
-        } else if let Some(so) = so {
-            let count = torrent.files().len();
+        let so = so.filter(|_| self.choice.selections.is_empty()).map(|so| {
             let named = |index: &usize| so.iter().any(|range| in_range(range, *index));
-            let files: BTreeSet<usize> = (0..count).filter(named).collect();
-            if files.is_empty() {
-                let message = "the magnet URI selects files that the torrent does not have";
-                return Err(Failure::new(Code::BadMagnet, message));
-            }
-            options.files = Some(files);
+            (0..torrent.files().len()).filter(named).collect::<BTreeSet<usize>>()
+        });
+        if so.as_ref().is_some_and(BTreeSet::is_empty) {
+            let message = "the magnet URI selects files that the torrent does not have";
+            return Err(Failure::new(Code::BadMagnet, message));
         }
+        options.files = select::wanted(torrent, &self.choice, so)?;
         Ok(options)
     }
 
@@ -143,7 +138,7 @@ impl Wish {
             );
             return Err(Failure::new(Code::BadOption, message));
         }
-        save::save(&path, file, false)
+        save::save_new(&path, file)
     }
 }
 

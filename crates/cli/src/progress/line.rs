@@ -53,6 +53,11 @@ pub(super) fn block(name: &str, rows: &[&Row], width: usize, height: usize) -> S
     lines.join("\n")
 }
 
+/// What fits into a line; one that the terminal would break could not be renewed.
+pub(super) fn cut(line: &str, width: usize) -> String {
+    truncate_str(line, width, "…").into_owned()
+}
+
 /// The line, with where its peers came from if there is room for that.
 fn with_sources(line: String, sources: &BTreeMap<Source, usize>, width: usize) -> String {
     let parts = sources.iter().map(|(source, count)| format!("{} {count}", text::source(*source)));
@@ -90,8 +95,7 @@ fn checking(done: u64, total: u64) -> String {
 /// many columns as `names` says, so that lines below each other are aligned.
 fn line(row: &Row, width: usize, names: Option<usize>) -> String {
     let line = full_line(row, width, names);
-    // A line that the terminal would break could not be renewed.
-    truncate_str(&line, width, "…").into_owned()
+    cut(&line, width)
 }
 
 /// The same, still too long for less than some 40 columns.
@@ -107,7 +111,9 @@ fn full_line(row: &Row, width: usize, names: Option<usize>) -> String {
     if let Some(words) = words(row) {
         return format!("{name}{GAP}{words}");
     }
-    let percent = format!("{:>3}%", percent(row.have, row.total));
+    let known = row.has_total();
+    let percent =
+        if known { format!("{:>3}%", percent(row.have, row.total)) } else { "   ?".into() };
     let least = names.unwrap_or(NAME_WIDTHS.0);
     let figures = figures(row, width.saturating_sub(least + percent.len() + 2 * GAP.len()));
     if width == usize::MAX {
@@ -117,7 +123,7 @@ fn full_line(row: &Row, width: usize, names: Option<usize>) -> String {
     let room = beside(measure_text_width(&figures));
     let name = truncate_str(&name, room.clamp(NAME_WIDTHS.0, NAME_WIDTHS.1), "…");
     let room = beside(FIGURES_WIDTH + measure_text_width(&name) + GAP.len());
-    if room < MIN_BAR {
+    if room < MIN_BAR || !known {
         return [&name, percent.as_str(), &figures].join(GAP);
     }
     let bar = bar(row.have, row.total, room.min(MAX_BAR));
@@ -128,14 +134,16 @@ fn full_line(row: &Row, width: usize, names: Option<usize>) -> String {
 fn figures(row: &Row, width: usize) -> String {
     let seeding = row.stage == Stage::Seeding;
     // The higher the first number, the sooner it is left out; 0 always stays.
-    let mut figures = vec![(1, format!("{}/{}", text::bytes(row.have), text::bytes(row.total)))];
+    let known = row.has_total();
+    let total = if known { text::bytes(row.total) } else { "?".into() };
+    let mut figures = vec![(1, format!("{}/{total}", text::bytes(row.have)))];
     if row.has_rates() {
         figures.push((if seeding { 3 } else { 0 }, format!("↓ {}", text::rate(row.down))));
         figures.push((if seeding { 0 } else { 3 }, format!("↑ {}", text::rate(row.up))));
     }
     figures.push((2, text::count(row.peers, "peer")));
     let left = row.total.saturating_sub(row.have);
-    match (row.stage, left.checked_div(row.down)) {
+    match (row.stage, left.checked_div(row.down).filter(|_| known)) {
         (Stage::Downloading, Some(eta)) => {
             figures.push((0, format!("ETA {}", text::duration(Duration::from_secs(eta)))));
         }

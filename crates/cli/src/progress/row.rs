@@ -12,6 +12,8 @@ pub(crate) struct Row {
     /// Bytes that are verified, and wanted.
     pub(crate) have: u64,
     pub(crate) total: u64,
+    /// Of several together, whether more is wanted than is known: one of them has no metadata yet.
+    more: bool,
     /// Payload bytes a second.
     pub(crate) down: u64,
     pub(crate) up: u64,
@@ -61,6 +63,7 @@ impl Row {
             name: name.to_owned(),
             have: 0,
             total,
+            more: false,
             down: 0,
             up: 0,
             measured: false,
@@ -70,6 +73,11 @@ impl Row {
             sources: BTreeMap::new(),
             stage: Stage::Opening,
         }
+    }
+
+    /// A magnet whose metadata is not known yet, and nothing else of it either.
+    fn is_unsized(&self) -> bool {
+        self.stage == Stage::Opening && self.total == 0
     }
 
     /// Takes over how the torrent stands now.
@@ -118,6 +126,12 @@ impl Row {
         self.measured || (self.downloaded, self.uploaded) == (0, 0)
     }
 
+    /// Whether all that is wanted is known, so that a share of it can be told: one that fell when the size
+    /// of another torrent becomes known would be worse than none.
+    pub(crate) fn has_total(&self) -> bool {
+        !self.more
+    }
+
     /// Whether there is anything to see: it has not ended.
     pub(crate) fn is_live(&self) -> bool {
         self.stage != Stage::Over
@@ -128,6 +142,8 @@ impl Row {
         let mut sum = Self::new(name, 0);
         sum.stage = rows.iter().map(|row| row.stage).min().unwrap_or(Stage::Over);
         sum.measured = rows.iter().all(|row| row.has_rates());
+        sum.more =
+            rows.iter().any(|row| matches!(row.stage, Stage::Metadata(_)) || row.is_unsized());
         for row in rows {
             sum.have = sum.have.saturating_add(row.have);
             sum.total = sum.total.saturating_add(row.total);

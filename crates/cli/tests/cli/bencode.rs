@@ -36,3 +36,13 @@ fn show_is_readable_and_safe() {
         odd.err
     );
 }
+
+#[test]
+fn passwords_of_urls_are_not_shown() {
+    let value = b"d8:announce30:http://me:s3cret@host/announce3:urll17:udp://s3cret@h:80ee";
+    for arguments in [&["bencode", "show", "-"][..], &["bencode", "show", "-", "--json"]] {
+        let shown = run_with(arguments, value, &[]).success();
+        assert!(!shown.contains("s3cret") && shown.contains("udp://***@h:80"), "{shown}");
+        assert!(shown.contains("http://***@host/announce"), "{shown}");
+    }
+}

@@ -312,3 +312,19 @@ fn what_is_left_out_is_named_in_so_many_lines() {
     assert_eq!(lines, 20, "{}", made.err);
     assert!(made.err.contains("and 10 more left out"), "{}", made.err);
 }
+
+#[test]
+fn a_pattern_that_leaves_nothing_out_and_a_link_that_leads_nowhere_are_told() {
+    let stage = Stage::new();
+    let photos = stage.photos();
+    std::os::unix::fs::symlink("/gone/nowhere", photos.join("dangling")).unwrap();
+    let photos = photos.to_str().unwrap();
+    let made =
+        run(["create", photos, "-o", &stage.path("t"), "-x", "*.JPG", "-x", "*.txt", "-x", "d/*"]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let told: Vec<&str> = made.err.lines().collect();
+    assert!(told[0].ends_with("dangling is a link that leads nowhere"), "{told:?}");
+    assert_eq!(told[1], "warning: --exclude *.JPG: leaves nothing out; upper and lower case count");
+    assert_eq!(told[2], "warning: --exclude d/*: leaves nothing out; upper and lower case count");
+    assert_eq!(told.len(), 3, "{told:?}");
+}

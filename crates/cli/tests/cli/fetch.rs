@@ -1,8 +1,8 @@
 //! A torrent that is named by its URL, and the ways a server can fail to give it. Never leaves this
 //! host.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -171,4 +171,23 @@ fn user_and_password_go_to_their_server_only_and_are_not_shown() {
     let edited = run(["edit", &url("/here"), "--comment", "x"]);
     assert!(edited.code != 0 && !edited.err.contains("s3cr"), "{}", edited.err);
     run(["show", &format!("http://{addr}/x")]).refused(6, "it wants a user and password");
+}
+
+#[test]
+fn what_is_wrong_with_a_server_is_told_in_words() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let told = run(["show", &format!("http://{nobody}/x")]);
+    assert!(!told.err.contains("os error") && !told.err.contains("io:"), "{}", told.err);
+    told.refused(6, "the connection is refused; nothing listens at this port");
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/x", plain.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut socket, _) = plain.accept().unwrap();
+        socket.read_exact(&mut [0; 64]).unwrap();
+        socket.write_all(&response("400 Bad Request", b"")).unwrap();
+        // What is unread when it is closed would reset the connection.
+        socket.shutdown(Shutdown::Write).unwrap();
+        std::io::copy(&mut socket, &mut std::io::sink())
+    });
+    run(["show", &url]).refused(6, "does not speak https at this port");
 }

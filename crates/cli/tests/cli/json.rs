@@ -72,7 +72,7 @@ fn commands_print_the_keys_that_are_documented() {
     compare(&["create"], &[], &create);
     compare(&["show"], &["show"], &["show", &torrent, "--json"]);
     stage.write("photos/b/2.jpg", b"other");
-    stage.write("photos/a/1.jpg", &[1; 20_000]);
+    stage.write("photos/a/1.jpg", &vec![1; 20_000]);
     let here = stage.path("");
     compare(&["verify"], &["verify"], &["verify", &torrent, "-d", &here, "--json"]);
     let edited = stage.path("edited.torrent");

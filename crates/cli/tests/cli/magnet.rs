@@ -152,3 +152,16 @@ fn stdin_and_files_may_hold_a_magnet() {
     let two = format!("{uri}\n{uri}\n");
     run_with(["show", "-"], two.as_bytes(), &[]).refused(27, "several lines");
 }
+
+#[test]
+fn what_is_no_url_is_left_out_and_told() {
+    let uri =
+        format!("magnet:?xt=urn:btih:{HEX}&tr=notaurl&tr=udp://a.example:1&ws=blah&ws=http://w/");
+    let told = run(["magnet", "show", &uri, "--json"]);
+    let parts = told.json();
+    assert_eq!(parts["trackers"], json!(["udp://a.example:1"]));
+    assert_eq!(parts["web_seeds"], json!(["http://w/"]));
+    let warnings = parts["warnings"].as_array().unwrap();
+    assert_eq!(warnings[0], "magnet URI: tr: \"notaurl\" is ignored, not a URL");
+    assert_eq!(warnings[1], "magnet URI: ws: \"blah\" is ignored, not a URL");
+}

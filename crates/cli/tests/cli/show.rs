@@ -29,3 +29,47 @@ fn what_is_odd_is_read_and_told() {
     assert!(told[0].ends_with(": ignored: 1 byte after the torrent"), "{told:?}");
     assert_eq!(told.len(), 1, "{told:?}");
 }
+
+#[test]
+fn several_are_shown_and_each_stands_for_itself() {
+    let stage = Stage::new();
+    let make = |name: &str| {
+        let torrent = stage.path(&format!("{name}.torrent"));
+        run(["create", &stage.write(name, b"content"), "-o", &torrent]).success();
+        torrent
+    };
+    let (one, absent, two) = (make("one"), stage.path("absent"), make("two"));
+    let bad = stage.write("bad", b"le");
+    let shown = run(["show", &one, &absent, &bad, &two]);
+    let errors: Vec<&str> = shown.err.lines().collect();
+    assert!(
+        errors.len() == 2 && errors[0].contains("absent") && errors[1].contains("bad"),
+        "{errors:?}"
+    );
+    // A torrent that is none is worse than one that is not there.
+    assert_eq!(shown.code, 26);
+    let (first, second) = shown.out.split_once("\n\n").unwrap();
+    assert!(first.starts_with("name          one\n"), "{first}");
+    assert!(second.starts_with("name          two\n"), "{second}");
+    let shown = run(["show", "--json", &one, &two]).success();
+    let all = serde_json::Deserializer::from_str(&shown).into_iter::<serde_json::Value>();
+    let names: Vec<_> = all.map(|one| one.unwrap()["name"].clone()).collect();
+    assert_eq!(names, ["one", "two"]);
+    let uris = run(["magnet", &one, &two]).success();
+    assert_eq!(uris.lines().count(), 2, "{uris}");
+    assert!(uris.lines().all(|uri| uri.starts_with("magnet:?xt=urn:btih:")), "{uris}");
+}
+
+#[test]
+fn what_is_behind_another_scheme_is_not_looked_for_on_disk() {
+    for url in ["ftp://host/a.torrent", "udp://host:1/announce", "FTP://u:secret@host/x"] {
+        let told = run(["show", url]);
+        assert!(!told.err.contains("secret"), "{}", told.err);
+        told.refused(28, "which is not fetched; a torrent can be behind http or https");
+    }
+    // Any name may be that of a file.
+    let stage = Stage::new();
+    let file = stage.write("ftp:/x", b"le");
+    crate::kit::run_in(stage.folder(), &["show", "ftp://x"]).refused(26, "dictionary");
+    run(["show", &file]).refused(26, "dictionary");
+}

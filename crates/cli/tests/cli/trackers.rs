@@ -173,3 +173,24 @@ fn the_password_of_a_tracker_is_sent_and_kept_and_never_shown() {
     ]);
     assert!(resolved.code != 0 && !resolved.err.contains("s3cret"), "{}", resolved.err);
 }
+
+#[test]
+fn who_is_waited_for_is_told_after_a_moment() {
+    let stage = Stage::new();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://me:s3cret@{}/announce", listener.local_addr().unwrap());
+    let torrent = torrent(&stage, &[&url, &nobody()]);
+    let mut announce = std::process::Command::new(env!("CARGO_BIN_EXE_pieces-cli"));
+    announce.args(["announce", &torrent]).stdin(std::process::Stdio::null());
+    announce.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+    let mut announce = announce.spawn().unwrap();
+    let (asked, _) = listener.accept().unwrap();
+    let mut told = String::new();
+    BufReader::new(announce.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    // It hears nothing before this has told what it waits for.
+    drop((asked, listener));
+    announce.wait().unwrap();
+    let shown = url.replace("me:s3cret", "***");
+    assert!(told.starts_with("waiting for 1 of 2 trackers, 1s: "), "{told}");
+    assert!(told.trim_end().ends_with(&shown), "{told}");
+}

@@ -106,3 +106,25 @@ fn where_a_torrent_cannot_be_saved_is_told_before_anything_starts() {
     }
     assert_eq!(stage.names(), ["other"]);
 }
+
+#[test]
+fn numbers_below_nothing_are_told_as_what_they_are() {
+    for (command, option, words) in [
+        ("download", "--max-download", "a rate is needed, as in 800K or 1.5M"),
+        ("download", "--seed-time", "a time is needed"),
+        ("download", "--seed-ratio", "a number is needed"),
+        ("seed", "--max-peers", "-5"),
+        ("seed", "--port", "-5 is not in 0..=65535"),
+        ("create", "--piece-size", "a power of two"),
+    ] {
+        let told = run([command, "x", option, "-5"]);
+        assert!(told.err.contains(option), "{}", told.err);
+        told.refused(28, words);
+    }
+    let unknown = run(["show", "x", "--jsn"]);
+    assert!(!unknown.err.contains("'-- "), "{}", unknown.err);
+    unknown.refused(28, "a similar argument exists: '--json'");
+    let unknown = run(["magnet", "x", "--json"]);
+    assert!(!unknown.err.contains("as a value"), "{}", unknown.err);
+    unknown.refused(28, "unexpected argument '--json'");
+}

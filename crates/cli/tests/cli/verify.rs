@@ -125,3 +125,41 @@ fn each_of_several_torrents_is_verified_whatever_is_wrong_with_the_others() {
     assert!(errors[1].starts_with("error: two: "), "{errors:?}");
     run(["verify", one, three, "-d", &dir]).success();
 }
+
+#[test]
+fn what_is_not_as_it_should_be_though_all_bytes_are_there_is_told_so() {
+    let stage = Stage::new();
+    stage.photos();
+    let (torrent, dir) = (stage.path("t"), stage.folder().to_str().unwrap().to_owned());
+    run(["create", &stage.path("photos"), "-o", &torrent]).success();
+    std::fs::remove_file(stage.path("photos/empty")).unwrap();
+    let found = run(["verify", &torrent, "-d", &dir]);
+    found.failed(
+        32,
+        "photos: 1 of 4 files is not as it should be; all bytes of the torrent are there",
+    );
+}
+
+#[test]
+fn a_part_can_be_verified_alone() {
+    let stage = Stage::new();
+    stage.photos();
+    let (torrent, dir) = (stage.path("t"), stage.folder().to_str().unwrap().to_owned());
+    run(["create", &stage.path("photos"), "-o", &torrent, "--piece-size", "16K"]).success();
+    let verify = |more: &[&str]| {
+        let arguments = ["verify", &torrent, "-d", &dir];
+        run(arguments.iter().copied().chain(more.iter().copied()))
+    };
+    // a/1.jpg is in pieces 0 and 1, b/2.jpg in 1 to 3, c.txt in 3.
+    stage.write("photos/a/1.jpg", b"damaged");
+    verify(&[]).failed(32, "2 of 4 files and 2 of 4 pieces are not whole");
+    let told = verify(&["-x", "a"]).failed(32, "1 of 3 files and 1 of 3 pieces is not whole");
+    assert_eq!(told, "damaged     photos/b/2.jpg (1 of 3 pieces bad)\npieces missing: 1\n");
+    assert_eq!(verify(&["--select", "c.txt"]).success(), "photos: whole, 1 file and 1 piece\n");
+    assert_eq!(verify(&["-x", "*.jpg"]).success(), "photos: whole, 2 files and 1 piece\n");
+    let report = verify(&["--json", "--select", "1"]).json();
+    assert_eq!(report["pieces"]["count"], 2);
+    assert_eq!(report["files"].as_array().unwrap().len(), 1);
+    verify(&["--select", "nothing"]).refused(28, "--select nothing");
+    verify(&["-x", "*"]).refused(28, "--exclude leaves no file");
+}

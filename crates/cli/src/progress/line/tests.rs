@@ -111,3 +111,21 @@ fn strangers_names_cannot_break_a_line() {
     assert!(!line.contains(['\n', '\u{1b}']), "{line:?}");
     assert!(block.lines().count() == 2 && !block.contains('\u{1b}'), "{block:?}");
 }
+
+#[test]
+fn no_share_is_told_while_a_size_is_unknown() {
+    let known = row(1 << 20, 0);
+    let mut magnet = Row::new("a magnet", 0);
+    for stage in [Stage::Opening, Stage::Metadata(None)] {
+        magnet.stage = stage;
+        for width in [80, 120, usize::MAX] {
+            let sum = line(&Row::sum("2 torrents", &[&known, &magnet]), width, None);
+            assert!(sum.contains("  ?  123 MiB/?  ↓ 1.00 MiB/s"), "{sum}");
+            assert!(!sum.contains('%') && !sum.contains("ETA") && !sum.contains('░'), "{sum}");
+        }
+    }
+    // One that failed before its size was known is not waited for.
+    magnet.over(0, 0);
+    let sum = line(&Row::sum("2 torrents", &[&known, &magnet]), 80, None);
+    assert!(sum.contains("1%  123 MiB/7.47 GiB"), "{sum}");
+}

@@ -1,4 +1,4 @@
-//! `--select`: which files of a torrent the user means. Never looks at a disk.
+//! `--select` and `--exclude`: which files of a torrent the user means. Never looks at a disk.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -7,12 +7,46 @@ use std::ops::RangeInclusive;
 use globset::{GlobBuilder, GlobMatcher};
 use metainfo::{FileKind, Metainfo};
 
-use super::near;
+use crate::args::Choice;
 use crate::exit::{Code, Failure};
-use crate::text;
+use crate::{near, text};
 
-/// The files that are meant, by their index in the torrent.
-pub(super) fn files(torrent: &Metainfo, selections: &[String]) -> Result<BTreeSet<usize>, Failure> {
+/// The files that are wanted, by their index in the torrent; `None` if that is all of them: what is
+/// selected, or else what `preset` says, but for what is excluded.
+pub(crate) fn wanted(
+    torrent: &Metainfo,
+    choice: &Choice,
+    preset: Option<BTreeSet<usize>>,
+) -> Result<Option<BTreeSet<usize>>, Failure> {
+    let wanted = match choice.selections.as_slice() {
+        [] => preset,
+        selections => Some(files(torrent, "--select", selections)?),
+    };
+    if choice.excludes.is_empty() {
+        return Ok(wanted);
+    }
+    let excluded = files(torrent, EXCLUDE, &choice.excludes)?;
+    let all = || (0..torrent.files().len()).collect();
+    let mut wanted = wanted.unwrap_or_else(all);
+    wanted.retain(|index| !excluded.contains(index));
+    let is_regular = |index: &usize| {
+        torrent.files().get(*index).is_some_and(|file| file.kind() == FileKind::Regular)
+    };
+    if !wanted.iter().any(is_regular) {
+        return Err(Failure::new(Code::BadOption, "--exclude leaves no file of the torrent"));
+    }
+    Ok(Some(wanted))
+}
+
+/// The option that leaves out what it names. Something that is not there is left out already.
+const EXCLUDE: &str = "--exclude";
+
+/// The files that are meant by the values of an `option`.
+fn files(
+    torrent: &Metainfo,
+    option: &str,
+    selections: &[String],
+) -> Result<BTreeSet<usize>, Failure> {
     let listed: Vec<(usize, Cow<'_, str>)> = (torrent.files().iter().enumerate())
         .filter(|(_, file)| file.kind() != FileKind::Padding)
         .map(|(index, file)| (index, file.path_str()))
@@ -20,7 +54,7 @@ pub(super) fn files(torrent: &Metainfo, selections: &[String]) -> Result<BTreeSe
     let mut chosen = BTreeSet::new();
     for selection in selections {
         let refused = |why: &str| {
-            let message = format!("--select {}: {why}", text::escape(selection));
+            let message = format!("{option} {}: {why}", text::escape(selection));
             Failure::new(Code::BadOption, message)
         };
         if selection.bytes().all(|byte| byte.is_ascii_digit() || b",-".contains(&byte)) {
@@ -34,10 +68,14 @@ pub(super) fn files(torrent: &Metainfo, selections: &[String]) -> Result<BTreeSe
                 chosen.extend(numbers.map(|(index, _)| *index));
             }
         } else {
-            let meant = named(torrent, &listed, selection);
+            let meant = named(torrent, &listed, (option, selection));
             if meant.is_empty() {
                 let names = listed.iter().flat_map(|(_, path)| path.split('/'));
-                return Err(refused(&near::unknown(selection, names)));
+                let refused = refused(&near::unknown(selection, names));
+                if option != EXCLUDE {
+                    return Err(refused);
+                }
+                log::warn!("{refused}");
             }
             chosen.extend(meant);
         }
@@ -54,7 +92,11 @@ fn range(text: &str) -> Option<RangeInclusive<usize>> {
 
 /// The files that a name, a folder or a pattern means. What is called exactly like that counts more
 /// than what a pattern matches, and both count more where upper and lower case are right.
-fn named(torrent: &Metainfo, listed: &[(usize, Cow<'_, str>)], selection: &str) -> Vec<usize> {
+fn named(
+    torrent: &Metainfo,
+    listed: &[(usize, Cow<'_, str>)],
+    (option, selection): (&str, &str),
+) -> Vec<usize> {
     let folder = text::escape(torrent.name());
     for ignore_case in [false, true] {
         let meaning = Meaning::of(selection, ignore_case);
@@ -76,7 +118,7 @@ fn named(torrent: &Metainfo, listed: &[(usize, Cow<'_, str>)], selection: &str) 
                 if ignore_case {
                     let selection = text::escape(selection);
                     log::warn!(
-                        "--select {selection}: taken without regard to upper and lower case"
+                        "{option} {selection}: taken without regard to upper and lower case"
                     );
                 }
                 return found;
@@ -166,7 +208,7 @@ mod tests {
 
     fn chosen(selections: &[&str]) -> Option<Vec<usize>> {
         let selections: Vec<String> = selections.iter().map(|s| (*s).to_owned()).collect();
-        files(&torrent(), &selections).ok().map(|set| set.into_iter().collect())
+        files(&torrent(), "--select", &selections).ok().map(|set| set.into_iter().collect())
     }
 
     #[test]
@@ -177,6 +219,29 @@ mod tests {
         for bad in ["0", "4", "3-2", "1-", "", ",", "1,,2", "99999999999999999999"] {
             assert_eq!(chosen(&[bad]), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_excluded_is_left_out_of_what_is_selected_or_of_all() {
+        let wanted = |selections: &[&str], excludes: &[&str], preset: Option<&[usize]>| {
+            let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+            let choice = Choice { selections: owned(selections), excludes: owned(excludes) };
+            let preset = preset.map(|all| all.iter().copied().collect());
+            let wanted = super::wanted(&torrent(), &choice, preset).ok()?;
+            Some(wanted.map(|set| set.into_iter().collect::<Vec<_>>()))
+        };
+        assert_eq!(wanted(&[], &[], None), Some(None));
+        // Padding comes along with its neighbours.
+        assert_eq!(wanted(&[], &["*.iso"], None), Some(Some(vec![0, 1, 3])));
+        assert_eq!(wanted(&[], &["2"], None), Some(Some(vec![0, 1, 3])));
+        assert_eq!(wanted(&["b"], &["*.iso"], None), Some(Some(vec![3])));
+        assert_eq!(wanted(&[], &["a.txt"], Some(&[0, 2])), Some(Some(vec![2])));
+        assert_eq!(wanted(&["b"], &[], Some(&[0])), Some(Some(vec![2, 3])));
+        // What is not there is left out already; numbers are looked up by hand.
+        assert_eq!(wanted(&["1"], &["nothing"], None), Some(Some(vec![0])));
+        assert_eq!(wanted(&[], &["9"], None), None);
+        assert_eq!(wanted(&["b"], &["b/"], None), None);
+        assert_eq!(wanted(&[], &["*"], None), None);
     }
 
     #[test]
@@ -204,7 +269,8 @@ mod tests {
             entries.concat()
         );
         let torrent = Metainfo::from_bytes(format!("d4:info{info}e").as_bytes()).unwrap();
-        let chosen = super::files(&torrent, &[selection.to_owned()]).unwrap_or_default();
+        let chosen =
+            super::files(&torrent, "--select", &[selection.to_owned()]).unwrap_or_default();
         chosen.into_iter().map(|index| files[index].to_owned()).collect()
     }
 
@@ -271,10 +337,10 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_told_with_what_is_near() {
-        let refused = files(&torrent(), &["A.tx".to_owned()]).unwrap_err();
+        let refused = files(&torrent(), "--select", &["A.tx".to_owned()]).unwrap_err();
         assert_eq!(refused.code(), Code::BadOption);
         assert!(refused.to_string().contains("did you mean \"a.txt\"?"), "{refused}");
-        let refused = files(&torrent(), &["zzzzzz".to_owned()]).unwrap_err();
+        let refused = files(&torrent(), "--select", &["zzzzzz".to_owned()]).unwrap_err();
         assert!(refused.to_string().ends_with("show lists them"), "{refused}");
     }
 }

@@ -12,7 +12,7 @@ const MAX_TOLD: usize = 3;
 const MAX_COMPARED: usize = 64;
 
 /// Why `wanted` is refused, with the `names` that are near it.
-pub(super) fn unknown<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn unknown<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
     let wanted = wanted.trim_end_matches('/').rsplit('/').next().unwrap_or(wanted).to_lowercase();
     let wanted: Vec<char> = wanted.chars().take(MAX_COMPARED).collect();
     let distinct: BTreeSet<&str> = names.collect();
