@@ -68,7 +68,7 @@ fn all() -> Vec<Fact<'static>> {
     all.extend(peer(address, &closed));
     let sources =
         [Source::Given, Source::Tracker, Source::Local, Source::Dht, Source::Incoming, Source::Pex];
-    for (source, origin) in sources.into_iter().zip([Origin::Dialed, Origin::Incoming].repeat(3)) {
+    for (source, origin) in sources.into_iter().zip([Origin::Dialed, Origin::Incoming].repeat(4)) {
         let connected = PeerChange::Connected { origin, source, peer_id: [b'-'; 20] };
         all.extend(peer(address, &connected));
     }
