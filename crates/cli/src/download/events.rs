@@ -116,12 +116,12 @@ impl Events {
     }
 
     /// Writes what happened to the torrent with this info-hash, `None` for an argument that led to none.
-    pub(super) fn tell(self, torrent: Option<&str>, fact: Fact<'_>) {
+    pub(super) fn tell(self, torrent: Option<&str>, fact: &Fact<'_>) {
         if !self.on {
             return;
         }
         let worth = fact.worth();
-        outlet::stdout().line(output::event(torrent, &fact), worth);
+        outlet::stdout().line(output::event(torrent, fact), worth);
     }
 }
 

@@ -121,7 +121,7 @@ impl Run {
         let path = transfer.path_text();
         let total_length = Some(torrent.total_len());
         let fact = Fact::Added { name: &transfer.row.name, path: Some(&path), total_length };
-        self.orders.json.tell(Some(&transfer.info_hash), fact);
+        self.orders.json.tell(Some(&transfer.info_hash), &fact);
         if let Some(hint) = hint {
             self.warn(&transfer.info_hash, &format!("{argument}: {hint}"));
         }
@@ -147,7 +147,7 @@ impl Run {
         let id = id.map_err(|error| failure(&error).of(argument))?;
         let transfer = Transfer::of_magnet(id, argument, magnet, wish);
         let fact = Fact::Added { name: &transfer.row.name, path: None, total_length: None };
-        self.orders.json.tell(Some(&transfer.info_hash), fact);
+        self.orders.json.tell(Some(&transfer.info_hash), &fact);
         self.transfers.push(transfer);
         Ok(())
     }
@@ -165,7 +165,7 @@ impl Run {
     /// Tells of something odd that stops nothing.
     fn warn(&self, info_hash: &str, message: &str) {
         self.progress.note(&format!("warning: {message}"));
-        self.orders.json.tell(Some(info_hash), Fact::Warning { message });
+        self.orders.json.tell(Some(info_hash), &Fact::Warning { message });
     }
 
     /// The metadata of a magnet is here: the download begins.
@@ -179,7 +179,7 @@ impl Run {
         transfer.known(&torrent);
         let (path, length) = (transfer.path_text(), torrent.total_len());
         let fact = Fact::Metadata { name: &transfer.row.name, path: &path, total_length: length };
-        self.orders.json.tell(Some(&transfer.info_hash), fact);
+        self.orders.json.tell(Some(&transfer.info_hash), &fact);
         let (name, size) = (transfer.shown(), text::bytes(length));
         let pieces = text::count(torrent.piece_count(), "piece");
         self.progress.note(&format!("{name}: the metadata is here, {size} in {pieces}"));
@@ -249,7 +249,7 @@ impl Run {
                 let words = super::stall::words(&stall);
                 self.progress.note(&format!("{}: stalled: {words}", transfer.shown()));
                 let fact = Fact::Stalled { reason: super::stall::word(&stall), message: &words };
-                self.orders.json.tell(Some(&transfer.info_hash), fact);
+                self.orders.json.tell(Some(&transfer.info_hash), &fact);
             }
             if transfer.may_leave(&self.orders.seeding, now, &snapshot) {
                 transfer.leaving = true;
@@ -260,7 +260,7 @@ impl Run {
                 && now >= self.next_figures
                 && let Some(fact) = super::events::progress(&transfer.row)
             {
-                self.orders.json.tell(Some(&transfer.info_hash), fact);
+                self.orders.json.tell(Some(&transfer.info_hash), &fact);
             }
         }
         if now >= self.next_figures {

@@ -22,7 +22,7 @@ impl Run {
         let warn = |message: String| {
             let whose = if several { format!("{name}: ") } else { String::new() };
             self.progress.note(&format!("warning: {whose}{message}"));
-            json.tell(torrent, Fact::Warning { message: &message });
+            json.tell(torrent, &Fact::Warning { message: &message });
         };
         match event {
             Event::Metadata { file, .. } => {
@@ -31,7 +31,7 @@ impl Run {
                 }
             }
             Event::Checking { done, total, .. } => {
-                json.tell(torrent, Fact::Checking { done, total });
+                json.tell(torrent, &Fact::Checking { done, total });
                 transfer.row.stage = Stage::Checking { done, total };
                 self.show();
             }
@@ -46,7 +46,7 @@ impl Run {
                         _ => format!("{wrong} pieces on disk are wrong and are fetched again"),
                     });
                 }
-                json.tell(torrent, Fact::Ready { have, total });
+                json.tell(torrent, &Fact::Ready { have, total });
                 if have < total && have > 0 {
                     let are = if have == 1 { "is" } else { "are" };
                     self.progress
@@ -59,12 +59,12 @@ impl Run {
                 }
             }
             Event::Piece { piece, .. } => {
-                json.tell(torrent, Fact::Piece { piece: piece.get() });
+                json.tell(torrent, &Fact::Piece { piece: piece.get() });
             }
             Event::Peer { addr, change, .. } => {
                 log::info!("{name}: {addr} {}", super::peer::words(&change));
                 if let Some(fact) = super::events::peer(addr, &change) {
-                    json.tell(torrent, fact);
+                    json.tell(torrent, &fact);
                 }
             }
             Event::Complete { .. } => self.completed(at),
@@ -104,7 +104,7 @@ impl Run {
         }
         transfer.completed();
         let fact = Fact::Complete { path: &transfer.path_text(), length: transfer.row.total };
-        self.orders.json.tell(Some(&transfer.info_hash), fact);
+        self.orders.json.tell(Some(&transfer.info_hash), &fact);
         let seeding = !matches!(self.orders.seeding, When::AtOnce);
         if !self.orders.json.are_on() {
             let line = transfer.completion(seeding);

@@ -18,13 +18,13 @@ impl Verdict {
 
     /// The torrent with this info-hash failed.
     pub(super) fn failed(&mut self, torrent: &str, failure: &Failure) {
-        self.json.tell(Some(torrent), failure.into());
+        self.json.tell(Some(torrent), &failure.into());
         self.count(failure);
     }
 
     /// An argument led to no torrent. The failure names it.
     pub(super) fn refused(&mut self, failure: &Failure) {
-        self.json.tell(None, failure.into());
+        self.json.tell(None, &failure.into());
         self.count(failure);
     }
 
