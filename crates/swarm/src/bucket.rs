@@ -28,6 +28,10 @@ impl Bucket {
         Self { level: 0, ..Self::new(per_second, per_second.div_ceil(4)) }
     }
 
+    pub(crate) fn per_second(&self) -> u64 {
+        self.per_second
+    }
+
     /// Takes `tokens` if there are any at all.
     pub(crate) fn take(&mut self, now: Instant, tokens: u64) -> bool {
         let open = self.is_open(now);

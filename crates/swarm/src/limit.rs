@@ -19,6 +19,10 @@ impl Limit {
         Self(Arc::new(Mutex::new(Bucket::limit(bytes_per_second))))
     }
 
+    pub(crate) fn per_second(&self) -> u64 {
+        self.bucket().per_second()
+    }
+
     pub(crate) fn is_open(&self, now: Instant) -> bool {
         self.bucket().is_open(now)
     }

@@ -252,6 +252,9 @@ pub const GIVEN_KEPT: usize = 64;
 /// Payload bytes of one peer that are being read or wait in its socket's queue.
 pub const UPLOAD_BUFFER: u64 = 1024 * 1024;
 
+/// The least that it is under an upload limit, where it is a second's worth: two of the longest requests.
+pub const UPLOAD_BUFFER_LEAST: u64 = 64 * 1024;
+
 /// The same for all peers of the torrent.
 pub const UPLOAD_BUFFER_ALL: u64 = 64 * 1024 * 1024;
 

@@ -386,6 +386,8 @@ impl Torrent {
         match control {
             Control::Limits { download, upload } => {
                 self.download_limit = download;
+                let rate = upload.as_ref().map(Limit::per_second);
+                self.peers.values_mut().for_each(|peer| peer.uploads.limit(rate));
                 self.upload_limit = upload;
                 self.refill_all = true;
             }

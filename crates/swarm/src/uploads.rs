@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use metainfo::{Block, PieceIndex};
 
-use crate::limits::UPLOAD_BUFFER;
+use crate::limits::{UPLOAD_BUFFER, UPLOAD_BUFFER_LEAST};
 use crate::upload_queue::{UploadQueue, Urgency};
 
 /// Requests of one peer.
@@ -17,6 +17,8 @@ pub(crate) struct Uploads {
     reading: VecDeque<(Block, bool)>,
     /// Payload bytes in `reading` and in the socket's queue.
     in_flight: u64,
+    /// How many there may be, if less than usual.
+    most: Option<u64>,
     /// Bytes of padding in the socket's queue, where in it is not known.
     padding: u64,
 }
@@ -43,7 +45,14 @@ impl Uploads {
     }
 
     fn has_room(&self, block: Block) -> bool {
-        self.in_flight + u64::from(block.len()) <= UPLOAD_BUFFER
+        self.in_flight + u64::from(block.len()) <= self.most.unwrap_or(UPLOAD_BUFFER)
+    }
+
+    /// Bytes that may be on their way under this limit of bytes a second: what a peer that does not
+    /// read keeps from the others. A second's worth comes back when it goes.
+    pub(crate) fn limit(&mut self, per_second: Option<u64>) {
+        let most = |rate: u64| rate.clamp(UPLOAD_BUFFER_LEAST, UPLOAD_BUFFER);
+        self.most = per_second.map(most);
     }
 
     /// The request that `next` gave goes to the disk. True if it is the first of its piece, which is

@@ -5,6 +5,7 @@
 
 mod lab;
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -250,6 +251,25 @@ fn what_is_asked_for_and_not_taken_does_not_use_up_the_upload_limit() {
     });
     assert!(got >= 60 * rate * 8 / 10, "{got} of {}", 60 * rate);
     assert!(got <= 62 * rate, "{got} of {}", 60 * rate);
+    // The same, with whole buffers full and several at a time.
+    let mut here = VecDeque::new();
+    let got = uploaded_beside(rate, false, |lab, n| {
+        if n % 20 != 0 {
+            return;
+        }
+        let peer = come(lab, n, [9, 9, 9, 9]);
+        here.push_back(peer);
+        if here.len() > 5
+            && let Some(peer) = here.pop_front()
+        {
+            lab.input(Input::Closed { peer });
+        }
+        lab.say(peer, Message::Interested);
+        for piece in 0..64 {
+            lab.request(peer, piece, 0, BLOCK);
+        }
+    });
+    assert!(got >= 60 * rate * 95 / 100, "{got} of {}", 60 * rate);
     // It takes back what is on its way.
     let mut taker = None;
     let got = uploaded_beside(rate, true, |lab, _| {

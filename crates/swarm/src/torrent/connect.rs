@@ -11,6 +11,7 @@ use super::Torrent;
 use super::duplicates::{Trial, Twin};
 use crate::border::{Action, Event, Origin, PeerKey, Source};
 use crate::close::CloseReason;
+use crate::limit::Limit;
 use crate::limits::{CLAIM_BYTES, CONVICTIONS, GREETING_LEN, VIOLATION_COST};
 use crate::partial::Identity;
 use crate::peer::Peer;
@@ -37,6 +38,8 @@ impl Torrent {
         }
         let bits = if self.have.is_empty() { 0 } else { self.have.as_bytes().len() as u64 };
         self.accounts.came(now, peer.host(), bits.saturating_add(GREETING_LEN));
+        let mut peer = peer;
+        peer.uploads.limit(self.upload_limit.as_ref().map(Limit::per_second));
         self.peers.insert(key, peer);
         self.wind_up(now);
         self.tell_have(key);
