@@ -7,6 +7,7 @@ use testkit::PATIENCE;
 use testkit::cli::{self, Cli};
 use testkit::seed::Seed;
 use testkit::torrent::Builder;
+use testkit::tracker::Answer;
 
 use crate::stage::Stage;
 
@@ -65,6 +66,24 @@ fn each_signal_that_asks_to_stop_is_told_and_has_a_code() {
         assert!(download.log().contains(told), "{signal:?}: {}", download.log());
         assert!(download.log().contains("error: "), "{signal:?}: {}", download.log());
     }
+}
+
+/// As `timeout` sends it: to the program, and to the group it is in.
+#[test]
+fn a_signal_that_is_sent_twice_at_once_is_one() {
+    let stage = Stage::new();
+    stage.tracker.set_warning("a last word");
+    let dir = stage.dir("target");
+    let download = Cli::download(&stage.file, &dir).unwrap().start().unwrap();
+    download.wait_line(PATIENCE, |line| line.contains("a last word").then_some(())).unwrap();
+    // So that its good-bye takes a while.
+    stage.tracker.set_answer(Answer::Silence);
+    for _ in 0..3 {
+        download.terminate();
+    }
+    let status = download.wait_exit(PATIENCE).unwrap();
+    assert_eq!(status.code(), Some(7), "{}", download.log());
+    assert!(!download.log().contains("stopped by"), "in order: {}", download.log());
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use nix::sys::signal::{SigSet, Signal};
@@ -35,6 +35,10 @@ const NOTHING: [Signal; 7] = [
 /// How long a result that is being written when the user wants to leave is given.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// A signal that comes again so soon is the same one: `timeout` sends it to us and to the group that we
+/// are in. Ctrl-C is never sent like that.
+const SAME: Duration = Duration::from_millis(50);
+
 /// What the next signal does.
 static STATE: Mutex<State> =
     Mutex::new(State { ask: None, asked: None, at_once: 0, code: Code::Unfinished });
@@ -44,8 +48,8 @@ type Ask = Box<dyn Fn() + Send>;
 struct State {
     /// What the first one calls.
     ask: Option<Ask>,
-    /// The one that asked.
-    asked: Option<Signal>,
+    /// The one that asked, and when.
+    asked: Option<(Signal, Instant)>,
     /// How many times whoever runs wants the next signal to end the process.
     at_once: usize,
     /// With which code that is.
@@ -116,7 +120,11 @@ fn stop(signal: Signal) {
     let first = state.asked.is_none() && state.at_once == 0 && signal != Signal::SIGQUIT;
     if let (true, Some(ask)) = (first, &state.ask) {
         ask();
-        state.asked = Some(signal);
+        state.asked = Some((signal, Instant::now()));
+        return;
+    }
+    let same = |(first, when): (Signal, Instant)| first == signal && when.elapsed() < SAME;
+    if signal != Signal::SIGINT && state.asked.is_some_and(same) {
         return;
     }
     let code = state.code;
@@ -143,7 +151,7 @@ impl AtOnce {
         state.at_once += 1;
         state.code = code;
         let over = Arc::new(AtomicBool::new(false));
-        if let Some(signal) = state.asked {
+        if let Some((signal, _)) = state.asked {
             // It came already; nobody should have to send another.
             let over = Arc::clone(&over);
             let leave = move || {

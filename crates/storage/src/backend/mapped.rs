@@ -79,17 +79,30 @@ impl Mapped {
         offset: u64,
         into: &mut [u8],
     ) -> io::Result<()> {
-        let mut window = self.window(file, offset)?;
+        let Some(mut window) = self.window(file, offset)? else {
+            return read_exact(file, offset, into);
+        };
         // A window that failed is dropped: its pages may not be the file's any more.
         window.copy(guard, self.shape.within_one(offset), into)?;
         self.keep(window);
         Ok(())
     }
 
-    /// The window that holds the file's byte at `offset`, taken out of those that are kept.
-    fn window(&mut self, file: &OpenFile, offset: u64) -> io::Result<Window> {
+    /// The window that holds the file's byte at `offset`, taken out of those that are kept; `None` where
+    /// there is no room for it (`ulimit -v`), which says nothing of the file.
+    fn window(&mut self, file: &OpenFile, offset: u64) -> io::Result<Option<Window>> {
         let number = offset / self.shape.len;
-        self.take(file.id, number).map_or_else(|| Window::map(file, number, self.shape.len), Ok)
+        if let Some(window) = self.take(file.id, number) {
+            return Ok(Some(window));
+        }
+        match Window::map(file, number, self.shape.len) {
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                // What follows needs room too.
+                self.windows.clear();
+                Ok(None)
+            }
+            mapped => mapped.map(Some),
+        }
     }
 
     fn keep(&mut self, window: Window) {
@@ -111,7 +124,7 @@ impl Reader for Mapped {
         let Some(guard) = self.guard.filter(|_| file.local) else { return Ok(None) };
         // Pages come as they are looked at, sixteen with a fault: half the cost of asking for them
         // first. Nothing is lost by it: who looks has the guard, and checks the file's length.
-        let window = self.window(file, offset)?;
+        let Some(window) = self.window(file, offset)? else { return Ok(None) };
         let view = View::new(&window.map, self.shape.within_one(offset), len, guard);
         self.keep(window);
         Ok(view)
@@ -206,6 +219,22 @@ mod tests {
     use crate::files::Files;
     use crate::paths::Access;
     use crate::spec::{FileSpec, Spec};
+
+    #[test]
+    fn a_file_that_finds_no_room_for_a_mapping_is_read_without() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("data"), b"what is in it").unwrap();
+        let layout = metainfo::Layout::new(1 << 20, &[13]).unwrap();
+        let file = FileSpec { path: "data".into(), on_disk: true };
+        let spec = Spec::from_parts(folder.path(), vec![file], layout, vec![[0; 20]]).unwrap();
+        let open = Files::read_only(spec).open(0, Access::Read).unwrap();
+        // More than any address space has.
+        let mut reader = Mapped::new(Windows { len: 1 << 62, count: 1 });
+        assert!(reader.view(&open, 0, 13).unwrap().is_none());
+        let mut into = [0; 13];
+        reader.read(&open, 0, &mut into).unwrap();
+        assert_eq!(&into, b"what is in it");
+    }
 
     #[test]
     fn a_file_that_is_cut_and_grown_all_the_time_kills_nobody() {
