@@ -5,6 +5,7 @@ mod interface;
 mod make;
 mod values;
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -274,11 +275,11 @@ pub(crate) struct Choice {
     /// are compared, with one paths in the torrent; ./7 is the file called 7. A download creates a file
     /// that shares a piece with a chosen one with holes, and gets the bytes of that piece alone.
     #[arg(long = "select", value_name = "FILES", value_hint = ValueHint::Other)]
-    pub(crate) selections: Vec<String>,
+    pub(crate) selections: Vec<OsString>,
     /// Not these files, named as for --select: all others, or all others that it selects (repeatable)
     /// [default: none]
     #[arg(short = 'x', long = "exclude", value_name = "FILES", value_hint = ValueHint::Other)]
-    pub(crate) excludes: Vec<String>,
+    pub(crate) excludes: Vec<OsString>,
 }
 
 /// Where data lives.

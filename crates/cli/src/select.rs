@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::ops::RangeInclusive;
+use std::os::unix::ffi::OsStrExt as _;
 
 use globset::{GlobBuilder, GlobMatcher};
-use metainfo::{FileKind, Metainfo};
+use metainfo::{FileKind, Metainfo, sanitise_name};
 
 use crate::args::Choice;
 use crate::exit::{Code, Failure};
@@ -45,20 +47,23 @@ const EXCLUDE: &str = "--exclude";
 fn files(
     torrent: &Metainfo,
     option: &str,
-    selections: &[String],
+    selections: &[OsString],
 ) -> Result<BTreeSet<usize>, Failure> {
-    let listed: Vec<(usize, Cow<'_, str>)> = (torrent.files().iter().enumerate())
+    let listed: Vec<(usize, &[u8])> = (torrent.files().iter().enumerate())
         .filter(|(_, file)| file.kind() != FileKind::Padding)
-        .map(|(index, file)| (index, file.path_str()))
+        .map(|(index, file)| (index, file.path_bytes()))
         .collect();
     let mut chosen = BTreeSet::new();
     for selection in selections {
         let refused = |why: &str| {
-            let message = format!("{option} {}: {why}", text::escape(selection));
+            let message = format!("{option} {}: {why}", sanitise_name(selection.as_bytes()));
             Failure::new(Code::BadOption, message)
         };
-        if selection.bytes().all(|byte| byte.is_ascii_digit() || b",-".contains(&byte)) {
-            for part in selection.split(',') {
+        let is_number = |byte: &u8| byte.is_ascii_digit() || b",-".contains(byte);
+        if let Some(numbers) =
+            selection.to_str().filter(|text| text.as_bytes().iter().all(is_number))
+        {
+            for part in numbers.split(',') {
                 let range = range(part).ok_or_else(|| refused("not as in 1-3,7"))?;
                 if *range.end() > listed.len() {
                     let count = text::count(listed.len(), "file");
@@ -68,10 +73,12 @@ fn files(
                 chosen.extend(numbers.map(|(index, _)| *index));
             }
         } else {
-            let meant = named(torrent, &listed, (option, selection));
+            let meant = named(torrent, &listed, (option, selection.as_bytes()));
             if meant.is_empty() {
-                let names = listed.iter().flat_map(|(_, path)| path.split('/'));
-                let refused = refused(&near::unknown(selection, names));
+                let paths: Vec<Cow<'_, str>> =
+                    listed.iter().map(|(_, path)| String::from_utf8_lossy(path)).collect();
+                let names = paths.iter().flat_map(|path| path.split('/'));
+                let refused = refused(&near::unknown(&selection.to_string_lossy(), names));
                 if option != EXCLUDE {
                     return Err(refused);
                 }
@@ -94,20 +101,20 @@ fn range(text: &str) -> Option<RangeInclusive<usize>> {
 /// than what a pattern matches, and both count more where upper and lower case are right.
 fn named(
     torrent: &Metainfo,
-    listed: &[(usize, Cow<'_, str>)],
-    (option, selection): (&str, &str),
+    listed: &[(usize, &[u8])],
+    (option, selection): (&str, &[u8]),
 ) -> Vec<usize> {
-    let folder = text::escape(torrent.name());
+    let folder = sanitise_name(torrent.name_bytes());
     for ignore_case in [false, true] {
         let meaning = Meaning::of(selection, ignore_case);
         for exact in [true, false] {
-            let means = |path: &str| {
-                let shown = text::escape(path);
-                let all = [path, shown.as_ref()];
+            let means = |path: &[u8]| {
+                let shown = sanitise_name(path);
+                let all = [path, shown.as_bytes()];
                 // Names are accepted as they are and as `show` prints them.
-                let torrents = [torrent.name(), folder.as_ref()];
+                let torrents = [torrent.name_bytes(), folder.as_bytes()];
                 all.into_iter().zip(torrents).any(|(path, torrent)| {
-                    let below = path.strip_prefix(torrent).and_then(|path| path.strip_prefix('/'));
+                    let below = path.strip_prefix(torrent).and_then(|path| path.strip_prefix(b"/"));
                     let below = below.unwrap_or(path);
                     [path, below].iter().any(|path| meaning.means(path, exact))
                 })
@@ -116,7 +123,7 @@ fn named(
             let found: Vec<usize> = found.map(|(index, _)| *index).collect();
             if !found.is_empty() {
                 if ignore_case {
-                    let selection = text::escape(selection);
+                    let selection = sanitise_name(selection);
                     log::warn!(
                         "{option} {selection}: taken without regard to upper and lower case"
                     );
@@ -131,58 +138,70 @@ fn named(
 /// What the user wrote, ready to be held against paths.
 struct Meaning {
     /// Without what says that a name or a folder is meant.
-    name: String,
+    name: Vec<u8>,
     /// It ends with a slash.
     is_folder: bool,
     /// It has a slash within, so it is held against whole paths.
     is_path: bool,
-    /// `None` if it is no pattern.
+    /// `None` if it is no pattern; one that is not UTF-8 is none.
     glob: Option<GlobMatcher>,
     ignore_case: bool,
 }
 
 impl Meaning {
-    fn of(selection: &str, ignore_case: bool) -> Self {
+    fn of(selection: &[u8], ignore_case: bool) -> Self {
         // As for a shell, what begins like this is a name, whatever it looks like.
-        let named = selection.strip_prefix("./").unwrap_or(selection);
-        let name = named.trim_end_matches('/');
-        let glob = GlobBuilder::new(name)
-            .literal_separator(true)
-            .case_insensitive(ignore_case)
-            .build()
-            .map(|glob| glob.compile_matcher());
+        let named = selection.strip_prefix(b"./").unwrap_or(selection);
+        let end = named.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+        let name = named.get(..end).unwrap_or_default();
+        let glob = |pattern: &str| {
+            let mut glob = GlobBuilder::new(pattern);
+            glob.literal_separator(true).case_insensitive(ignore_case);
+            Some(glob.build().ok()?.compile_matcher())
+        };
         Self {
-            name: if ignore_case { name.to_lowercase() } else { name.to_owned() },
-            is_folder: named.ends_with('/'),
-            is_path: name.contains('/'),
-            glob: glob.ok(),
+            name: if ignore_case { lower(name) } else { name.to_owned() },
+            is_folder: named.ends_with(b"/"),
+            is_path: name.contains(&b'/'),
+            glob: std::str::from_utf8(name).ok().and_then(glob),
             ignore_case,
         }
     }
 
     /// Whether the file at `path`, or a folder it is in, is meant: by its exact name or by the pattern.
     /// Without a slash names are compared, with one paths.
-    fn means(&self, path: &str, exact: bool) -> bool {
-        let candidates = path.match_indices('/').map(|(end, _)| (end, true));
+    fn means(&self, path: &[u8], exact: bool) -> bool {
+        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        let candidates = slashes.map(|(end, _)| (end, true));
         let mut candidates = candidates.chain([(path.len(), false)]);
         candidates.any(|(end, is_folder)| {
             // A pattern is for files, unless it says that it is for folders.
             let counts =
                 if exact { is_folder || !self.is_folder } else { is_folder == self.is_folder };
             let (whole, _) = path.split_at(end);
-            let last = whole.rsplit('/').next().unwrap_or(whole);
+            let last = whole.rsplit(|byte| *byte == b'/').next().unwrap_or(whole);
             counts && self.is_called(if self.is_path { whole } else { last }, exact)
         })
     }
 
-    fn is_called(&self, name: &str, exact: bool) -> bool {
+    fn is_called(&self, name: &[u8], exact: bool) -> bool {
         match (&self.glob, exact) {
-            (_, true) if self.ignore_case => name.to_lowercase() == self.name,
+            (_, true) if self.ignore_case => lower(name) == self.name,
             (_, true) => name == self.name,
-            (Some(glob), false) => glob.is_match(name),
+            (Some(glob), false) => glob.is_match(OsStr::from_bytes(name)),
             (None, false) => false,
         }
     }
+}
+
+/// The name in lower case, as far as it is text.
+fn lower(name: &[u8]) -> Vec<u8> {
+    let mut lower = Vec::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        lower.extend_from_slice(chunk.valid().to_lowercase().as_bytes());
+        lower.extend_from_slice(chunk.invalid());
+    }
+    lower
 }
 
 #[cfg(test)]
@@ -207,7 +226,7 @@ mod tests {
     }
 
     fn chosen(selections: &[&str]) -> Option<Vec<usize>> {
-        let selections: Vec<String> = selections.iter().map(|s| (*s).to_owned()).collect();
+        let selections: Vec<OsString> = selections.iter().map(Into::into).collect();
         files(&torrent(), "--select", &selections).ok().map(|set| set.into_iter().collect())
     }
 
@@ -224,7 +243,7 @@ mod tests {
     #[test]
     fn what_is_excluded_is_left_out_of_what_is_selected_or_of_all() {
         let wanted = |selections: &[&str], excludes: &[&str], preset: Option<&[usize]>| {
-            let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
+            let owned = |all: &[&str]| all.iter().map(OsString::from).collect();
             let choice = Choice { selections: owned(selections), excludes: owned(excludes) };
             let preset = preset.map(|all| all.iter().copied().collect());
             let wanted = super::wanted(&torrent(), &choice, preset).ok()?;
@@ -269,8 +288,7 @@ mod tests {
             entries.concat()
         );
         let torrent = Metainfo::from_bytes(format!("d4:info{info}e").as_bytes()).unwrap();
-        let chosen =
-            super::files(&torrent, "--select", &[selection.to_owned()]).unwrap_or_default();
+        let chosen = super::files(&torrent, "--select", &[selection.into()]).unwrap_or_default();
         chosen.into_iter().map(|index| files[index].to_owned()).collect()
     }
 
@@ -290,6 +308,29 @@ mod tests {
             ("{a,b}", &["{a,b}"]),
         ] {
             assert_eq!(means(&files, selection), wanted, "{selection}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf_8_is_meant_as_it_is_and_as_it_is_shown() {
+        let file = |name: &[u8]| [b"d6:lengthi8e4:pathl4:", name, b"ee"].concat();
+        let files = [file(b"gr\xfcn"), file(b"gr\xfdn"), file(b"Gr\xffn")].concat();
+        let head = b"d4:infod5:filesl";
+        let tail = b"e4:name2:t\xe412:piece lengthi16384e6:pieces20:xxxxxxxxxxxxxxxxxxxxee";
+        let torrent = Metainfo::from_bytes(&[head, &files[..], tail].concat()).unwrap();
+        for (selection, wanted) in [
+            (&b"gr\xfcn"[..], &[0][..]),
+            (b"t\xe4/gr\xfdn", &[1]),
+            (br"gr\xfcn", &[0]),
+            (br"t\xe4/gr\xfdn", &[1]),
+            (b"gr?n", &[0, 1]),
+            (b"gr\xffn", &[2]),
+            (b"t\xe4/", &[0, 1, 2]),
+            (b"gr\xc0n", &[]),
+        ] {
+            let chosen = super::files(&torrent, "--select", &[OsStr::from_bytes(selection).into()]);
+            let chosen: Vec<usize> = chosen.unwrap_or_default().into_iter().collect();
+            assert_eq!(chosen, wanted, "{}", selection.escape_ascii());
         }
     }
 
@@ -337,10 +378,10 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_told_with_what_is_near() {
-        let refused = files(&torrent(), "--select", &["A.tx".to_owned()]).unwrap_err();
+        let refused = files(&torrent(), "--select", &["A.tx".into()]).unwrap_err();
         assert_eq!(refused.code(), Code::BadOption);
         assert!(refused.to_string().contains("did you mean \"a.txt\"?"), "{refused}");
-        let refused = files(&torrent(), "--select", &["zzzzzz".to_owned()]).unwrap_err();
+        let refused = files(&torrent(), "--select", &["zzzzzz".into()]).unwrap_err();
         assert!(refused.to_string().ends_with("show lists them"), "{refused}");
     }
 }
