@@ -2,11 +2,13 @@
 //! that writes has them alone.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use testkit::PATIENCE;
 use testkit::cli::{self, Cli};
 use testkit::peer::{Handshake, Peer};
 use testkit::process::Process;
+use testkit::seed::Seed;
 use testkit::torrent::{Builder, Torrent};
 
 use crate::leech;
@@ -33,7 +35,7 @@ fn fetch_all(torrent: &Torrent, seed: &Process) {
 /// Waits until it serves so many torrents.
 fn serves(process: &Process, mut count: usize) {
     let served = |line: &str| {
-        count -= usize::from(line.contains(": complete, seeding"));
+        count -= usize::from(line.contains(": complete, "));
         (count == 0).then_some(())
     };
     process.wait_line(PATIENCE, served).unwrap();
@@ -121,6 +123,32 @@ fn what_is_whole_is_shared_by_a_download_that_seeds_on() {
     fetch_all(&stage.torrent, &download);
     let seed = Cli::seed(&file, &dir).unwrap().start().unwrap();
     serves(&seed, 1);
+    fetch_all(&other, &seed);
+    ends_well(&seed);
+    ends_well(&download);
+}
+
+#[test]
+fn a_download_shares_its_files_once_it_is_complete() {
+    let (stage, other, file) = two_of_the_same();
+    let peer = Seed::start(&stage.torrent, "seed").unwrap();
+    stage.tracker.add_peer(stage.torrent.info_hash(), peer.addr());
+    let dir = stage.dir("target");
+    let download = Cli::download(&stage.file, &dir).unwrap().arg("--seed").start().unwrap();
+    serves(&download, 1);
+    // The lock changes a moment after that is told.
+    let deadline = Instant::now() + PATIENCE;
+    let seed = loop {
+        let seed = Cli::seed(&file, &dir).unwrap().start().unwrap();
+        let served = |line: &str| {
+            let ends = [": complete, ", "is in use"];
+            ends.iter().find(|words| line.contains(*words)).map(|words| *words == ends[0])
+        };
+        if seed.wait_line(PATIENCE, served).unwrap() {
+            break seed;
+        }
+        assert!(Instant::now() < deadline, "{}", seed.log());
+    };
     fetch_all(&other, &seed);
     ends_well(&seed);
     ends_well(&download);
