@@ -61,8 +61,8 @@ impl Bans {
     }
 
     /// How many peers of the host are banned one by one.
-    pub(crate) fn of_host(&self, host: IpAddr) -> usize {
-        self.ids.iter().filter(|(ip, _)| *ip == host).count()
+    pub(crate) fn of_host(&self, host: IpAddr) -> u64 {
+        self.ids.iter().filter(|(ip, _)| *ip == host).count() as u64
     }
 
     /// True if a copy of the piece failed and nobody knows yet who is to blame for all of it.

@@ -334,11 +334,15 @@ pub const GREETING_LEN: u64 = 256;
 
 /// What a connection that broke the protocol costs its host of that: more than all rejects that it could
 /// provoke before it was closed.
-pub const VIOLATION_COST: u64 = 256 * 1024;
+pub const VIOLATION_COST: u64 = 64 * 1024;
 
 /// Convictions of one host after which all of it is banned, whoever shares its address: one more
 /// connection of an accomplice saves a liar once.
-pub const CONVICTIONS: usize = 2;
+pub const CONVICTIONS: u64 = 2;
+
+/// Bytes that others of the host gave for which one more is forgiven: who is of use is not banned for
+/// liars behind the same router, and an accomplice has to give far more than a lie costs.
+pub const GOOD_PER_LIE: u64 = 4 * 1024 * 1024;
 
 // Patience with strangers.
 

@@ -379,6 +379,38 @@ fn one_more_connection_saves_a_liars_address_once() {
 }
 
 #[test]
+fn who_gives_much_is_not_banned_for_two_liars_behind_its_address() {
+    let mut lab = Lab::new(104, false);
+    let honest = come(&mut lab, 1, [9, 9, 9, 9]);
+    lab.say(honest, Message::Bitfield([0xff; 13].into()));
+    lab.say(honest, Message::Unchoke);
+    let mut given = 0;
+    while given < limits::GOOD_PER_LIE {
+        for block in lab.asked(honest) {
+            if given < limits::GOOD_PER_LIE {
+                given += u64::from(block.len());
+                lab.give(honest, block);
+            }
+        }
+        for job in lab.jobs() {
+            if let DiskJob::Check { piece, .. } = job {
+                lab.checked(piece.get(), true);
+            }
+        }
+        lab.pass(SECOND);
+    }
+    // What it is asked for from here on is left to the liars.
+    lab.say(honest, Message::Choke);
+    for n in 2..4 {
+        let liar = come(&mut lab, n, [9, 9, 9, 9]);
+        assert!(!lie(&mut lab, liar), "liar {n}");
+        assert!(is_here(&lab, honest));
+    }
+    let third = come(&mut lab, 4, [9, 9, 9, 9]);
+    assert!(lie(&mut lab, third), "what it gave does not pay for three");
+}
+
+#[test]
 fn a_ban_holds_for_all_addresses_of_an_ipv6_host() {
     let mut lab = Lab::new(104, false);
     let ip = |last| [0x2606, 0, 0, 1, 0, 0, 0, last];

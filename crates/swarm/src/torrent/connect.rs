@@ -12,7 +12,7 @@ use super::duplicates::{Trial, Twin};
 use crate::border::{Action, Event, Origin, PeerKey, Source};
 use crate::close::CloseReason;
 use crate::limit::Limit;
-use crate::limits::{CLAIM_BYTES, CONVICTIONS, GREETING_LEN, VIOLATION_COST};
+use crate::limits::{CLAIM_BYTES, CONVICTIONS, GOOD_PER_LIE, GREETING_LEN, VIOLATION_COST};
 use crate::partial::Identity;
 use crate::peer::Peer;
 use crate::pieces::Pieces;
@@ -203,9 +203,12 @@ impl Torrent {
             return;
         }
         let same_ip = |peer: &Peer| peer.identity().ip == who.ip;
-        let mut others = self.peers.values().filter(|p| same_ip(p) && p.peer_id != who.peer_id);
-        // Who shares the address of a liar is spared once: the next may be its accomplice.
-        let spares = others.next().is_some() && self.bans.of_host(who.ip) + 1 < CONVICTIONS;
+        let others = self.peers.values().filter(|p| same_ip(p) && p.peer_id != who.peer_id);
+        // Who shares the address of a liar is spared once, as it may be its accomplice; more often only
+        // for what it gave.
+        let good = others.map(|p| p.down.total()).reduce(u64::saturating_add);
+        let lies = self.bans.of_host(who.ip).saturating_add(1);
+        let spares = good.is_some_and(|good| lies < CONVICTIONS + good / GOOD_PER_LIE);
         let whole_ip = !who.ip.is_loopback() && !spares;
         self.bans.ban(who, whole_ip);
         log::debug!("{} is proved to have sent false data", who.ip);
