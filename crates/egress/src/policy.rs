@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | the user's: `--peer`, a torrent's URL, DHT nodes to begin with | loopback | yes |
 //! | a tracker URL of a torrent or magnet | loopback; `tracker` wants a tracker's path there | no |
-//! | a magnet, of peers (`x.pe`) | loopback; `session` wants an info-hash without a line break there | no |
+//! | a magnet: peers (`x.pe`) | loopback; `session` wants an info-hash without a line break | no |
 //! | a tracker: peers of its reply | as near as the tracker itself is | no |
 //! | a web server: redirects | as near as the server itself is | no |
 //! | a DHT node: nodes and peers | as near as the node itself is | no |
@@ -16,8 +16,8 @@
 //!
 //! Why "as near as": who is reached at a near address sees others near as we do, so a tracker of a
 //! local network may name its members. Who is far can't know what is near us, and who names it all
-//! the same wants us to knock there. A torrent and a magnet are a stranger's words, too, but the user has
-//! chosen them, and local networks share files by them.
+//! the same wants us to knock there. A torrent and a magnet are a stranger's words, too, but the user
+//! has chosen them, and local networks share files by them.
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -29,6 +29,7 @@
 //! | `metadata` | fetching the metadata of a magnet and giving it to others; what peers say before it is known |
 //! | `candidates`, `priority`, `ourselves` | addresses, when to dial them, and whom first |
 //! | `host`, `worth` | whose share of a scarce place is used, and what a connection was worth lately |
+//! | `accounts` | what each host was given without having earned it |
 //! | `rate`, `bucket`, `limit` | measuring and limiting |
 //!
 //! Memory is bounded: what a peer may make us keep (queues, late requests, known addresses,
