@@ -21,6 +21,7 @@ mod gap;
 mod lsd_task;
 mod magnet;
 mod mail;
+mod named;
 mod open;
 mod prune;
 mod resume;

@@ -27,6 +27,7 @@ use crate::finder::{Finder, Tasks};
 use crate::gap;
 use crate::magnet;
 use crate::mail::{Entry, Mail};
+use crate::named;
 use crate::open::Opening;
 use crate::prune;
 use crate::resume::{Place, Saver};
@@ -137,8 +138,8 @@ impl Session {
         };
         let (id, entry, mail) = self.register(info_hash, torrent.is_private())?;
         let tiers = torrent.tiers().to_vec();
-        magnet::find_peers(&options.magnet_peers, Source::Magnet, &entry, &self.runtime);
-        magnet::find_peers(&options.named_peers, Source::Given, &entry, &self.runtime);
+        named::find_peers(&options.magnet_peers, Source::Magnet, &entry, &self.runtime);
+        named::find_peers(&options.named_peers, Source::Given, &entry, &self.runtime);
         let start = self.start_of((id, entry), Some(torrent), tiers, options.peers.clone());
         let opening = self
             .opening(start, torrent, layout.clone(), options)
@@ -163,8 +164,8 @@ impl Session {
         let (id, entry, mail) = self.register(info_hash, false)?;
         let tiers = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
         self.shared.registry.accept(id);
-        magnet::find_peers(&magnet.peers, Source::Magnet, &entry, &self.runtime);
-        magnet::find_peers(named_peers, Source::Given, &entry, &self.runtime);
+        named::find_peers(&magnet.peers, Source::Magnet, &entry, &self.runtime);
+        named::find_peers(named_peers, Source::Given, &entry, &self.runtime);
         let start = self.start_of((id, entry), None, tiers, peers);
         self.runtime.spawn(start.with_magnet(magnet).run(mail));
         Ok(id)

@@ -282,6 +282,16 @@ pub const METADATA_REST_LAST: Duration = Duration::from_mins(5);
 /// How long a copy may take before others that wait for room go first.
 pub const METADATA_TURN: Duration = Duration::from_secs(30);
 
+/// A copy that got one in so many of its pieces in its turn has another one at once: it will be whole in
+/// a few minutes, and would have to begin anew.
+pub const METADATA_FAIR: usize = 8;
+
+/// How often a peer may claim another length than before.
+pub const METADATA_CHANGES: u32 = 2;
+
+/// Hosts whose turns are counted.
+pub const METADATA_HOSTS: usize = 1_024;
+
 /// Wrong copies that are remembered until the right one convicts who took part.
 pub const METADATA_EVIDENCE: usize = 4;
 

@@ -246,6 +246,29 @@ fn bitfields_of_a_size_nobody_can_check_have_a_budget() {
 }
 
 #[test]
+fn strangers_who_say_much_of_their_pieces_keep_no_newcomer_out() {
+    let few = &|lab: &mut Lab, peer| lab.say(peer, Message::Have(metainfo::MAX_PIECES - 1));
+    let longest = metainfo::MAX_PIECES as usize / 8;
+    let all = &|lab: &mut Lab, peer| lab.say(peer, bits(&vec![0xff; longest]));
+    let says: [&dyn Fn(&mut Lab, PeerKey); 2] = [few, all];
+    for say in says {
+        let mut lab = magnet(&info(20_000, 6));
+        for number in 0..100 {
+            let id = wire::PeerId([100 + number; 20]);
+            let peer = lab.connect_as(number, id, swarm::Origin::Incoming);
+            say(&mut lab, peer);
+        }
+        lab.closes();
+        for number in 100..180 {
+            let id = wire::PeerId([50 + number; 20]);
+            let honest = lab.connect_as(number, id, swarm::Origin::Incoming);
+            lab.say(honest, bits(&[0xff; 125]));
+            assert!(lab.closes().iter().all(|(closed, _)| *closed != honest), "{number}");
+        }
+    }
+}
+
+#[test]
 fn pieces_that_are_here_already_are_told_and_only_the_others_fetched() {
     let info = info(20_000, 6);
     let mut lab = magnet(&info);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use wire::limits::METADATA_PIECE_LEN;
 
 use crate::border::PeerKey;
-use crate::limits::STALE_AFTER;
+use crate::limits::{METADATA_FAIR, METADATA_TURN, STALE_AFTER};
 use crate::partial::Identity;
 use metainfo::InfoHash;
 
@@ -32,9 +32,12 @@ struct Slot {
 #[derive(Debug)]
 pub(super) struct Copy {
     pub(super) recipe: Recipe,
+    /// When its turn began.
     pub(super) began: Instant,
     slots: Vec<Slot>,
     here: usize,
+    /// Pieces that were here then.
+    at_turn: usize,
 }
 
 /// A piece of a copy that was wrong: its digest, and who sent it.
@@ -49,7 +52,20 @@ impl Copy {
     pub(super) fn new(recipe: Recipe, now: Instant) -> Self {
         let slots =
             std::iter::repeat_with(Slot::default).take(piece_count(recipe.len as usize)).collect();
-        Self { recipe, began: now, slots, here: 0 }
+        Self { recipe, began: now, slots, here: 0, at_turn: 0 }
+    }
+
+    /// A turn is over and did not bring enough; the next one begins.
+    pub(super) fn turn_over(&mut self, now: Instant) {
+        (self.began, self.at_turn) = (now, self.here);
+    }
+
+    /// Begins another turn if the one that is over brought a fair part of the whole.
+    pub(super) fn gets_on(&mut self, now: Instant) {
+        let new = self.here.saturating_sub(self.at_turn);
+        if now >= self.began + METADATA_TURN && new * METADATA_FAIR >= self.slots.len() {
+            self.turn_over(now);
+        }
     }
 
     /// Bytes that are here.

@@ -9,6 +9,9 @@ use crate::close::CloseReason;
 #[derive(Debug, Default)]
 pub(crate) struct Early {
     bits: Vec<u8>,
+    /// Haves that are far beyond what `bits` has, in order: a few bytes of a stranger's must not make us
+    /// keep a quarter of a mebibyte.
+    far: Vec<u32>,
     /// It sent a bitfield, whose length is a claim of its own.
     bitfield: bool,
     all: bool,
@@ -25,14 +28,39 @@ impl Early {
         if piece >= MAX_PIECES {
             return Err(CloseReason::HaveOutOfRange);
         }
-        let (byte, bit) = (piece as usize / 8, 0x80 >> (piece % 8));
-        if self.bits.len() <= byte {
-            self.bits.resize(byte + 1, 0);
+        let byte = piece as usize / 8;
+        if byte < self.bits.len() {
+            return Ok(self.set(piece) && !self.all);
         }
-        let Some(byte) = self.bits.get_mut(byte) else { return Ok(false) };
-        let new = *byte & bit == 0 && !self.all;
+        let Err(at) = self.far.binary_search(&piece) else { return Ok(false) };
+        self.far.insert(at, piece);
+        // As bits as soon as those take no more room.
+        let last = self.far.last().map_or(0, |last| *last as usize / 8 + 1);
+        if last <= self.far.len() * size_of::<u32>() {
+            self.bits.resize(last, 0);
+            for piece in std::mem::take(&mut self.far) {
+                self.set(piece);
+            }
+        }
+        Ok(!self.all)
+    }
+
+    /// Sets the bit of a piece that has one. False if it was set.
+    fn set(&mut self, piece: u32) -> bool {
+        let bit = 0x80 >> (piece % 8);
+        let Some(byte) = self.bits.get_mut(piece as usize / 8) else { return false };
+        let new = *byte & bit == 0;
         *byte |= bit;
-        Ok(new)
+        new
+    }
+
+    /// Writes all haves as bits.
+    fn unfold(&mut self) {
+        let last = self.far.last().map_or(0, |last| *last as usize / 8 + 1);
+        self.bits.resize(last.max(self.bits.len()), 0);
+        for piece in std::mem::take(&mut self.far) {
+            self.set(piece);
+        }
     }
 
     /// A bitfield, which stands for the haves it is made of. False if it says nothing new.
@@ -40,7 +68,12 @@ impl Early {
     /// # Errors
     /// No torrent has a bitfield of this length, or an earlier one had another.
     pub(crate) fn bitfield(&mut self, bits: &[u8]) -> Result<bool, CloseReason> {
-        let shrinks = bits.len() < self.bits.len();
+        let last = self.far.last().map_or(0, |last| *last as usize / 8 + 1);
+        // What it said before must fit.
+        if last <= bits.len() {
+            self.unfold();
+        }
+        let shrinks = bits.len() < self.bits.len().max(last);
         let grows = self.bitfield && bits.len() > self.bits.len();
         if bits.len() > MAX_PIECES as usize / 8 || shrinks || grows {
             return Err(CloseReason::BadBitfield);
@@ -70,7 +103,7 @@ impl Early {
     /// # Errors
     /// It said something else before.
     pub(crate) fn have_none(&mut self) -> Result<bool, CloseReason> {
-        if self.told || !self.bits.is_empty() {
+        if self.told || self.len() > 0 {
             return Err(CloseReason::BadHaveAll);
         }
         self.told = true;
@@ -84,7 +117,7 @@ impl Early {
 
     /// Bytes that this holds.
     pub(crate) fn len(&self) -> usize {
-        self.bits.len()
+        self.bits.len() + self.far.len() * size_of::<u32>()
     }
 
     /// What was meant, of a torrent of so many pieces.
@@ -96,6 +129,12 @@ impl Early {
             return Ok(PieceSet::new_full(pieces));
         }
         let len = pieces.div_ceil(8) as usize;
+        // What is out of range needs no room to be seen to be so.
+        if self.far.last().is_none_or(|last| *last < pieces) || self.bitfield {
+            self.unfold();
+        } else {
+            return Err(CloseReason::HaveOutOfRange);
+        }
         if !self.bitfield && self.bits.len() <= len {
             self.bits.resize(len, 0);
         }

@@ -7,21 +7,24 @@
 //! One that came from several is kept as evidence, and from then on each claimant of its length is asked
 //! for all pieces alone: so each of them is convicted by its own copy, or ends the fetch.
 //!
-//! Nobody can hold it up: a peer that is silent or refuses is not asked for a while, a piece that is slow
-//! in coming is asked of others too, and when memory allows not all copies at once, those that took long
-//! make room for others.
+//! Nobody can hold it up: a peer that is silent or refuses is not asked for a while, also if it claims
+//! another length then; a piece that is slow in coming is asked of others too; and when memory allows not
+//! all copies at once, those that took long and did not get far make room for others. Turns at that are
+//! counted for each host, so that claiming another length, or connecting anew, gives no new one.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use metainfo::InfoHash;
 
 use super::copy::{Copy, Exhibit, Recipe};
 use crate::border::PeerKey;
+use crate::host::host;
 use crate::limits::{
-    MAX_METADATA_LEN, METADATA_BUDGET, METADATA_EVIDENCE, METADATA_REST_FIRST, METADATA_REST_LAST,
-    METADATA_TIMEOUT, METADATA_TURN, METADATA_WINDOW,
+    MAX_METADATA_LEN, METADATA_BUDGET, METADATA_CHANGES, METADATA_EVIDENCE, METADATA_HOSTS,
+    METADATA_REST_FIRST, METADATA_REST_LAST, METADATA_TIMEOUT, METADATA_TURN, METADATA_WINDOW,
 };
 use crate::partial::Identity;
 
@@ -31,11 +34,13 @@ pub(crate) struct Fetch {
     hash: InfoHash,
     sources: BTreeMap<PeerKey, Source>,
     copies: Vec<Copy>,
-    /// How often a copy took longer than its turn.
-    turns: BTreeMap<Recipe, u32>,
+    /// How often copies of a host's peers took longer than their turn.
+    turns: BTreeMap<IpAddr, u32>,
     /// Lengths of which a copy from several peers was wrong.
     suspect: BTreeSet<u32>,
     evidence: Vec<Vec<Exhibit>>,
+    /// Peers that claimed one length after the other.
+    fickle: BTreeSet<PeerKey>,
     /// Which copies there are to be may have changed.
     replan: bool,
     /// When it was last asked what to do: what was possible then is done.
@@ -52,6 +57,8 @@ struct Source {
     rests_until: Option<Instant>,
     /// How often in a row.
     failures: u32,
+    /// How often it claimed another length.
+    changes: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +104,7 @@ impl Fetch {
             turns: BTreeMap::new(),
             suspect: BTreeSet::new(),
             evidence: Vec::new(),
+            fickle: BTreeSet::new(),
             replan: false,
             now: None,
         }
@@ -108,22 +116,35 @@ impl Fetch {
         if self.sources.get(&key).is_some_and(|source| source.len == len) {
             return;
         }
-        self.gone(key);
-        if (1..=MAX_METADATA_LEN).contains(&len) {
-            let source = Source { who, len, asked: Vec::new(), rests_until: None, failures: 0 };
-            self.sources.insert(key, source);
+        let before = self.forget(key);
+        let (rests_until, failures) =
+            before.as_ref().map_or((None, 0), |before| (before.rests_until, before.failures));
+        let changes = before.map_or(0, |before| before.changes + 1);
+        // An honest one has no reason to change its mind; one that does again and again is no source.
+        if changes > METADATA_CHANGES {
+            self.fickle.insert(key);
+        }
+        if (1..=MAX_METADATA_LEN).contains(&len) && !self.fickle.contains(&key) {
+            let asked = Vec::new();
+            self.sources.insert(key, Source { who, len, asked, rests_until, failures, changes });
             self.replan = true;
         }
     }
 
     /// A peer has gone.
     pub(crate) fn gone(&mut self, key: PeerKey) {
-        let Some(recipe) = self.recipe_of(key) else { return };
-        let Some(source) = self.sources.remove(&key) else { return };
+        self.fickle.remove(&key);
+        self.forget(key);
+    }
+
+    fn forget(&mut self, key: PeerKey) -> Option<Source> {
+        let recipe = self.recipe_of(key)?;
+        let source = self.sources.remove(&key)?;
         if let Some(copy) = find(&mut self.copies, recipe) {
             source.asked.iter().filter(|asked| !asked.late).for_each(|a| copy.give_up(a.piece));
         }
         self.replan = true;
+        Some(source)
     }
 
     /// A peer does not give a piece. What it was asked for goes elsewhere, and it is left alone for a
@@ -207,6 +228,9 @@ impl Fetch {
             }
         }
         let crowded = self.wanted().len() > self.copies.len();
+        for copy in &mut self.copies {
+            copy.gets_on(now);
+        }
         self.replan |= crowded && self.copies.iter().any(|copy| is_overdue(copy, now));
     }
 
@@ -277,33 +301,61 @@ impl Fetch {
         self.sources.get(&key).map(|source| recipe(&self.suspect, key, source.len))
     }
 
-    /// The copies that could be made, and how many peers would give to each.
-    fn wanted(&self) -> BTreeMap<Recipe, usize> {
-        let mut wanted = BTreeMap::new();
+    /// The copies that could be made, and whose peers would give to each.
+    fn wanted(&self) -> BTreeMap<Recipe, BTreeSet<IpAddr>> {
+        let mut wanted: BTreeMap<Recipe, BTreeSet<IpAddr>> = BTreeMap::new();
         for (key, source) in &self.sources {
-            *wanted.entry(recipe(&self.suspect, *key, source.len)).or_default() += 1;
+            let recipe = recipe(&self.suspect, *key, source.len);
+            wanted.entry(recipe).or_default().insert(host(source.who.ip));
         }
         wanted
     }
 
-    /// Decides which copies there are: those that had the fewest turns, then those that most peers give
-    /// to, then the shortest, and no more than the budget holds.
+    /// Decides which copies there are: those whose peers' hosts had the fewest turns, a host's second
+    /// copy counting as one turn more; then those that most peers give to, then the shortest, and no more
+    /// than the budget holds.
     fn plan(&mut self, now: Instant) {
         let wanted = self.wanted();
-        self.turns.retain(|recipe, _| wanted.contains_key(recipe));
         for copy in self.copies.iter_mut().filter(|copy| is_overdue(copy, now)) {
-            copy.began = now;
-            *self.turns.entry(copy.recipe).or_default() += 1;
+            copy.turn_over(now);
+            let of_copy = |(key, source): &(&PeerKey, &Source)| {
+                recipe(&self.suspect, **key, source.len) == copy.recipe
+            };
+            let hosts: BTreeSet<IpAddr> = self
+                .sources
+                .iter()
+                .filter(of_copy)
+                .map(|(_, source)| host(source.who.ip))
+                .collect();
+            for host in hosts {
+                if self.turns.len() < METADATA_HOSTS || self.turns.contains_key(&host) {
+                    *self.turns.entry(host).or_default() += 1;
+                }
+            }
         }
-        let turns = |recipe: &Recipe| self.turns.get(recipe).copied().unwrap_or_default();
-        let mut ranked: Vec<_> = (wanted.into_iter())
-            .map(|(recipe, claimants)| (turns(&recipe), Reverse(claimants), recipe))
+        // The host of each copy that had the fewest turns speaks for it.
+        let mut ranked: Vec<_> = wanted
+            .into_iter()
+            .map(|(recipe, claimants)| {
+                let hosts = claimants
+                    .iter()
+                    .map(|host| (self.turns.get(host).copied().unwrap_or_default(), *host));
+                let (turns, host) = hosts.min().unwrap_or((u32::MAX, [0, 0, 0, 0].into()));
+                (turns, Reverse(claimants.len()), recipe, host)
+            })
             .collect();
+        ranked.sort_unstable();
+        let mut of_host: BTreeMap<IpAddr, u32> = BTreeMap::new();
+        for (turns, .., host) in &mut ranked {
+            let others = of_host.entry(*host).or_default();
+            *turns = turns.saturating_add(*others);
+            *others += 1;
+        }
         ranked.sort_unstable();
         let mut budget = METADATA_BUDGET;
         let mut kept: BTreeMap<Recipe, Copy> =
             self.copies.drain(..).map(|copy| (copy.recipe, copy)).collect();
-        for (.., recipe) in ranked {
+        for (_, _, recipe, _) in ranked {
             if let Some(rest) = budget.checked_sub(recipe.len) {
                 budget = rest;
                 let copy = kept.remove(&recipe).unwrap_or_else(|| Copy::new(recipe, now));
@@ -347,7 +399,8 @@ fn find(copies: &mut [Copy], recipe: Recipe) -> Option<&mut Copy> {
     copies.iter_mut().find(|copy| copy.recipe == recipe)
 }
 
-/// Whether a copy had its turn, and makes room where others wait for it.
+/// Whether a copy had its turn, and makes room where others wait for it. One that gets on has another:
+/// what it has would be lost.
 fn is_overdue(copy: &Copy, now: Instant) -> bool {
     now >= copy.began + METADATA_TURN
 }

@@ -238,6 +238,36 @@ fn slow_claims_of_great_length_lose_their_room_in_time() {
 }
 
 #[test]
+fn groups_that_claim_one_length_after_the_other_do_not_keep_the_metadata_from_coming() {
+    // It takes longer than a turn: 183 pieces, four of them in a second.
+    let truth = bytes(3_000_000, 14);
+    for again in [true, false] {
+        let mut kinds: Vec<Kind> = (0..4).map(|n| Kind::Silent(MAX_METADATA_LEN - n)).collect();
+        kinds.push(Kind::Slowly(truth.clone(), Duration::from_secs(1)));
+        let mut stage = Stage::new(&truth, kinds);
+        let mut rounds = 0;
+        let came = loop {
+            rounds += 1;
+            assert!(rounds < 100, "after {rounds} rounds: {:?}", stage.fetch.progress());
+            if let Some((whole, took)) = stage.run(Duration::from_secs(10 * rounds)) {
+                assert_eq!(whole, truth);
+                break took;
+            }
+            // Two of them now, the others with the next round.
+            for liar in (0..4).filter(|liar| liar % 2 == rounds % 2) {
+                let len = MAX_METADATA_LEN - u32::try_from(rounds * 4 + liar).expect("small");
+                let (key, who) = (PeerKey(liar), who(usize::try_from(liar).expect("four")));
+                if again {
+                    stage.fetch.gone(key);
+                }
+                stage.fetch.offered(key, who, len);
+            }
+        };
+        assert!(came < Duration::from_mins(3), "{came:?}");
+    }
+}
+
+#[test]
 fn refusals_and_silences_go_elsewhere() {
     let truth = bytes(200_000, 10);
     let len = 200_000;

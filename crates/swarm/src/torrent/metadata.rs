@@ -1,6 +1,9 @@
 //! The time before the pieces of a magnet are known, and its end; and giving the metadata to others. Which
 //! peer is asked for what, and who lied, is decided in `metadata`.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +17,7 @@ use crate::limit::Limit;
 use crate::limits::{EARLY_BUDGET, cost};
 use crate::metadata::{Early, Fetch, Outcome, Serving};
 use crate::partial::Identity;
+use crate::peer::Peer;
 use crate::pieces::Pieces;
 
 impl Torrent {
@@ -29,7 +33,30 @@ impl Torrent {
             return self.charge(now, key, cost::HAVE_AGAIN, CloseReason::HaveFlood);
         }
         let all: usize = self.peers.values().map(|peer| peer.early.len()).sum();
-        if all > EARLY_BUDGET { Err(CloseReason::TooEarly) } else { Ok(()) }
+        if all <= EARLY_BUDGET {
+            return Ok(());
+        }
+        let Some(most) = self.says_most() else { return Ok(()) };
+        if most == key {
+            return Err(CloseReason::TooEarly);
+        }
+        self.close(now, most, CloseReason::TooEarly);
+        Ok(())
+    }
+
+    /// Who takes most of the room for what peers have: of the host that takes most, the peer that does,
+    /// and of equals the one that is here for longest. So those that say much keep nobody out who says
+    /// little, nor do those who came first.
+    fn says_most(&self) -> Option<PeerKey> {
+        let mut hosts: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for peer in self.peers.values() {
+            *hosts.entry(peer.host()).or_default() += peer.early.len();
+        }
+        let room = |peer: &Peer| {
+            let of_host = hosts.get(&peer.host()).copied().unwrap_or(0);
+            (of_host, peer.early.len(), Reverse(peer.since))
+        };
+        self.peers.iter().max_by_key(|(_, peer)| room(peer)).map(|(key, _)| *key)
     }
 
     /// The files are open: what peers said early is judged, and the download begins.
@@ -95,6 +122,11 @@ impl Torrent {
                     Some(fetch) => fetch.data(key, piece, total_size, data),
                     None => Outcome::Unrequested,
                 };
+                if let (Outcome::Kept | Outcome::Right(..), Some(peer)) =
+                    (&outcome, self.peers.get_mut(&key))
+                {
+                    peer.helped = peer.helped.saturating_add(data.len() as u64);
+                }
                 self.metadata_came(now, key, outcome)
             }
         }
