@@ -21,6 +21,7 @@ use crate::table::{Align, Mood, Table, seconds};
 
 mod claims;
 mod crowd;
+mod crowding;
 mod disk;
 mod full;
 mod host;
@@ -64,6 +65,7 @@ const CAMPAIGNS: &[Campaign] = &[
     ("paths", paths::run),
     ("starve", starve::run),
     ("crowd", crowd::run),
+    ("crowding", crowding::run),
     ("policy", policy::run),
 ];
 

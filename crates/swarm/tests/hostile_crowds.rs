@@ -72,7 +72,7 @@ fn download(seed: u64, count: u32, from: From, kinds: &[Stranger]) -> Duration {
     world.introduce(us, &strangers);
     let done = world.run(Duration::from_hours(3), |world| world.is_complete(us));
     assert!(done, "{count} from {from:?}: {}", world.laggards());
-    world.now - before
+    world.now.saturating_sub(before)
 }
 
 #[test]
