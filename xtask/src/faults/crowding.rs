@@ -110,7 +110,7 @@ fn come(addr: SocketAddr, torrent: &Torrent, last: u8, number: usize) -> Result<
         let came = Peer::dial_raw_from(from, addr).and_then(|peer| peer.speak_first(&ours));
         match came {
             Ok((peer, _)) => return Ok(peer),
-            Err(error) if tries == TRIES => return Err(error.into()),
+            Err(error) if tries == TRIES => return Err(error),
             Err(_) => tries += 1,
         }
         thread::sleep(TRY_AGAIN);
