@@ -247,16 +247,13 @@ fn bitfields_of_a_size_nobody_can_check_have_a_budget() {
 
 #[test]
 fn strangers_who_say_much_of_their_pieces_keep_no_newcomer_out() {
-    let few = &|lab: &mut Lab, peer| lab.say(peer, Message::Have(metainfo::MAX_PIECES - 1));
-    let longest = metainfo::MAX_PIECES as usize / 8;
-    let all = &|lab: &mut Lab, peer| lab.say(peer, bits(&vec![0xff; longest]));
-    let says: [&dyn Fn(&mut Lab, PeerKey); 2] = [few, all];
-    for say in says {
+    let longest = vec![0xff; metainfo::MAX_PIECES as usize / 8];
+    for says in [Message::Have(metainfo::MAX_PIECES - 1), bits(&longest)] {
         let mut lab = magnet(&info(20_000, 6));
         for number in 0..100 {
             let id = wire::PeerId([100 + number; 20]);
             let peer = lab.connect_as(number, id, swarm::Origin::Incoming);
-            say(&mut lab, peer);
+            lab.say(peer, says.clone());
         }
         lab.closes();
         for number in 100..180 {
