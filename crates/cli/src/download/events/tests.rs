@@ -66,8 +66,15 @@ fn all() -> Vec<Fact<'static>> {
     let address = SocketAddr::from(([192, 0, 2, 1], 1));
     let closed = PeerChange::Closed { reason: String::new() };
     all.extend(peer(address, &closed));
-    let sources =
-        [Source::Given, Source::Tracker, Source::Local, Source::Dht, Source::Incoming, Source::Pex];
+    let sources = [
+        Source::Given,
+        Source::Magnet,
+        Source::Tracker,
+        Source::Local,
+        Source::Dht,
+        Source::Incoming,
+        Source::Pex,
+    ];
     for (source, origin) in sources.into_iter().zip([Origin::Dialed, Origin::Incoming].repeat(4)) {
         let connected = PeerChange::Connected { origin, source, peer_id: [b'-'; 20] };
         all.extend(peer(address, &connected));
