@@ -186,3 +186,35 @@ fn a_seed_takes_several_and_a_damaged_one_does_not_stop_the_others() {
     assert_eq!(lines_with(&seed, "album: uploaded 16.0 KiB in "), 1, "{}", seed.log());
     assert_eq!(lines_with(&seed, "3 torrents: uploaded 32.0 KiB in "), 1, "{}", seed.log());
 }
+
+#[test]
+fn the_trackers_and_peers_of_the_same_torrent_again_are_used_too() {
+    // One argument knows nobody, the others know the tracker, and the peer.
+    let stage = Stage::with(album());
+    let hash = stage.torrent.info_hash_hex();
+    let bare = stage.torrent.save(&stage.dir("bare"), &[]).unwrap();
+    let tracker = format!("magnet:?xt=urn:btih:{hash}&tr={}", stage.tracker.url());
+    let seed = Seed::start(&stage.torrent, "seed").unwrap();
+    let peer = format!("magnet:?xt=urn:btih:{hash}&x.pe={}", seed.addr());
+    let dir = stage.dir("target");
+    let download = Cli::download(&bare, &dir).unwrap().arg(&tracker).start().unwrap();
+    stage.tracker.wait_event("started").unwrap();
+    download.interrupt();
+    download.wait_exit(PATIENCE).unwrap();
+    let download = Cli::download(&bare, &dir).unwrap().arg(&peer).start().unwrap();
+    download.wait_success(PATIENCE).unwrap();
+    stage.torrent.compare(&dir).unwrap();
+
+    // A private torrent has its own.
+    let private = Stage::with(Builder::new("club").file("song", 90_000).private().build());
+    let hash = private.torrent.info_hash_hex();
+    let bare = private.torrent.save(&private.dir("bare"), &[]).unwrap();
+    let tracker = format!("magnet:?xt=urn:btih:{hash}&tr={}", private.tracker.url());
+    let dir = private.full_dir("whole");
+    let seed = Cli::seed(&bare, &dir).unwrap().arg(&tracker).start().unwrap();
+    hear(&seed, ", skipped");
+    hear(&seed, "complete, seeding");
+    seed.interrupt();
+    seed.wait_success(PATIENCE).unwrap();
+    assert!(private.tracker.announces().is_empty(), "{:?}", private.tracker.announces());
+}

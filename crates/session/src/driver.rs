@@ -153,6 +153,9 @@ impl Driver {
                 self.swarm.handle(now, Input::Closed { peer });
             }
             Mail::Found { addrs, source } => self.swarm.handle(now, Input::Found { addrs, source }),
+            // A private torrent has no other trackers than its own (BEP 27).
+            Mail::Trackers(_) if self.entry.finder.is_none() => {}
+            Mail::Trackers(tiers) => self.announcer.tiers().add(&tiers, now),
             Mail::Opening { private } => {
                 self.files = Files::Opening;
                 if private {

@@ -39,6 +39,8 @@ pub(crate) enum Mail {
     Disk(Vec<Done<Payload>>),
     /// Peers were found.
     Found { addrs: Vec<SocketAddr>, source: Source },
+    /// The torrent was named once more, with these tiers of trackers.
+    Trackers(Vec<Vec<String>>),
     /// A tracker answered, or did not.
     Announced { tracker: usize, url: String, result: Result<tracker::Reply, tracker::Error> },
     /// The torrent file that a magnet stands for is kept for the next time, if that could be done.

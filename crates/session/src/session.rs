@@ -171,6 +171,16 @@ impl Session {
         Ok(id)
     }
 
+    /// Trackers and peers of a torrent that is here already, from another magnet or torrent file of it. A
+    /// private torrent takes none.
+    pub fn add_sources(&self, id: TorrentId, tiers: Vec<Vec<String>>, peers: &[String]) {
+        let Some(entry) = self.shared.registry.entry(id) else { return };
+        if entry.finder.is_some() {
+            named::find_peers(peers, Source::Magnet, &entry, &self.runtime);
+        }
+        self.shared.registry.send(id, Mail::Trackers(tiers));
+    }
+
     /// Starts the download of a magnet that reported [`Event::Metadata`]. `torrent` is what the torrent
     /// file in that event says. From here on it goes as after [`add`](Self::add).
     ///

@@ -85,21 +85,44 @@ impl Tiers {
             round: None,
             next_round: None,
         };
+        this.append(tiers, now);
+        this
+    }
+
+    /// Tiers behind those there are, as when a torrent is named a second time by something that knows
+    /// other trackers. They are asked when those before them fail, at once if none of them answered so far.
+    pub fn add(&mut self, tiers: &[Vec<String>], now: Instant) {
+        let first = self.trackers.len();
+        self.append(tiers, now);
+        if self.phase != Phase::Running || first == self.trackers.len() {
+            return;
+        }
+        for tracker in self.trackers.iter_mut().skip(first) {
+            tracker.due = tracker.ready;
+        }
+        if let Some(round) = &mut self.round {
+            round.asked.resize(self.order.len(), None);
+        }
+        if !self.trackers.iter().any(|tracker| tracker.told) {
+            self.want_peers(now);
+        }
+    }
+
+    fn append(&mut self, tiers: &[Vec<String>], now: Instant) {
         for urls in tiers {
             let mut tier = Vec::new();
             for url in urls.iter().map(|url| url.trim()).filter(|url| !url.is_empty()) {
-                let known = this.trackers.iter().any(|tracker| tracker.url == url);
-                if !known && this.trackers.len() < MAX_TRACKERS {
-                    tier.push(this.trackers.len());
-                    this.trackers.push(Tracker::new(url.to_owned(), this.order.len(), now));
+                let known = self.trackers.iter().any(|tracker| tracker.url == url);
+                if !known && self.trackers.len() < MAX_TRACKERS {
+                    tier.push(self.trackers.len());
+                    self.trackers.push(Tracker::new(url.to_owned(), self.order.len(), now));
                 }
             }
             if !tier.is_empty() {
-                this.rng.shuffle(&mut tier);
-                this.order.push(tier);
+                self.rng.shuffle(&mut tier);
+                self.order.push(tier);
             }
         }
-        this
     }
 
     /// Begins to announce, with `started`.

@@ -110,7 +110,8 @@ impl Run {
         torrent: &Metainfo,
         options: AddOptions,
     ) -> Result<(), Failure> {
-        if self.is_known(argument, torrent.info_hash()) {
+        let sources = (torrent.tiers().to_vec(), options.magnet_peers.as_slice());
+        if self.is_known(argument, torrent.info_hash(), sources) {
             return Ok(());
         }
         let dir = options.dir.clone();
@@ -131,7 +132,8 @@ impl Run {
 
     /// Adds a magnet; its download begins when its torrent is known, which may be now.
     fn add_magnet(&mut self, argument: &str, magnet: Magnet) -> Result<(), Failure> {
-        if self.is_known(argument, magnet.info_hash) {
+        let tiers = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
+        if self.is_known(argument, magnet.info_hash, (tiers, &magnet.peers)) {
             return Ok(());
         }
         let wish = self.orders.wish.clone();
@@ -153,12 +155,19 @@ impl Run {
     }
 
     /// Whether an earlier argument is the same torrent, which is told. That is no failure: what the
-    /// user wants is done, or under way. One that failed may be tried again by another argument.
-    fn is_known(&self, argument: &str, info_hash: Option<InfoHash>) -> bool {
+    /// user wants is done, or under way. One that failed may be tried again by another argument. The
+    /// trackers and peers of the other one are used too.
+    fn is_known(
+        &self,
+        argument: &str,
+        info_hash: Option<InfoHash>,
+        (tiers, peers): (Vec<Vec<String>>, &[String]),
+    ) -> bool {
         let Some(hash) = info_hash.map(|hash| hash.to_string()) else { return false };
         let same = |transfer: &&Transfer| transfer.info_hash == hash && !transfer.failed;
         let Some(other) = self.transfers.iter().find(same) else { return false };
         self.warn(&hash, &format!("{argument}: the same torrent as {}, skipped", other.argument));
+        self.session.add_sources(other.id, tiers, peers);
         true
     }
 

@@ -444,3 +444,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn tiers_that_come_later_are_asked_when_those_before_fail_and_at_once_if_none_answered() {
+    let mut now = Instant::now();
+    let tiers = |urls: &[&str]| -> Vec<Vec<String>> {
+        urls.iter().map(|url| vec![(*url).to_owned()]).collect()
+    };
+    // None before.
+    let mut none = Tiers::new(&[], 1, now);
+    none.start(now);
+    assert_eq!(none.poll(now), None);
+    none.add(&tiers(&["a"]), now);
+    assert_eq!(none.poll(now).unwrap().url, "a");
+    // One that failed, and one that is asked at the moment.
+    let mut some = Tiers::new(&tiers(&["a"]), 1, now);
+    some.start(now);
+    assert_eq!(some.poll(now).unwrap().url, "a");
+    some.add(&tiers(&["b", "a"]), now);
+    some.answered(now, 0, &Err(error()));
+    assert_eq!(some.poll(now).map(|ask| ask.url), Some("b".to_owned()));
+    // One that answered is enough, until it does not any more.
+    let mut good = Tiers::new(&tiers(&["a"]), 1, now);
+    good.start(now);
+    assert_eq!(good.poll(now).unwrap().url, "a");
+    good.answered(now, 0, &Ok(reply(300, 60)));
+    good.add(&tiers(&["b"]), now);
+    assert_eq!(good.poll(now), None);
+    now += Duration::from_mins(5);
+    assert_eq!(good.poll(now).unwrap().url, "a");
+    good.answered(now, 0, &Err(error()));
+    assert_eq!(good.poll(now).unwrap().url, "b");
+    // Who has left is told nothing.
+    good.stop(now);
+    good.add(&tiers(&["c"]), now);
+    assert!(good.poll(now).is_none_or(|ask| ask.url != "c"));
+}
