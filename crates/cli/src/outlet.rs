@@ -59,6 +59,8 @@ struct State {
     lost: u64,
     /// What the lines on a terminal show next; nothing ends them.
     live: Option<String>,
+    /// They show nothing any more.
+    over: bool,
     /// The thread runs, or could not be started.
     thread: Option<bool>,
     /// It is writing at the moment.
@@ -104,6 +106,7 @@ impl Outlet {
             lasting: 0,
             lost: 0,
             live: None,
+            over: false,
             thread: None,
             busy: false,
             failed: None,
@@ -143,8 +146,17 @@ impl Outlet {
     /// What the lines of a terminal that renew themselves show from now on; no text ends
     /// them.
     pub(crate) fn live(&'static self, text: String) {
-        self.started().live = Some(text);
-        self.changed.notify_all();
+        let mut state = self.started();
+        if !state.over {
+            state.live = Some(text);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Ends them, whatever else is to be shown: the process is about to end.
+    pub(crate) fn end_live(&'static self) {
+        self.live(String::new());
+        self.lock().over = true;
     }
 
     /// Waits a moment until all was written that was said so far.

@@ -119,7 +119,7 @@ pub(crate) fn write_passing_line(line: &str) {
     outlet::stderr().line(line.to_owned(), Worth::Passing);
 }
 
-/// Takes the live lines off the terminal, since the process is about to end.
+/// Takes the live lines off the terminal for good, since the process is about to end.
 pub(crate) fn leave() {
-    outlet::stderr().live(String::new());
+    outlet::stderr().end_live();
 }
