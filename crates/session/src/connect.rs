@@ -127,7 +127,7 @@ pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
                     under_way.give_way().await;
                 }
                 let task = tokio::spawn(async move { receive(stream, place, addr, &shared).await });
-                under_way.0.push(Incoming::new(addr.ip(), task));
+                under_way.0.push(Incoming::new(swarm::host(addr.ip()), task));
             }
             // The newcomer waits in the system's queue.
             Err(error) if storage::ran_out(&error) => descriptors::make_room(error).await,
@@ -141,6 +141,7 @@ pub(crate) async fn listen(listener: TcpListener, shared: Arc<Shared>) {
 
 /// A handshake with a peer that came to us.
 struct Incoming {
+    /// Whose share of the places it uses: its address, or of IPv6 the first of its network.
     ip: IpAddr,
     begun: tokio::time::Instant,
     task: JoinHandle<()>,
@@ -161,7 +162,7 @@ impl UnderWay {
     /// one that others wait for.
     async fn place(&mut self, places: &Places) -> Option<ConnectionPlace> {
         // Kept through all waits, so that nobody who comes later gets a place earlier.
-        let mut place = pin!(places.take());
+        let mut place = pin!(places.take_incoming());
         let mut patience = Duration::ZERO;
         loop {
             if let Ok(place) = tokio::time::timeout(patience, &mut place).await {

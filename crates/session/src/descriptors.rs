@@ -32,12 +32,15 @@ const DESCRIPTORS_A_TRACKER: usize = 16;
 #[derive(Clone)]
 pub(crate) struct Places {
     turns: Arc<Semaphore>,
+    /// Those that who comes to us may have: some are left for dialing.
+    incoming: Arc<Semaphore>,
     budget: Arc<Budget>,
 }
 
 /// Of one connection, to be kept as long as its stream.
 pub(crate) struct ConnectionPlace {
     _turn: OwnedSemaphorePermit,
+    _incoming: Option<OwnedSemaphorePermit>,
     _taken: Taken,
 }
 
@@ -56,7 +59,9 @@ impl Places {
     }
 
     fn of(places: usize, budget: Arc<Budget>) -> Self {
-        Self { turns: Arc::new(Semaphore::new(places)), budget }
+        let for_dials = places.saturating_sub(for_one_torrent(places)) / 2;
+        let incoming = Semaphore::new(places.saturating_sub(for_dials));
+        Self { turns: Arc::new(Semaphore::new(places)), incoming: Arc::new(incoming), budget }
     }
 
     /// As many as a test likes.
@@ -73,10 +78,21 @@ impl Places {
     /// The next place; `None` when the session ends. What waits has its turn: whoever comes later does
     /// not get a place earlier.
     pub(crate) async fn take(&self) -> Option<ConnectionPlace> {
+        self.take_with(None).await
+    }
+
+    /// The same for a connection that comes to us: of half of the places that no torrent alone may fill
+    /// it gets none, so that there is always one to dial from.
+    pub(crate) async fn take_incoming(&self) -> Option<ConnectionPlace> {
+        let incoming = self.incoming.clone().acquire_owned().await.ok()?;
+        self.take_with(Some(incoming)).await
+    }
+
+    async fn take_with(&self, incoming: Option<OwnedSemaphorePermit>) -> Option<ConnectionPlace> {
         let turn = self.turns.clone().acquire_owned().await.ok()?;
         loop {
             if let Some(taken) = self.budget.take(Use::Connection) {
-                return Some(ConnectionPlace { _turn: turn, _taken: taken });
+                return Some(ConnectionPlace { _turn: turn, _incoming: incoming, _taken: taken });
             }
             // Closing a file may wait for its disk.
             let closed = tokio::task::spawn_blocking(storage::close_idle_file).await;
@@ -89,6 +105,7 @@ impl Places {
     #[cfg(test)]
     pub(crate) fn close(&self) {
         self.turns.close();
+        self.incoming.close();
     }
 }
 
@@ -169,6 +186,17 @@ mod tests {
         let first = places.take().await.unwrap();
         assert!(tokio::time::timeout(LOOK_AGAIN, places.take()).await.is_err());
         drop(first);
+        assert!(places.take().await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_to_us_leaves_places_to_dial_from() {
+        let places = Places::for_test(32);
+        let mut came = Vec::new();
+        while let Ok(place) = tokio::time::timeout(LOOK_AGAIN, places.take_incoming()).await {
+            came.push(place.unwrap());
+        }
+        assert_eq!(came.len(), 30);
         assert!(places.take().await.is_some());
     }
 

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use wire::mse::Method;
 use wire::net::{Batch, Stream};
-use wire::{Handshake, Message, Payload, Reserved};
+use wire::{Handshake, Message, Payload, Pool, Reserved};
 
 use crate::announce::Announcer;
 use crate::connect;
@@ -58,6 +58,8 @@ pub(crate) struct Driver {
     /// Where resume state is kept; `None` where none is.
     pub(crate) durable: Option<Durable>,
     pub(crate) shared: Arc<Shared>,
+    /// Its share of the buffers for blocks that leave.
+    pub(crate) uploads: Pool,
     pub(crate) events: Sender<Event>,
     /// How long the end waits for trackers and the disk.
     pub(crate) goodbye: Duration,
@@ -380,7 +382,7 @@ impl Driver {
         while let Some(&(peer, block)) = self.work.waiting_reads.front() {
             if self.work.peers.contains_key(&peer) {
                 let len = usize::try_from(block.len()).unwrap_or(usize::MAX);
-                let Some(into) = self.shared.uploads.try_take(len) else { return };
+                let Some(into) = self.uploads.try_take(len) else { return };
                 let (torrent, ticket) = (self.id, peer.0);
                 self.work.jobs.push(Job::Read { torrent, ticket, block, into });
             }

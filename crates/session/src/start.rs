@@ -116,6 +116,7 @@ impl Start {
             files: Files::None,
             durable: None,
             shared: self.shared.clone(),
+            uploads: self.shared.uploads.share(),
             events: self.events.clone(),
             goodbye: self.config.goodbye,
             sync_on_stop: self.config.sync_on_stop,

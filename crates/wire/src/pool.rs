@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -19,6 +20,8 @@ use crate::payload::Payload;
 #[derive(Clone)]
 pub struct Pool {
     shared: Arc<Shared>,
+    /// Bytes handed out through this share and not yet returned.
+    mine: Option<Arc<AtomicUsize>>,
 }
 
 struct Shared {
@@ -42,15 +45,26 @@ struct Waiting {
     waker: Waker,
 }
 
-/// The pool that a payload returns to.
-pub(crate) struct Home(Arc<Shared>);
+/// The pool that a payload returns to, and the share that it came from.
+pub(crate) struct Home(Arc<Shared>, Option<Arc<AtomicUsize>>);
+
+/// A share may have so many times what is free: one alone two thirds, and however many there are, each
+/// further one finds something.
+const OF_FREE: usize = 2;
 
 impl Pool {
     /// A pool that never has more than `budget` bytes out. A budget under [`MAX_BLOCK_LEN`] counts as that, since such a
     /// pool could not serve every block.
     pub fn new(budget: usize) -> Self {
         let budget = budget.max(MAX_BLOCK_LEN);
-        Self { shared: Arc::new(Shared { budget, state: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { budget, state: Mutex::default() }), mine: None }
+    }
+
+    /// A share of the same pool. What it gives by [`try_take`](Self::try_take) stays below twice what is
+    /// free, so that one share which keeps all it gets leaves something to every other.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self { shared: self.shared.clone(), mine: Some(Arc::default()) }
     }
 
     /// A payload of `len` bytes of arbitrary content, or `None` if the budget is used up or `len` exceeds
@@ -58,6 +72,11 @@ impl Pool {
     pub fn try_take(&self, len: usize) -> Option<Payload> {
         let mut state = self.shared.lock();
         let charge = charge(len)?;
+        let free = self.shared.budget.saturating_sub(state.in_use);
+        let mine = self.mine.as_ref().map_or(0, |mine| mine.load(Ordering::Relaxed));
+        if mine > free.saturating_mul(OF_FREE) {
+            return None;
+        }
         let buffer = state.reserve(charge, self.shared.budget)?;
         drop(state);
         Some(self.payload(buffer, charge, len))
@@ -81,7 +100,10 @@ impl Pool {
     /// Allocates outside of the lock if no used buffer was at hand.
     fn payload(&self, buffer: Option<Box<[u8]>>, charge: usize, len: usize) -> Payload {
         let buffer = buffer.unwrap_or_else(|| vec![0; charge].into_boxed_slice());
-        Payload::pooled(buffer, len, Home(self.shared.clone()))
+        if let Some(mine) = &self.mine {
+            mine.fetch_add(buffer.len(), Ordering::Relaxed);
+        }
+        Payload::pooled(buffer, len, Home(self.shared.clone(), self.mine.clone()))
     }
 }
 
@@ -117,6 +139,9 @@ impl State {
 
 impl Home {
     pub(crate) fn give_back(self, buffer: Box<[u8]>) {
+        if let Some(mine) = &self.1 {
+            mine.fetch_sub(buffer.len(), Ordering::Relaxed);
+        }
         let mut state = self.0.lock();
         state.in_use = state.in_use.saturating_sub(buffer.len());
         let too_long_to_keep = if buffer.len() == BLOCK_LEN {

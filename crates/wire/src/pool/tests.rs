@@ -86,3 +86,20 @@ fn one_who_gives_up_passes_its_turn_on() {
     assert!(poll(&mut short, &counts[1]).is_ready());
     assert!(pool.shared.lock().waiting.is_empty());
 }
+
+#[test]
+fn a_share_that_keeps_what_it_gets_leaves_something_to_every_other() {
+    let pool = Pool::new(1024 * BLOCK_LEN);
+    let all = |share: &Pool| std::iter::from_fn(|| share.try_take(BLOCK_LEN)).collect::<Vec<_>>();
+    let shares: Vec<Pool> = (0..4).map(|_| pool.share()).collect();
+    let mut held: Vec<Vec<Payload>> = shares.iter().map(all).collect();
+    assert!(held[0].len() >= 1024 / 2, "one alone has most of it: {}", held[0].len());
+    for (earlier, later) in held.iter().zip(&held[1..]) {
+        assert!(later.len() >= earlier.len() / 4, "{} after {}", later.len(), earlier.len());
+    }
+    // What comes back counts for whoever had it.
+    held[0].clear();
+    assert!(all(&shares[0]).len() >= 1024 / 3);
+    drop(held);
+    assert_eq!(pool.in_use(), 0);
+}
