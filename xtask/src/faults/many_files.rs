@@ -22,8 +22,9 @@ const DESCRIPTORS: [u32; 3] = [64, 256, 1_024];
 const PATIENCE: Duration = Duration::from_mins(10);
 /// How often the program is looked at.
 const LOOK: Duration = Duration::from_millis(50);
-/// Processor time that each side may use: a tenth of a millisecond a file is usual.
-const MOST_CPU: Duration = Duration::from_mins(1);
+/// Processor time that each side may use. Five seconds are usual, and several times that where the disk's
+/// journal is busy with others: nearly all of it goes to the making of files.
+const MOST_CPU: Duration = Duration::from_mins(3);
 
 /// Its figures.
 pub(super) fn run(stage: &Stage) -> Result<String> {
