@@ -24,13 +24,14 @@ impl Torrent {
         let Request { piece, offset, len } = request;
         let block = self.layout.range(piece, offset, len).ok_or(CloseReason::RequestOutOfRange)?;
         let Some(peer) = self.peers.get_mut(&key) else { return Ok(()) };
-        let granted = peer.fast.as_ref().is_some_and(|fast| fast.grants(block.piece()));
+        let granted =
+            |peer: &Peer| peer.fast.as_ref().is_some_and(|fast| fast.grants(block.piece()));
         let begins = || peer.pieces.count(self.layout.piece_count()) as usize <= ALLOWED_FAST;
         let (host, len) = (peer.host(), u64::from(block.len()));
         let have = self.have.contains(block.piece());
         if !have
             || (peer.am_choking
-                && !(granted && begins() && self.accounts.give_fast(now, host, len)))
+                && !(granted(peer) && begins() && self.accounts.give_fast(now, host, len)))
             || !peer.uploads.queue.push(now, block)
         {
             self.reject(key, block);
