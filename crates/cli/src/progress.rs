@@ -76,6 +76,13 @@ impl Progress {
         self.show(|width, height| line::block(name, rows, width, height));
     }
 
+    /// Takes the live lines off until more is shown.
+    pub(crate) fn hide(&self) {
+        if matches!(self.style, Style::Live) {
+            outlet::stderr().live(String::new());
+        }
+    }
+
     /// Writes one line that stays, above the live ones.
     pub(crate) fn note(&self, message: &str) {
         if !matches!(self.style, Style::Quiet) {
@@ -103,9 +110,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if matches!(self.style, Style::Live) {
-            outlet::stderr().live(String::new());
-        }
+        self.hide();
     }
 }
 

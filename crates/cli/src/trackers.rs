@@ -15,7 +15,7 @@ use tracker::{Client, Config, Event};
 use crate::args;
 use crate::exit::{Code, Failure};
 use crate::source::{self, Source};
-use crate::{outlet, output, text};
+use crate::{output, text};
 use report::{Answer, Outcome, Report};
 use wait::Wait;
 
@@ -175,7 +175,7 @@ impl Subject {
             wait.done(answer.number);
             let told = report.add(&answer);
             if let Some(told) = told.filter(|_| !json) {
-                outlet::stdout().line_in_order(told.trim_end().to_owned());
+                output::text(|out| out.write_all(told.as_bytes()))?;
             }
         }
         drop(wait);
@@ -190,7 +190,7 @@ impl Subject {
             (answered, asked) => {
                 if !json && asked > 1 {
                     let asked = text::count(asked, "tracker");
-                    outlet::stdout().line_in_order(format!("{answered} of {asked} answered"));
+                    output::text(|out| writeln!(out, "{answered} of {asked} answered"))?;
                 }
                 Ok(())
             }

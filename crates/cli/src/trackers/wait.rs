@@ -49,8 +49,11 @@ impl<'a> Wait<'a> {
         }
     }
 
-    /// One of them is over.
+    /// One of them is over; a terminal shows nothing until it is told what came of it.
     pub(super) fn done(&mut self, number: usize) {
+        if let Some(progress) = &self.progress {
+            progress.hide();
+        }
         if let Some(url) = self.urls.get_mut(number) {
             *url = None;
         }
