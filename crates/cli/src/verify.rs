@@ -45,8 +45,7 @@ fn one(args: &Verify, path: &Path, quiet: bool) -> Result<(), Failure> {
     let mut options = Options::default();
     options.pieces = wanted.as_ref().map(|part| &part.pieces);
     let attendant = Attendant::start(torrent.name(), "verifying", quiet);
-    let found = storage::verify(&spec, &options, &|now| attendant.report(now), attendant.cancel())
-        .map_err(|error| Failure::storage(&error))?;
+    let found = verify(&spec, &options, &attendant).map_err(|error| Failure::storage(&error))?;
     drop(attendant);
     let report = Report::of(&torrent, &spec, &found, wanted.as_ref());
     if args.json {
@@ -101,6 +100,23 @@ fn regular(torrent: &Metainfo) -> impl Iterator<Item = (usize, &metainfo::File)>
 fn on_disk(spec: &Spec) -> impl Iterator<Item = usize> {
     let files = spec.files().iter().enumerate();
     files.filter(|(_, file)| file.on_disk).map(|(index, _)| index)
+}
+
+/// Hashes the files, unless another program changes one meanwhile: then what was found says nothing.
+fn verify(
+    spec: &Spec,
+    options: &Options<'_>,
+    attendant: &Attendant,
+) -> Result<Verified, storage::Error> {
+    let cancel = attendant.cancel();
+    let before = storage::stamps(spec, cancel)?;
+    storage::wait_for_tick();
+    let found = storage::verify(spec, options, &|now| attendant.report(now), cancel)?;
+    let now = storage::stamps(spec, cancel)?;
+    match before.iter().zip(&now).position(|(before, now)| before != now) {
+        Some(file) => Err(storage::Error::changed_meanwhile(spec, file)),
+        None => Ok(found),
+    }
 }
 
 /// The JSON form; its keys are documented in docs/json.md.

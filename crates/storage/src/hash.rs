@@ -13,7 +13,7 @@ use crate::files::Files;
 use crate::room::survey_unless;
 use crate::scan::{Digest, Hashed, Progress, Scan, Wanted};
 use crate::spec::{FileSpec, Spec};
-use crate::stamp::FileStamp;
+use crate::stamp::{self, FileStamp};
 use crate::verify::{Options, read_error};
 
 /// The hashes of a new torrent's pieces, in order: what [`Plan::encode`] takes.
@@ -87,6 +87,7 @@ fn hash(
     let spec = Spec::from_parts(root, files.to_vec(), layout.clone(), unknown)?;
     let spec = spec.with_follow_links(options.follow_links);
     let before = stamps(&spec, cancel)?;
+    stamp::wait_for_tick();
     let pieces: Vec<PieceIndex> = layout.pieces().collect();
     let files = Files::read_only(spec.clone());
     let slots = |wanted| if wanted { pieces.len() } else { 0 };

@@ -163,3 +163,27 @@ fn a_part_can_be_verified_alone() {
     verify(&["--select", "nothing"]).refused(28, "--select nothing");
     verify(&["-x", "*"]).refused(28, "--exclude leaves no file");
 }
+
+#[test]
+fn files_that_another_program_writes_to_meanwhile_are_not_called_whole() {
+    use std::os::unix::fs::FileExt;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let stage = Stage::new();
+    stage.write("film", &pattern(4_000_000));
+    let torrent = stage.path("t");
+    run(["create", &stage.path("film"), "-o", &torrent]).success();
+    let file = std::fs::File::options().write(true).open(stage.path("film")).unwrap();
+    let (first, over) = (pattern(1), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        // Always the byte that is there anyway: that the file is changed is what counts.
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                file.write_all_at(&first, 0).unwrap();
+            }
+        });
+        let found = run(["verify", &torrent, "-d", stage.folder().to_str().unwrap()]);
+        over.store(true, Ordering::Relaxed);
+        found.refused(17, "film: was changed by another program while it was checked");
+    });
+}
