@@ -106,7 +106,7 @@ fn on_disk(spec: &Spec) -> impl Iterator<Item = usize> {
 fn verify(
     spec: &Spec,
     options: &Options<'_>,
-    attendant: &Attendant,
+    attendant: &Attendant<'_>,
 ) -> Result<Verified, storage::Error> {
     let cancel = attendant.cancel();
     let before = storage::stamps(spec, cancel)?;
