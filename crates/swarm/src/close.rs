@@ -23,6 +23,8 @@ pub enum CloseReason {
     OverShare,
     /// Its place was needed for a peer that we dialed.
     Reserved,
+    /// It left unread what it had asked for, and others needed the memory.
+    SlowReader,
     /// Neither end wants anything of the other: both have every piece, or all they want.
     BothSeeds,
     /// The torrent was paused.
@@ -80,6 +82,7 @@ impl CloseReason {
                 | Self::Idle
                 | Self::OverShare
                 | Self::Reserved
+                | Self::SlowReader
                 | Self::BothSeeds
                 | Self::Paused
                 | Self::NotOfTracker
@@ -99,6 +102,7 @@ impl fmt::Display for CloseReason {
             Self::Idle => "idle for long, its room was needed",
             Self::OverShare => "its address had more than its share of the places",
             Self::Reserved => "its place was needed for a peer that was dialed",
+            Self::SlowReader => "it read next to nothing of what it asked for",
             Self::BothSeeds => "neither end wants a piece of the other",
             Self::Paused => "the torrent was stopped here",
             Self::NotOfTracker => "the torrent is private, and no tracker named this peer",

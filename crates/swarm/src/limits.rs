@@ -258,6 +258,13 @@ pub const UPLOAD_BUFFER_LEAST: u64 = 64 * 1024;
 /// The same for all peers of the torrent.
 pub const UPLOAD_BUFFER_ALL: u64 = 64 * 1024 * 1024;
 
+/// Once so much waits for all peers, one that leaves [`UNREAD_MOST`] unread and has read less than
+/// [`ROOM_BYTES`] in one to two minutes is closed: a quarter of what a session keeps for all torrents.
+pub const UPLOAD_SCARCE: u64 = 4 * 1024 * 1024;
+
+/// See [`UPLOAD_SCARCE`].
+pub const UNREAD_MOST: u64 = 64 * 1024;
+
 // Metadata (BEP 9).
 
 /// Most bytes of metadata that are fetched: room for the hashes of some 800,000 pieces.

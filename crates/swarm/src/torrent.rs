@@ -423,6 +423,7 @@ impl Torrent {
         for key in snubbing {
             self.give_up_requests(key);
         }
+        self.close_slow_readers(now);
         self.tail_round(now);
         self.pex_round(now);
         self.end_trials(now);

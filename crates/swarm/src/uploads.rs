@@ -34,6 +34,12 @@ impl Uploads {
         self.in_flight
     }
 
+    /// Of these, those in the socket's queue: what the peer has yet to read.
+    pub(crate) fn unread(&self) -> u64 {
+        let reading: u64 = self.reading.iter().map(|(block, _)| u64::from(block.len())).sum();
+        self.in_flight.saturating_sub(reading)
+    }
+
     /// Whether a request waits and this peer's buffer has room for its answer.
     pub(crate) fn is_ready(&self) -> bool {
         self.queue.front().is_some_and(|block| self.has_room(block))

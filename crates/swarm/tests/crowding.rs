@@ -275,3 +275,43 @@ fn a_crossing_connection_does_not_end_one_that_gave_blocks() {
         assert!(lab.closes().iter().all(|(closed, _)| *closed != seed));
     }
 }
+
+#[test]
+fn those_who_do_not_read_what_they_asked_for_give_up_its_memory() {
+    let mut config = Config::new(OUR_ID);
+    config.unchoke_slots = 8;
+    let mut lab = Lab::with(64, true, config);
+    let serve = |lab: &mut Lab, reader: Option<PeerKey>| {
+        for job in lab.jobs() {
+            if let swarm::DiskJob::Read { peer, block } = job {
+                lab.read(peer, block);
+                if Some(peer) == reader {
+                    lab.input(Input::Drained { peer, bytes: block.len() });
+                }
+            }
+        }
+    };
+    let slow: Vec<PeerKey> = (1..=6).map(|n| lab.taker(2 * n)).collect();
+    let reader = lab.taker(20);
+    for piece in 0..20 {
+        for peer in slow.iter().chain([&reader]) {
+            for number in 0..4 {
+                lab.request(*peer, piece, number * BLOCK, BLOCK);
+            }
+        }
+        serve(&mut lab, Some(reader));
+    }
+    let held = lab.torrent.stats().upload_buffered;
+    assert!(held >= 5 * limits::UPLOAD_BUFFER, "{held}");
+    for piece in 20..40 {
+        lab.pass(6 * SECOND);
+        lab.request(reader, piece, 0, BLOCK);
+        serve(&mut lab, Some(reader));
+    }
+    let closes = lab.closes();
+    let slow_readers = closes.iter().filter(|(_, reason)| *reason == CloseReason::SlowReader);
+    // Until what is left is no longer much.
+    assert!(slow_readers.count() >= 3, "{closes:?}");
+    assert!(closes.iter().all(|(closed, _)| *closed != reader));
+    assert!(lab.torrent.stats().upload_buffered < limits::UPLOAD_SCARCE);
+}

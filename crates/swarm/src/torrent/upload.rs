@@ -11,7 +11,9 @@ use super::Torrent;
 use crate::border::{Action, DiskJob, PeerKey};
 use crate::choker::Contender;
 use crate::close::CloseReason;
-use crate::limits::{ALLOWED_FAST, INTEREST_PER_PIECE, UPLOAD_BUFFER_ALL, cost};
+use crate::limits::{
+    ALLOWED_FAST, INTEREST_PER_PIECE, UNREAD_MOST, UPLOAD_BUFFER_ALL, UPLOAD_SCARCE, cost,
+};
 use crate::peer::Peer;
 
 impl Torrent {
@@ -119,6 +121,20 @@ impl Torrent {
         if let Some(peer) = self.peers.get_mut(&key) {
             peer.up.add(counted);
             peer.last_payload = now;
+        }
+    }
+
+    /// Closes peers that hold memory which others need and read next to nothing of it for long. To be
+    /// called once a second.
+    pub(super) fn close_slow_readers(&mut self, now: Instant) {
+        if self.upload_buffered < UPLOAD_SCARCE {
+            return;
+        }
+        let holds = |peer: &Peer| peer.is_idle(now) && peer.uploads.unread() >= UNREAD_MOST;
+        let slow: Vec<PeerKey> =
+            self.peers.iter().filter(|(_, peer)| holds(peer)).map(|(key, _)| *key).collect();
+        for key in slow {
+            self.close(now, key, CloseReason::SlowReader);
         }
     }
 
