@@ -1,7 +1,7 @@
 //! Ctrl-C: every command hears it, and the second time means now.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use testkit::PATIENCE;
+use testkit::binary::pieces_cli;
 use testkit::cli::Cli;
 use testkit::process::Process;
 use testkit::terminal::ERASED;
@@ -101,10 +102,13 @@ fn who_waits_for_a_torrent_leaves_at_once() {
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let target = folder.path();
     for words in [&["show"][..], &["verify"], &["seed"], &["download"], &["scrape"], &["magnet"]] {
-        let program = Cli::new(words).unwrap().arg(&fifo).env("XDG_STATE_HOME", target);
-        let program = program.start().unwrap();
-        // Opens when the program opens its end.
-        let _writer = File::options().write(true).open(&fifo).unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "exec \"$@\" - < \"$0\""]).arg(&fifo).arg(pieces_cli().unwrap());
+        shell.args(words).env("XDG_STATE_HOME", target);
+        let program = Process::start("pieces-cli", &mut shell).unwrap();
+        // More than a pipe holds, so that this ends when the program is there and reads.
+        let mut writer = File::options().write(true).open(&fifo).unwrap();
+        writer.write_all(&vec![b'x'; 1 << 17]).unwrap();
         leaves_at_once(&program);
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
