@@ -242,8 +242,8 @@ impl Peer {
             snubbed: self.pipeline.is_snubbed(),
             downloaded: self.down.total(),
             uploaded: self.up.total(),
-            download_rate: self.down.rate(),
-            upload_rate: self.up.rate(),
+            download_rate: self.down.told(),
+            upload_rate: self.up.told(),
             requested: self.pipeline.len(),
             queued: self.uploads.queued(),
         }

@@ -13,6 +13,37 @@ use wire::{Message, PeerId};
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
+fn the_rates_end_with_the_last_peer_and_the_next_one_starts_anew() {
+    let mut lab = Lab::new(4, false);
+    let peer = lab.giver(2, &[0, 1, 2, 3]);
+    for block in lab.asked(peer) {
+        lab.give(peer, block);
+    }
+    lab.pass(SECOND);
+    assert!(lab.torrent.stats().download_rate > 0);
+    lab.input(Input::Closed { peer });
+    lab.pass(2 * SECOND);
+    assert_eq!(lab.torrent.stats().download_rate, 0);
+    lab.connect(4);
+    lab.pass(SECOND);
+    assert_eq!(lab.torrent.stats().download_rate, 0);
+}
+
+#[test]
+fn a_peer_that_stays_without_giving_has_no_rate_within_seconds() {
+    let mut lab = Lab::new(4, false);
+    let peer = lab.giver(2, &[0, 1, 2, 3]);
+    for block in lab.asked(peer) {
+        lab.give(peer, block);
+    }
+    lab.pass(SECOND);
+    lab.say(peer, Message::Choke);
+    lab.pass(9 * SECOND);
+    let stats = lab.torrent.stats();
+    assert_eq!((stats.peers, stats.download_rate), (1, 0));
+}
+
+#[test]
 fn ourselves_are_recognised_and_not_dialed_again() {
     let mut lab = Lab::new(4, false);
     lab.found(7..8);

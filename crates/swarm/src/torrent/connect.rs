@@ -163,7 +163,10 @@ impl Torrent {
         }
         self.fill_slots = true;
         if self.peers.is_empty() {
+            // No tick follows until the next peer, so the rates would stay as they are.
             self.ticked = None;
+            self.down.stop();
+            self.up.stop();
             self.next_round = None;
         }
     }
