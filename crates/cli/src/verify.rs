@@ -137,9 +137,9 @@ struct Report<'a> {
 struct Pieces {
     count: u32,
     whole: u32,
-    /// First and last of each run of pieces that are there and wrong.
+    /// First and last of each run of pieces that are there and hold something else.
     damaged: Vec<[u32; 2]>,
-    /// First and last of each run of pieces of which bytes are missing.
+    /// First and last of each run of pieces of which bytes are missing, or that nothing was written to.
     missing: Vec<[u32; 2]>,
 }
 
@@ -177,6 +177,8 @@ struct LinkReport<'a> {
 enum State {
     Whole,
     Damaged,
+    /// As long as it has to be, with holes where pieces are missing.
+    Incomplete,
     Missing,
     Short,
     Long,
@@ -188,6 +190,7 @@ impl State {
         match self {
             Self::Whole => "whole",
             Self::Damaged => "damaged",
+            Self::Incomplete => "incomplete",
             Self::Missing => "missing",
             Self::Short => "too short",
             Self::Long => "too long",
@@ -203,13 +206,9 @@ impl<'a> Report<'a> {
         // What is padding alone holds nothing of any file, whatever the torrent says of its hash.
         let lacking = found.whole.iter_missing().filter(is_part);
         let lacking = lacking.filter(|piece| layout.piece_content_len(*piece) > 0);
-        let (damaged, missing): (Vec<PieceIndex>, Vec<PieceIndex>) = lacking.partition(|piece| {
-            layout.piece_spans(*piece).all(|span| match found.files.get(span.file) {
-                Some(FileState::Short { len }) => span.offset + span.len <= *len,
-                Some(FileState::Missing | FileState::Unreadable(_)) | None => false,
-                Some(_) => true,
-            })
-        });
+        // What is zeros though it should not be is a hole that an unfinished download left.
+        let (damaged, missing): (Vec<PieceIndex>, Vec<PieceIndex>) =
+            lacking.partition(|piece| found.wrong.contains(*piece));
         let bad = u32::try_from(damaged.len() + missing.len()).unwrap_or(u32::MAX);
         let count = part.map_or(layout.piece_count(), |part| part.pieces.count());
         let pieces = Pieces {
@@ -224,14 +223,12 @@ impl<'a> Report<'a> {
             .filter_map(|((_, file), index)| {
                 let (on_disk, state) = (spec.files().get(index)?, found.files.get(index)?);
                 let pieces = layout.file_pieces(index);
-                let whole = pieces
-                    .clone()
-                    .filter_map(|piece| layout.piece(piece))
-                    .filter(|piece| found.whole.contains(*piece))
-                    .count();
-                let whole = u32::try_from(whole).unwrap_or(u32::MAX);
                 let count = pieces.end.saturating_sub(pieces.start);
-                Some(FileReport::of(file, &on_disk.path, state, count, whole))
+                let pieces = || pieces.clone().filter_map(|piece| layout.piece(piece));
+                let whole = pieces().filter(|piece| found.whole.contains(*piece)).count();
+                let whole = u32::try_from(whole).unwrap_or(u32::MAX);
+                let wrong = pieces().any(|piece| found.wrong.contains(piece));
+                Some(FileReport::of(file, &on_disk.path, state, [count, whole], wrong))
             })
             .collect();
         Self {
@@ -260,7 +257,8 @@ impl<'a> Report<'a> {
             }
             let bad = file.pieces.saturating_sub(file.pieces_whole);
             if bad > 0 && file.pieces_whole > 0 {
-                write!(out, " ({bad} of {} pieces bad)", file.pieces)?;
+                let how = if file.state == State::Incomplete { "missing" } else { "bad" };
+                write!(out, " ({bad} of {} pieces {how})", file.pieces)?;
             }
             writeln!(out)?;
         }
@@ -290,21 +288,16 @@ impl<'a> Report<'a> {
         let bad_files = self.files.iter().filter(|file| file.state != State::Whole).count();
         let bad_pieces = self.pieces.count.saturating_sub(self.pieces.whole);
         let name = text::escape(self.name);
-        // Of one file and one piece neither is whole: the verb goes with the last number.
-        let verb = |count: bool| if count { "is" } else { "are" };
         let files = format!("{bad_files} of {}", text::count(self.files.len(), "file"));
         let pieces = text::count(self.pieces.count, "piece");
         let message = if bad_pieces == 0 {
             // An empty file that is missing, or one that is too long.
+            let verb = if bad_files == 1 { "is" } else { "are" };
             format!(
-                "{name}: {files} {} not as it should be; all bytes of the torrent are there",
-                verb(bad_files == 1)
+                "{name}: {files} {verb} not as it should be; all bytes of the torrent are there"
             )
         } else {
-            format!(
-                "{name}: {files} and {bad_pieces} of {pieces} {} not whole",
-                verb(bad_pieces == 1)
-            )
+            format!("{name}: {files} and {bad_pieces} of {pieces} are not whole")
         };
         Failure::new(Code::Checksum, message)
     }
@@ -335,8 +328,8 @@ impl<'a> FileReport<'a> {
         file: &'a metainfo::File,
         on_disk: &'a Path,
         found: &FileState,
-        pieces: u32,
-        pieces_whole: u32,
+        [pieces, pieces_whole]: [u32; 2],
+        wrong: bool,
     ) -> Self {
         let (state, length_on_disk, error) = match found {
             FileState::Missing => (State::Missing, None, None),
@@ -344,7 +337,8 @@ impl<'a> FileReport<'a> {
             FileState::Long { len } => (State::Long, Some(*len), None),
             FileState::Unreadable(error) => (State::Unreadable, None, Some(text::storage(error))),
             _ if pieces == pieces_whole => (State::Whole, None, None),
-            _ => (State::Damaged, None, None),
+            _ if wrong => (State::Damaged, None, None),
+            _ => (State::Incomplete, None, None),
         };
         let (path, shown, length) = (file.path_str(), text::name(file.path_bytes()), file.length());
         let path_on_disk = (on_disk != file.path()).then(|| on_disk.to_string_lossy());

@@ -128,7 +128,7 @@ fn one_of_a_kind_is_told_as_one() {
     let absent = stage.write("elsewhere/x", b"");
     let absent = absent.trim_end_matches("/x");
     let found = run(["verify", &torrent, "-d", absent]);
-    found.failed(32, "one: 1 of 1 file and 1 of 1 piece is not whole");
+    found.failed(32, "one: 1 of 1 file and 1 of 1 piece are not whole");
 }
 
 #[test]

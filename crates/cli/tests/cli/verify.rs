@@ -141,6 +141,31 @@ fn what_is_not_as_it_should_be_though_all_bytes_are_there_is_told_so() {
 }
 
 #[test]
+fn holes_of_an_unfinished_download_are_missing_and_not_damaged() {
+    let stage = Stage::new();
+    let content = pattern(80_000);
+    stage.write("film", &content);
+    let (torrent, dir) = (stage.path("t"), stage.folder().to_str().unwrap().to_owned());
+    run(["create", &stage.path("film"), "-o", &torrent, "--piece-size", "16K"]).success();
+    let mut holes = content.clone();
+    holes[16_384..49_152].fill(0);
+    stage.write("film", &holes);
+    let text = run(["verify", &torrent, "-d", &dir])
+        .failed(32, "film: 1 of 1 file and 2 of 5 pieces are not whole");
+    assert_eq!(text, "incomplete  film (2 of 5 pieces missing)\npieces missing: 1-2\n");
+    let report = run(["verify", &torrent, "-d", &dir, "--json"]).json();
+    assert_eq!(report["pieces"]["damaged"], json!([]));
+    assert_eq!(report["pieces"]["missing"], json!([[1, 2]]));
+    assert_eq!(report["files"][0]["state"], "incomplete");
+    // With something else in one of its pieces it is damaged.
+    holes[0] ^= 1;
+    stage.write("film", &holes);
+    let text = run(["verify", &torrent, "-d", &dir]).failed(32, "3 of 5 pieces are not whole");
+    let lines = "damaged     film (3 of 5 pieces bad)\npieces damaged: 0\npieces missing: 1-2\n";
+    assert_eq!(text, lines);
+}
+
+#[test]
 fn a_part_can_be_verified_alone() {
     let stage = Stage::new();
     stage.photos();
@@ -153,8 +178,8 @@ fn a_part_can_be_verified_alone() {
     // a/1.jpg is in pieces 0 and 1, b/2.jpg in 1 to 3, c.txt in 3.
     stage.write("photos/a/1.jpg", b"damaged");
     verify(&[]).failed(32, "2 of 4 files and 2 of 4 pieces are not whole");
-    let told = verify(&["-x", "a"]).failed(32, "1 of 3 files and 1 of 3 pieces is not whole");
-    assert_eq!(told, "damaged     photos/b/2.jpg (1 of 3 pieces bad)\npieces missing: 1\n");
+    let told = verify(&["-x", "a"]).failed(32, "1 of 3 files and 1 of 3 pieces are not whole");
+    assert_eq!(told, "incomplete  photos/b/2.jpg (1 of 3 pieces missing)\npieces missing: 1\n");
     assert_eq!(verify(&["--select", "c.txt"]).success(), "photos: whole, 1 file and 1 piece\n");
     assert_eq!(verify(&["-x", "*.jpg"]).success(), "photos: whole, 2 files and 1 piece\n");
     let report = verify(&["--json", "--select", "1"]).json();
