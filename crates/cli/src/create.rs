@@ -146,11 +146,11 @@ fn extras(args: &Create) -> Result<Extras, Failure> {
     Ok(Extras {
         tiers: tiers(&args.trackers),
         web_seeds: args.web_seeds.clone(),
-        comment: args.comment.clone(),
+        comment: args.comment.clone().filter(|text| !text.is_empty()),
         created_by: Some(CREATED_BY.to_owned()),
         creation_date: date(args.date, std::env::var("SOURCE_DATE_EPOCH").ok().as_deref())?,
         private: args.private,
-        source: args.source.clone(),
+        source: args.source.clone().filter(|text| !text.is_empty()),
     })
 }
 

@@ -1,6 +1,6 @@
 //! `pieces-cli edit`: changes what a torrent says beside its files. The rules are `metainfo`'s.
 
-use metainfo::{Edit, Metainfo};
+use metainfo::{Edit, Edited, Metainfo};
 use serde::Serialize;
 
 use crate::args::{self, Changes};
@@ -39,7 +39,11 @@ pub(crate) fn run(args: &args::Edit) -> Result<(), Failure> {
         return Err(Failure::new(Code::BadOption, message));
     }
     let refused = |error: metainfo::Error| Failure::new(Code::BadOption, error.to_string());
-    let edited = edit.apply(&before).map_err(refused)?;
+    let edited = if only_adds_what_is_there(&args.changes, &edit, &torrent) {
+        Edited { bytes: before.clone(), info_changed: false }
+    } else {
+        edit.apply(&before).map_err(refused)?
+    };
     let after = Metainfo::from_bytes(&edited.bytes).map_err(refused)?;
     save::save(output, &edited.bytes, replace)?;
     if dash::is(output) {
@@ -113,6 +117,15 @@ fn edit(changes: &Changes, torrent: &Metainfo) -> Result<Edit, Failure> {
     })
 }
 
+/// Whether all that was asked for is trackers that are there already: then not a byte is to change,
+/// though trackers can be written in several ways.
+fn only_adds_what_is_there(changes: &Changes, edit: &Edit, torrent: &Metainfo) -> bool {
+    let adds_only = changes.trackers.is_empty()
+        && changes.remove_trackers.is_empty()
+        && *edit == Edit { tiers: edit.tiers.clone(), ..Edit::default() };
+    adds_only && edit.tiers.as_deref() == Some(torrent.tiers())
+}
+
 /// The tiers to write, if they are to change.
 fn new_tiers(
     changes: &Changes,
@@ -135,7 +148,15 @@ fn new_tiers(
             tier.retain(|there| there != url);
         }
     }
-    after.extend(tiers(add_trackers));
+    for tier in tiers(add_trackers) {
+        let mut new = Vec::new();
+        for url in tier {
+            if !new.contains(&url) && !after.iter().flatten().any(|there| *there == url) {
+                new.push(url);
+            }
+        }
+        after.push(new);
+    }
     after.retain(|tier| !tier.is_empty());
     Ok(Some(after))
 }

@@ -98,7 +98,8 @@ pub(crate) fn describe(magnet: &Magnet, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     for range in &magnet.select {
-        let (first, last) = (range.start(), range.end());
+        // As `show` counts: a magnet URI counts files from 0.
+        let [first, last] = [range.start(), range.end()].map(|file| u64::from(*file) + 1);
         line(
             "only file",
             &if first == last { first.to_string() } else { format!("{first}-{last}") },

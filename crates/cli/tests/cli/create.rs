@@ -60,6 +60,16 @@ fn programs_are_told_what_was_written() {
 }
 
 #[test]
+fn an_empty_text_is_as_none() {
+    let stage = Stage::new();
+    let file = stage.write("f", b"content");
+    let (plain, out) = (stage.path("plain"), stage.path("t"));
+    run(["create", &file, "-o", &plain]).success();
+    run(["create", &file, "-o", &out, "--source", "", "--comment", ""]).success();
+    assert_eq!(stage.read("t"), stage.read("plain"));
+}
+
+#[test]
 fn options_are_written_down() {
     let stage = Stage::new();
     let file = stage.write("data.bin", &pattern(100_000));

@@ -75,6 +75,30 @@ fn what_is_beside_the_info_keeps_the_info_hash() {
 }
 
 #[test]
+fn a_tracker_that_is_there_is_not_added_again() {
+    let stage = Stage::new();
+    let torrent = torrent(&stage);
+    let before = stage.read("t");
+    let b = "http://b.example/announce";
+    let told = run(["edit", &torrent, "--add-tracker", b]).success();
+    assert!(told.ends_with("as it was\n"), "{told}");
+    assert_eq!(stage.read("t"), before);
+    // Of several the new ones are added, once each.
+    let both = format!("{b},udp://c.example:1,udp://c.example:1");
+    run(["edit", &torrent, "--add-tracker", &both]).success();
+    let urls = [vec!["http://a.example/announce", b], vec!["udp://c.example:1"]];
+    assert_eq!(show(&torrent)["trackers"], json!(urls));
+    let bytes = stage.read("t");
+    assert_eq!(bytes.windows(b.len()).filter(|at| *at == b.as_bytes()).count(), 1);
+    // One tracker can be written in several ways: that is no change either.
+    let odd = b"d8:announce8:udp://a/13:announce-listll8:udp://a/ee4:infod6:lengthi0e4:name1:x\
+                12:piece lengthi16384e6:pieces0:ee";
+    let odd_path = stage.write("odd", odd);
+    run(["edit", &odd_path, "--add-tracker", "udp://a/"]).success();
+    assert_eq!(stage.read("odd"), odd);
+}
+
+#[test]
 fn a_new_info_hash_is_announced() {
     let stage = Stage::new();
     let torrent = torrent(&stage);
