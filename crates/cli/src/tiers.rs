@@ -19,7 +19,13 @@ fn tier(value: &str) -> Vec<String> {
         }
     }
     // Blanks are what a URL cannot hold, and what other programs escape in one.
-    urls.iter().map(|url| url.trim().replace(' ', "%20")).collect()
+    urls.iter().map(|url| escaped(url.trim())).collect()
+}
+
+/// A URL without blanks, unless it is two: those stay apart, and are refused as one.
+fn escaped(url: &str) -> String {
+    let is_two = url.split(' ').skip(1).any(|part| part.contains("://"));
+    if is_two { url.to_owned() } else { url.replace(' ', "%20") }
 }
 
 #[cfg(test)]
@@ -33,6 +39,11 @@ mod tests {
             tiers(&values),
             [["http://a/x", "udp://b:1"], ["http://c/?k=1,2", "https://d/"]]
         );
+    }
+
+    #[test]
+    fn two_urls_are_not_joined() {
+        assert_eq!(tiers(&["http://a/a http://b/b".to_owned()]), [["http://a/a http://b/b"]]);
     }
 
     #[test]

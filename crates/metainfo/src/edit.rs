@@ -56,10 +56,14 @@ impl Edit {
     /// When the bytes are no torrent, or a URL is none.
     pub fn apply(&self, torrent: &[u8]) -> Result<Edited, Error> {
         let before = Metainfo::from_bytes(torrent)?;
-        outer::check_urls(
-            self.tiers.as_deref().unwrap_or_default(),
-            self.web_seeds.as_deref().unwrap_or_default(),
-        )?;
+        // What the torrent has is not this edit's fault, and other programs may know what to do with it.
+        let new = |urls: &[String], there: &[String]| -> Vec<String> {
+            urls.iter().filter(|url| !there.contains(url)).cloned().collect()
+        };
+        let (trackers, there) =
+            (self.tiers.as_deref().unwrap_or_default(), before.tiers().concat());
+        let web_seeds = self.web_seeds.as_deref().unwrap_or_default();
+        outer::check_urls(&[new(&trackers.concat(), &there)], &new(web_seeds, before.web_seeds()))?;
         let document = read::document(torrent)?;
         let info_changed = self.private.is_some_and(|private| private != before.is_private())
             || self.source.as_deref().is_some_and(|to| to != before.source().unwrap_or_default());

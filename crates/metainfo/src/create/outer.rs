@@ -1,6 +1,8 @@
 //! Writing the keys beside `info`, for new and for edited torrents.
 //! It never touches `info`.
 
+use std::net::Ipv6Addr;
+
 use bencode::DictEncoder;
 
 use super::Extras;
@@ -46,7 +48,7 @@ pub(super) fn remarks(torrent: &mut DictEncoder<'_>, extras: &Extras) {
 /// Whether all URLs are such as clients can use.
 pub(crate) fn check_urls(tiers: &[Vec<String>], web_seeds: &[String]) -> Result<(), Error> {
     for url in tiers.iter().flatten() {
-        check_url("tracker", url, &["http", "https", "udp", "ws", "wss"])?;
+        check_url("tracker", url, &["http", "https", "udp"])?;
     }
     for url in web_seeds {
         check_url("web seed", url, &["http", "https", "ftp"])?;
@@ -57,7 +59,7 @@ pub(crate) fn check_urls(tiers: &[Vec<String>], web_seeds: &[String]) -> Result<
 fn check_url(what: &str, url: &str, schemes: &[&str]) -> Result<(), Error> {
     let fits = url.split_once("://").is_some_and(|(scheme, rest)| {
         schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known))
-            && !rest.is_empty()
+            && names_a_host(rest)
             && !url.contains(|c: char| c.is_control() || c.is_whitespace())
     });
     if fits {
@@ -66,5 +68,32 @@ fn check_url(what: &str, url: &str, schemes: &[&str]) -> Result<(), Error> {
     let url = hide_login(url);
     let shown = sanitise_for_terminal(&url);
     let schemes = schemes.join(", ");
-    Err(Error::new(ErrorKind::BadValue, format!("{what} \"{shown}\" is not a URL of {schemes}")))
+    Err(Error::new(
+        ErrorKind::BadValue,
+        format!("{what} \"{shown}\" is not a URL of {schemes} with a host, and a port up to 65535"),
+    ))
+}
+
+/// Whether what follows the `//` of a URL begins with a host, and a port that can be one.
+fn names_a_host(rest: &str) -> bool {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let place = authority.rsplit_once('@').map_or(authority, |(_login, place)| place);
+    let (host_fits, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((literal, after)) => (literal.parse::<Ipv6Addr>().is_ok(), after),
+        None => {
+            let (host, port) = place.split_at(place.find(':').unwrap_or(place.len()));
+            // What no host has; a blank may be escaped by now.
+            (!host.is_empty() && !host.contains(['%', '\\', '<', '>', '^', '|', '[', ']']), port)
+        }
+    };
+    let port_fits = match port.strip_prefix(':') {
+        None => port.is_empty(),
+        // An empty port is the scheme's own.
+        Some("") => true,
+        Some(digits) => {
+            digits.bytes().all(|b| b.is_ascii_digit())
+                && digits.parse::<u16>().is_ok_and(|port| port > 0)
+        }
+    };
+    host_fits && port_fits
 }

@@ -183,11 +183,49 @@ fn what_no_torrent_can_hold_is_refused() {
     let plan = Plan::file(Version::V1, "a", 16_384, 1, false).unwrap();
     let error = plan.encode(&[], &[], &Extras::default()).unwrap_err();
     assert_eq!(error.to_string(), "0 SHA-1 and 0 merkle hashes where 1 and 0 are due");
-    for url in ["", "http://", "a", "gopher://x", "http://x y", "http://x\n"] {
+    for url in [
+        "",
+        "http://",
+        "a",
+        "gopher://x",
+        "http://x y",
+        "http://x\n",
+        "http:///x",
+        "http://a%20b/",
+        "http://user@/",
+        "http://x:99999/",
+        "http://x:0/",
+        "http://x:+1/",
+        "http://[::g]/",
+        "http://[::1]x/",
+        "http://a:1:2/",
+        "ws://x/",
+    ] {
         let extras = Extras { tiers: vec![vec![url.into()]], ..Extras::default() };
         assert_eq!(plan.encode(&[[0; 20]], &[], &extras).unwrap_err().kind(), ErrorKind::BadValue);
         let extras = Extras { web_seeds: vec![url.into()], ..Extras::default() };
         assert_eq!(plan.encode(&[[0; 20]], &[], &extras).unwrap_err().kind(), ErrorKind::BadValue);
+    }
+}
+
+#[test]
+fn urls_with_a_host_are_taken() {
+    let plan = Plan::file(Version::V1, "a", 16_384, 1, false).unwrap();
+    for url in [
+        "HTTP://x",
+        "udp://x:1",
+        "http://x:/a",
+        "http://[::1]:80/a?b",
+        "http://me:p@ss@b\u{fc}cher.example:65535?k=a:b/c@d",
+    ] {
+        let extras = Extras { tiers: vec![vec![url.into()]], ..Extras::default() };
+        assert!(
+            url.starts_with("udp") || {
+                let web_seeds = Extras { web_seeds: vec![url.into()], ..Extras::default() };
+                plan.encode(&[[0; 20]], &[], &web_seeds).is_ok()
+            }
+        );
+        assert!(plan.encode(&[[0; 20]], &[], &extras).is_ok(), "{url}");
     }
 }
 

@@ -79,9 +79,24 @@ fn piece_layers_survive() {
 }
 
 #[test]
+fn only_new_urls_are_judged() {
+    let torrent = b"d8:announce12:wss://t.test4:infod6:lengthi0e4:name1:x12:piece lengthi16384e\
+                    6:pieces0:ee";
+    let tiers = |new: &str| Some(vec![vec!["wss://t.test".into()], vec![new.to_owned()]]);
+    let edit = Edit { tiers: tiers("udp://u:1"), ..Edit::default() };
+    let after = Metainfo::from_bytes(&edit.apply(torrent).unwrap().bytes).unwrap();
+    assert_eq!(after.tiers(), [["wss://t.test"], ["udp://u:1"]]);
+    let edit = Edit { tiers: tiers("wss://u.test"), ..Edit::default() };
+    assert_eq!(edit.apply(torrent).unwrap_err().kind(), ErrorKind::BadValue);
+}
+
+#[test]
 fn faults() {
     let edit = Edit { tiers: Some(vec![vec!["x".into()]]), ..Edit::default() };
     let error = edit.apply(ODD).unwrap_err();
-    assert_eq!(error.to_string(), "tracker \"x\" is not a URL of http, https, udp, ws, wss");
+    assert_eq!(
+        error.to_string(),
+        "tracker \"x\" is not a URL of http, https, udp with a host, and a port up to 65535"
+    );
     assert_eq!(Edit::default().apply(b"x").unwrap_err().kind(), ErrorKind::Bencode);
 }
