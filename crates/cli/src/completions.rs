@@ -1,7 +1,7 @@
 //! `pieces-cli completions`: the script that a shell completes the command line with. What it knows of
 //! commands comes from [`crate::args`].
 
-use clap::{CommandFactory, ValueEnum};
+use clap::{Command, CommandFactory, ValueEnum};
 use clap_complete::Shell;
 
 use crate::args::{Cli, Completions};
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Completions) -> Result<(), Failure> {
 
 fn script(shell: Shell) -> String {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut script);
+    clap_complete::generate(shell, &mut listed(&Cli::command()), PROGRAM, &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {
         Shell::Bash => for_bash(&script),
@@ -49,6 +49,15 @@ fn script(shell: Shell) -> String {
         Shell::Fish => script + &fish_shells(),
         _ => script,
     }
+}
+
+/// The command line without the commands that help does not list: the generator knows of no hidden ones.
+fn listed(all: &Command) -> Command {
+    Command::new(PROGRAM)
+        .version(env!("CARGO_PKG_VERSION"))
+        .propagate_version(true)
+        .args(all.get_arguments().cloned())
+        .subcommands(all.get_subcommands().filter(|command| !command.is_hide_set()).cloned())
 }
 
 /// The generator writes a program's hyphen in two ways, so that no command is ever found.

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Create, quiet: bool) -> Result<(), Failure> {
     let output =
         output.unwrap_or_else(|| storage::new_file_name(Path::new(""), &name, save::ENDING).into());
     save::check(&output, args.force)?;
-    written::one_thing_on_stdout(&output, args.json)?;
+    written::fits_stdout(&output, args.json)?;
     let extras = extras(args)?;
     let content = Content::find(args, &place, name, &output)?;
     let plan = content.plan(args)?;

@@ -12,19 +12,21 @@ use crate::{dash, fetch, output, save, source, text};
 /// Runs the command.
 pub(crate) fn run(args: &args::Edit) -> Result<(), Failure> {
     let from_url = args.torrent.to_str().is_some_and(fetch::is_url);
-    if from_url && args.output.is_none() {
-        let url = dash::input(&args.torrent);
+    let from_elsewhere = from_url || dash::is(&args.torrent);
+    if from_elsewhere && args.output.is_none() {
+        let shown = dash::input(&args.torrent);
+        let how = if from_url { "fetched" } else { "read from stdin" };
         let message = format!(
-            "{url}: what is fetched cannot be changed in its place; say with -o FILE where the changed torrent goes"
+            "{shown}: what is {how} cannot be changed in its place; say with -o FILE where the changed torrent goes"
         );
         return Err(Failure::new(Code::BadOption, message));
     }
     let output = args.output.as_ref().unwrap_or(&args.torrent);
     let replace = args.force || args.output.is_none();
     save::check(output, replace)?;
-    written::one_thing_on_stdout(output, args.json)?;
+    written::fits_stdout(output, args.json)?;
     let file = source::torrent_bytes(&args.torrent)?;
-    if file.compressed && args.output.is_none() && !dash::is(&args.torrent) {
+    if file.compressed && args.output.is_none() {
         let shown = text::path(&args.torrent);
         let message = format!(
             "{shown}: what is compressed cannot be changed in its place; say with -o FILE where the changed torrent goes"

@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,15 @@ pub(crate) fn check(path: &Path, replace: bool) -> Result<(), Failure> {
             Err(error) => Err(Failure::io("open the folder", folder(path), &error)),
         },
     }
+}
+
+/// Makes the folder that a path means by the slash at its end, as `-d` makes its own.
+pub(crate) fn make_folder(path: &Path) -> Result<(), Failure> {
+    if path.as_os_str().as_bytes().ends_with(b"/") {
+        std::fs::create_dir_all(path)
+            .map_err(|error| Failure::io("make the folder", path, &error))?;
+    }
+    Ok(())
 }
 
 /// Fails early where keeping a torrent at `path`, or in it if it is a folder, would fail late. What a
@@ -120,4 +130,20 @@ pub(crate) fn place(path: &Path) -> Option<PathBuf> {
 fn taken(path: &Path) -> Failure {
     let shown = text::path(path);
     Failure::new(Code::BadOption, format!("{shown}: is there already; --force replaces it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slash_at_the_end_makes_a_folder() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, made) in [("plain", false), ("deep/folder/", true), ("deep/folder/", true)] {
+            make_folder(&root.path().join(name)).unwrap();
+            assert_eq!(root.path().join(name).is_dir(), made, "{name}");
+        }
+        std::fs::write(root.path().join("file"), "").unwrap();
+        assert!(make_folder(&root.path().join("file/")).is_err());
+    }
 }

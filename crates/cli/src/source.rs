@@ -14,6 +14,9 @@ use metainfo::{ErrorKind, MAX_TORRENT_LEN, Magnet, Metainfo};
 use crate::exit::{Code, Failure};
 use crate::{dash, fetch, text};
 
+/// So many digits too few or too many are a slip in an info-hash.
+const MISTYPED: usize = 2;
+
 /// What names a torrent.
 pub(crate) enum Source {
     Torrent(Box<Metainfo>),
@@ -67,12 +70,47 @@ pub(crate) fn may_be_magnet(source: &Path) -> bool {
 pub(crate) fn only_magnet(source: &Path) -> Result<Magnet, Failure> {
     let is_read = dash::is(source) || (magnet_uri(source).is_none() && source.exists());
     if !is_read {
-        return magnet(&source.to_string_lossy());
+        if let Some(uri) = magnet_uri(source) {
+            return magnet(&uri);
+        }
+        check_hash(source, Code::BadMagnet)?;
+        let shown = text::path(source);
+        let message = format!(
+            "{shown}: neither a magnet URI, nor an info-hash of 40 or 64 hex digits, nor a file"
+        );
+        return Err(Failure::new(Code::BadMagnet, message));
     }
     magnet_in(source, &torrent_bytes(source)?.bytes)?.ok_or_else(|| {
         let message = format!("{}: holds no magnet URI", dash::input(source));
         Failure::new(Code::BadMagnet, message)
     })
+}
+
+/// Refuses what is an info-hash but for a digit too few or too many, and no file.
+fn check_hash(source: &Path, code: Code) -> Result<(), Failure> {
+    let digits = source.as_os_str().len();
+    let near = [40, 64].iter().any(|right: &usize| right.abs_diff(digits) <= MISTYPED);
+    let text = source.to_string_lossy();
+    if near && text.bytes().all(|b| b.is_ascii_hexdigit()) && !source.exists() {
+        let message =
+            format!("{text}: {digits} hex digits; an info-hash has 40, of version 2 it has 64");
+        return Err(Failure::new(code, message));
+    }
+    Ok(())
+}
+
+/// What to say of a path that is not there and looks like a URL without its scheme.
+fn url_hint(path: &Path) -> Option<&'static str> {
+    let text = path.to_str().filter(|_| !path.exists())?;
+    let (host, _) = text.split_once('/')?;
+    let (name, domain) = host.rsplit_once('.')?;
+    let is_host = !name.is_empty()
+        && domain.len() > 1
+        && domain.bytes().all(|b| b.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
+        && name.bytes().any(|b| b != b'.')
+        && !Path::new(host).exists();
+    is_host.then_some("; a URL begins with http:// or https://")
 }
 
 /// The magnet URI that is the text of a file; `None` if it is something else.
@@ -109,6 +147,10 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Metainfo, Failure> {
         // What it is says more than where bencode ends in it.
         match content::described(bytes).filter(|_| error.kind() == ErrorKind::Bencode) {
             Some(what) => Failure::new(Code::BadBencode, format!("{shown}: {what}")),
+            None if error.kind() == ErrorKind::Bencode => {
+                let message = format!("{shown}: not a torrent, or cut off: {error}");
+                Failure::new(Code::BadBencode, message)
+            }
             None => Failure::new(code(&error), format!("{shown}: {error}")),
         }
     })?;
@@ -132,6 +174,7 @@ pub(crate) fn torrent_bytes(path: &Path) -> Result<TorrentFile, Failure> {
         let message = "a torrent file is needed, not a magnet URI; pieces-cli magnet resolve gets its torrent";
         return Err(Failure::new(Code::BadTorrent, message));
     }
+    check_hash(path, Code::NotFound)?;
     let shown = dash::input(path);
     if !dash::is(path) && path.is_dir() {
         let message = format!(
@@ -199,7 +242,11 @@ fn open(path: &Path) -> Result<File, Failure> {
             Code::Io,
             format!("{}: not a regular file; \"-\" reads stdin", text::path(path)),
         ),
-        _ => Failure::io("read it", path, &error),
+        _ => {
+            let failure = Failure::io("read it", path, &error);
+            let hint = url_hint(path).unwrap_or_default();
+            Failure::new(failure.code(), format!("{failure}{hint}"))
+        }
     })
 }
 

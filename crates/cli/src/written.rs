@@ -1,5 +1,6 @@
 //! What `--json` tells of a torrent that a command wrote (docs/json.md). Never writes the torrent.
 
+use std::io::{IsTerminal, stdout};
 use std::path::Path;
 
 use metainfo::Metainfo;
@@ -36,11 +37,31 @@ impl<'a> Written<'a> {
     }
 }
 
-/// Refuses to have the torrent and JSON on stdout.
-pub(crate) fn one_thing_on_stdout(output: &Path, json: bool) -> Result<(), Failure> {
-    if json && dash::is(output) {
-        let message = "-o - and --json both write to stdout: name a file with -o FILE";
-        return Err(Failure::new(Code::BadOption, message));
+/// Refuses to have the torrent and JSON on stdout, and the torrent on a terminal.
+pub(crate) fn fits_stdout(output: &Path, json: bool) -> Result<(), Failure> {
+    why_not(output, json, stdout().is_terminal())
+        .map_or(Ok(()), |message| Err(Failure::new(Code::BadOption, message)))
+}
+
+fn why_not(output: &Path, json: bool, terminal: bool) -> Option<&'static str> {
+    match (dash::is(output), json, terminal) {
+        (true, true, _) => Some("-o - and --json both write to stdout: name a file with -o FILE"),
+        (true, false, true) => Some(
+            "stdout is a terminal, and a torrent is no text: redirect it, or name a file with -o FILE",
+        ),
+        _ => None,
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torrent_is_not_written_to_a_terminal() {
+        assert!(why_not("-".as_ref(), false, true).unwrap().starts_with("stdout is a terminal"));
+        assert!(why_not("-".as_ref(), true, true).unwrap().starts_with("-o - and --json"));
+        assert_eq!(why_not("-".as_ref(), false, false), None);
+        assert_eq!(why_not("file".as_ref(), true, true), None);
+    }
 }

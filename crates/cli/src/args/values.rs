@@ -94,8 +94,12 @@ pub(super) fn host_port(text: &str) -> Result<String, String> {
             && port.bytes().all(|b| b.is_ascii_digit())
             && port.parse::<u16>().is_ok_and(|port| port != 0)
     });
+    let port = text.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_number = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
     if right {
         Ok(text.to_owned())
+    } else if is_number && port.parse::<u16>().ok().is_none_or(|port| port == 0) {
+        Err("the port is out of range: it is 1 to 65535".into())
     } else {
         Err("a host and a port are needed, as in a.example:6881, 192.0.2.7:6881 or [2001:db8::7]:6881".into())
     }
@@ -228,6 +232,9 @@ mod tests {
     fn a_host_is_a_name_or_an_address_and_has_a_port() {
         for good in ["1.2.3.4:5", "[::1]:6881", "localhost:80", "a.example:65535"] {
             assert_eq!(host_port(good).as_deref(), Ok(good));
+        }
+        for bad in ["a:0", "a:65536", "[::1]:99999999999"] {
+            assert!(host_port(bad).unwrap_err().starts_with("the port is out of range"), "{bad}");
         }
         for bad in [
             "",

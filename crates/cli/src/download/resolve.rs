@@ -18,7 +18,7 @@ use crate::{dash, output, save, source, text};
 pub(crate) fn resolve(args: &Resolve, quiet: bool) -> Result<(), Failure> {
     let magnet = source::only_magnet(&args.uri)?;
     save::check(&args.output, args.force)?;
-    written::one_thing_on_stdout(&args.output, args.json)?;
+    written::fits_stdout(&args.output, args.json)?;
     let signals = signals();
     let config: Config = config(&args.network, &Limits::default());
     let (session, events) = Session::start(config).map_err(|error| failure(&error))?;

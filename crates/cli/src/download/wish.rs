@@ -35,6 +35,9 @@ impl Wish {
                 let message = format!("--save-torrent {}: {why}", text::path(path));
                 Err(Failure::new(Code::BadOption, message))
             };
+            if magnets > 0 {
+                save::make_folder(path)?;
+            }
             match magnets {
                 0 => return refused("no magnet URI is given"),
                 1 => {}

@@ -122,9 +122,17 @@ fn what_makes_no_sense_changes_nothing() {
     let before = stage.read("t");
     run(["edit", &torrent]).refused(28, "nothing to change");
     run(["edit", &torrent, "--private", "--public"]).refused(28, "cannot be used with");
-    run(["edit", &torrent, "-t", "x"]).refused(28, "not a URL");
+    for none in
+        ["x", "http://a b/", "http://a/a http://b/b", "http:///x", "http://x:99999/", "ws://x/"]
+    {
+        run(["edit", &torrent, "-t", none]).refused(28, "not a URL");
+        let file = stage.path("f");
+        run(["create", &file, "-t", none, "-o", &stage.path("new")]).refused(28, "not a URL");
+    }
     run(["edit", &torrent, "--remove-tracker", "http://x/"]).refused(28, "http://x/ is not there");
     run(["edit", &stage.path("f"), "--private"]).refused(25, "bencode");
+    run_with(["edit", "-", "-c", "x"], &before, &[])
+        .refused(28, "stdin cannot be changed in its place");
     // Not even asked for: nobody listens there.
     run(["edit", "http://127.0.0.1:1/t.torrent", "--private"]).refused(28, "-o FILE");
     assert_eq!(stage.read("t"), before);

@@ -122,7 +122,7 @@ fn a_bare_info_hash_is_a_magnet_wherever_one_is_taken() {
     for command in ["announce", "scrape"] {
         run([command, HEX]).refused(1, "names no tracker to ask");
     }
-    run(["show", &HEX[1..]]).refused(3, "No such file");
+    run(["show", &HEX[1..]]).refused(3, "39 hex digits");
     // A file of that name wins.
     let stage = Stage::new();
     let file = stage.write("f", b"content");

@@ -50,6 +50,27 @@ fn what_unfolds_without_end_or_is_cut_is_refused() {
 }
 
 #[test]
+fn what_is_nearly_right_is_told_with_what_would_be_right() {
+    let stage = Stage::new();
+    let mut cut = torrent(&stage);
+    cut.pop();
+    let cut = stage.write("cut.torrent", &cut);
+    run(["show", &cut]).refused(25, "cut.torrent: not a torrent, or cut off: bencode, byte ");
+    for digits in [39, 41, 63, 65] {
+        let words = format!("{digits} hex digits; an info-hash has 40, of version 2 it has 64");
+        let hash = "a".repeat(digits);
+        run(["show", &hash]).refused(3, &words);
+        run(["magnet", "show", &hash]).refused(27, &words);
+        run(["download", &hash]).refused(3, &words);
+    }
+    run(["show", "www.example.com/x.torrent"])
+        .refused(3, "; a URL begins with http:// or https://");
+    let absent = run(["show", "../absent.d/x.torrent"]);
+    assert!(!absent.err.contains("a URL"), "{}", absent.err);
+    run(["magnet", "show", "foo"]).refused(27, "foo: neither a magnet URI, nor an info-hash");
+}
+
+#[test]
 fn what_is_no_torrent_is_called_by_its_name() {
     let stage = Stage::new();
     for (bytes, words) in [

@@ -49,6 +49,9 @@ fn completions_know_the_commands() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = run(["completions", shell]).success();
         assert!(script.contains("bencode") && script.contains("tracker"), "{shell}");
+        // Hidden from help, so from these too.
+        assert!(!script.contains("Write the man pages"), "{shell}");
+        assert!(!script.contains("subcmd__man") && !script.contains("'man'"), "{shell}");
     }
 }
 
