@@ -237,16 +237,14 @@ fn open(path: &Path) -> Result<File, Failure> {
     } else {
         storage::open_regular(path)
     };
-    opened.map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput => Failure::new(
-            Code::Io,
-            format!("{}: not a regular file; \"-\" reads stdin", text::path(path)),
-        ),
-        _ => {
-            let failure = Failure::io("read it", path, &error);
-            let hint = url_hint(path).unwrap_or_default();
-            Failure::new(failure.code(), format!("{failure}{hint}"))
+    opened.map_err(|error| {
+        if error.kind() == io::ErrorKind::InvalidInput {
+            let message = format!("{}: not a regular file; \"-\" reads stdin", text::path(path));
+            return Failure::new(Code::Io, message);
         }
+        let failure = Failure::io("read it", path, &error);
+        let hint = url_hint(path).unwrap_or_default();
+        Failure::new(failure.code(), format!("{failure}{hint}"))
     })
 }
 

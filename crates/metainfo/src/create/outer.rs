@@ -78,13 +78,14 @@ fn check_url(what: &str, url: &str, schemes: &[&str]) -> Result<(), Error> {
 fn names_a_host(rest: &str) -> bool {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let place = authority.rsplit_once('@').map_or(authority, |(_login, place)| place);
-    let (host_fits, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((literal, after)) => (literal.parse::<Ipv6Addr>().is_ok(), after),
-        None => {
-            let (host, port) = place.split_at(place.find(':').unwrap_or(place.len()));
-            // What no host has; a blank may be escaped by now.
-            (!host.is_empty() && !host.contains(['%', '\\', '<', '>', '^', '|', '[', ']']), port)
-        }
+    let literal = place.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let (host, port) =
+        literal.unwrap_or_else(|| place.split_at(place.find(':').unwrap_or(place.len())));
+    let host_fits = if literal.is_some() {
+        host.parse::<Ipv6Addr>().is_ok()
+    } else {
+        // What no host has; a blank may be escaped by now.
+        !host.is_empty() && !host.contains(['%', '\\', '<', '>', '^', '|', '[', ']'])
     };
     let port_fits = match port.strip_prefix(':') {
         None => port.is_empty(),
