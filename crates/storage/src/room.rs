@@ -58,12 +58,30 @@ pub fn check_room(spec: &Spec, have: &PieceSet) -> Result<(), Error> {
 
 /// The error of a disk that lacks so many bytes.
 pub(crate) fn full_by(path: &Path, missing: u64) -> Error {
-    let bytes = if missing == 1 { "byte is" } else { "bytes are" };
+    let size = size(missing);
     Error::new(
         ErrorKind::Full { missing },
         path,
-        format!("the disk is full: {missing} {bytes} missing; make room and start again"),
+        format!("the disk is full: {size} are missing; make room and start again"),
     )
+}
+
+/// So many bytes, for people: in KiB, or from 1 MiB on with a larger unit and one decimal, always
+/// rounded up, as less room is too little.
+fn size(bytes: u64) -> String {
+    let kib = bytes.div_ceil(1 << 10);
+    if kib < 1 << 10 {
+        return format!("{kib} KiB");
+    }
+    let (mut shift, mut unit) = (20, "MiB");
+    for (larger, name) in [(30, "GiB"), (40, "TiB")] {
+        if bytes >> larger > 0 {
+            (shift, unit) = (larger, name);
+        }
+    }
+    // In 128 bits ten times as much always fits.
+    let tenths = (u128::from(bytes) * 10).div_ceil(1 << shift);
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
 /// For each file, its bytes in wanted pieces that are not in `have`; 0 for what is never on disk.
@@ -147,4 +165,24 @@ pub(crate) fn unallocated(
         }
     };
     spec.files().iter().enumerate().zip(stats).map(missing).fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_rounded_up() {
+        for (bytes, text) in [
+            (1, "1 KiB"),
+            (4_096, "4 KiB"),
+            (12_427_029, "11.9 MiB"),
+            (1 << 20, "1.0 MiB"),
+            ((1 << 30) + 1, "1.1 GiB"),
+            (1 << 47, "128.0 TiB"),
+            (u64::MAX, "16777216.0 TiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
 }

@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Full { missing: 4_096 });
         let path = folder.path().join("data");
         let wanted = format!(
-            "{}: the disk is full: 4096 bytes are missing; make room and start again",
+            "{}: the disk is full: 4 KiB are missing; make room and start again",
             path.display()
         );
         assert_eq!(error.to_string(), wanted);

@@ -96,12 +96,12 @@ pub(super) fn run(stage: &mut Stage) -> Result<Outcome> {
     )))
 }
 
-/// One line says what is wrong, with a path of the target and a number of bytes.
+/// One line says what is wrong, with a path of the target and how much room is missing.
 fn check_message(program: &Process, target: &Path, at: &str) -> Result<()> {
     let errors = program.output(Stream::Stderr);
     let line = errors.lines().find(|line| line.starts_with("error:")).unwrap_or_default();
     let clear = line.contains("full") && line.contains(&target.display().to_string());
-    let clear = clear && line.contains("bytes");
+    let clear = clear && line.contains("iB are missing");
     ensure(clear, program, &format!("{at}does not say clearly that the disk is full: {line:?}"))
 }
 

@@ -305,7 +305,7 @@ fn a_torrent_that_can_never_fit_is_refused_before_anything_is_created() {
     let error = threads.disk.open(T, &spec).unwrap_err();
     let ErrorKind::Full { missing } = error.kind() else { panic!("{error}") };
     assert!(missing > room.needed - room.free - (1 << 40) && missing < room.needed);
-    assert!(error.to_string().contains(&format!("{missing} bytes are missing")), "{error}");
+    assert!(error.to_string().contains(" TiB are missing; make room"), "{error}");
     assert!(!folder.path().join("deep").exists());
 }
 
