@@ -359,3 +359,48 @@ fn a_seed_without_its_empty_file_is_not_whole_as_verify_says() {
     assert_eq!(place.verify(), 32);
     place.completes(&[]);
 }
+
+#[test]
+fn what_a_seed_only_served_is_not_ours() {
+    let place = Place::of(pair());
+    fs::write(place.file("film"), place.right("film")).unwrap();
+    fs::write(place.file("book"), vec![b'x'; 300_000]).unwrap();
+    let seed = Cli::seed(&place.stage.file, &place.dir).unwrap().arg("--partial").start().unwrap();
+    seed.wait_line(PATIENCE, |line| line.contains(": seeding ").then_some(())).unwrap();
+    seed.terminate();
+    seed.wait_exit(PATIENCE).unwrap();
+    let download = place.download(&[]);
+    assert_eq!(download.exit().unwrap().code(), Some(13), "{}", download.log());
+    assert!(download.log().contains("book: holds something else"), "{}", download.log());
+    assert_eq!(fs::read(place.file("book")).unwrap(), vec![b'x'; 300_000]);
+}
+
+#[test]
+fn a_new_file_where_a_killed_download_had_one_is_not_ours() {
+    let place = Place::of(pair());
+    let slow = begun(&place);
+    slow.kill();
+    slow.wait_exit(PATIENCE).unwrap();
+    // File systems like to give the new one the inode of the old one.
+    fs::remove_file(place.file("film")).unwrap();
+    fs::write(place.file("film"), vec![b'x'; 300_000]).unwrap();
+    let again = place.download(&[]);
+    assert_eq!(again.exit().unwrap().code(), Some(13), "{}", again.log());
+    assert_eq!(fs::read(place.file("film")).unwrap(), vec![b'x'; 300_000]);
+}
+
+#[test]
+fn what_another_program_writes_in_place_during_a_download_is_not_overwritten() {
+    let place = Place::of(pair());
+    let slow = begun(&place);
+    for name in ["film", "book"] {
+        fs::write(place.file(name), vec![b'x'; 300_000]).unwrap();
+    }
+    assert_eq!(slow.wait_exit(PATIENCE).unwrap().code(), Some(17), "{}", slow.log());
+    assert!(slow.log().contains("by another program"), "{}", slow.log());
+    for name in ["film", "book"] {
+        assert_eq!(fs::read(place.file(name)).unwrap(), vec![b'x'; 300_000]);
+    }
+    let again = place.download(&[]);
+    assert_eq!(again.exit().unwrap().code(), Some(13), "{}", again.log());
+}

@@ -217,15 +217,15 @@ impl Driver {
                 DiskDone::WriteFailed { piece }
             }
             Done::Rechecked { wrong, .. } => return self.rechecked(now, &wrong),
-            Done::Synced { pieces, stamps, doubtful, .. } => {
+            Done::Synced { pieces, stamps, doubtful, ours, .. } => {
                 if let Some(durable) = &mut self.durable {
-                    durable.synced(&pieces, stamps, &doubtful);
+                    durable.synced(&pieces, stamps, &doubtful, ours);
                 }
                 return;
             }
-            Done::Closed { stamps, doubtful, .. } => {
+            Done::Closed { stamps, doubtful, ours, .. } => {
                 match &mut self.durable {
-                    Some(durable) => durable.close(stamps, &doubtful),
+                    Some(durable) => durable.close(stamps, &doubtful, ours),
                     None => self.work.files_closed = true,
                 }
                 return;

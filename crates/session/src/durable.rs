@@ -22,6 +22,8 @@ const SYNC_EVERY_FILE: Duration = Duration::from_micros(50);
 /// The resume state of one running torrent.
 pub(crate) struct Durable {
     place: Place,
+    /// Which files earlier runs made or wrote to.
+    ours: Vec<bool>,
     shared: Arc<Shared>,
     mailbox: Mailbox,
     claims: Claims,
@@ -93,17 +95,17 @@ impl Claims {
 }
 
 impl Durable {
-    /// Of a torrent of so many files that starts with the pieces in `have`, of which `trusted` were synced earlier.
+    /// Of a torrent, some of whose files may be `ours` by earlier runs, that starts with the pieces in `have`, of which `trusted` were synced earlier.
     pub(crate) fn new(
-        (place, files): (Place, usize),
+        (place, ours): (Place, Vec<bool>),
         (trusted, have): (PieceSet, &PieceSet),
         shared: Arc<Shared>,
         mailbox: Mailbox,
         now: Instant,
     ) -> Self {
-        let files = u32::try_from(files).unwrap_or(u32::MAX);
+        let files = u32::try_from(ours.len()).unwrap_or(u32::MAX);
         let every = SYNC_EVERY.saturating_add(SYNC_EVERY_FILE.saturating_mul(files));
-        Self { place, shared, mailbox, claims: Claims::new(trusted, have, every, now) }
+        Self { place, ours, shared, mailbox, claims: Claims::new(trusted, have, every, now) }
     }
 
     /// A piece was written and is not synced yet.
@@ -128,9 +130,11 @@ impl Durable {
         pieces: &[PieceIndex],
         stamps: Vec<Option<FileStamp>>,
         doubtful: &PieceSet,
+        ours: Vec<bool>,
     ) {
         self.claims.synced(pieces, doubtful);
-        let state = State { synced: self.claims.synced.clone(), stamps, ended: false };
+        let ours = self.with_earlier(ours);
+        let state = State { synced: self.claims.synced.clone(), stamps, ours, ended: false };
         self.shared.saver.save(&self.place, state, || {});
     }
 
@@ -141,6 +145,14 @@ impl Durable {
         }
     }
 
+    /// The files that this run made or wrote to, and those of earlier runs.
+    fn with_earlier(&self, mut ours: Vec<bool>) -> Vec<bool> {
+        for (now, earlier) in ours.iter_mut().zip(&self.ours) {
+            *now |= earlier;
+        }
+        ours
+    }
+
     /// A sync failed: what it was to cover stays unclaimed, and the next run hashes it.
     pub(crate) fn failed(&mut self) {
         self.claims.failed();
@@ -148,9 +160,15 @@ impl Durable {
 
     /// The files are closed: how they look is saved with the claims, but for pieces that are `doubtful`,
     /// and the torrent hears when that is done.
-    pub(crate) fn close(&mut self, stamps: Vec<Option<FileStamp>>, doubtful: &PieceSet) {
+    pub(crate) fn close(
+        &mut self,
+        stamps: Vec<Option<FileStamp>>,
+        doubtful: &PieceSet,
+        ours: Vec<bool>,
+    ) {
         self.claims.withdraw(doubtful);
-        let state = State { synced: self.claims.synced.clone(), stamps, ended: true };
+        let ours = self.with_earlier(ours);
+        let state = State { synced: self.claims.synced.clone(), stamps, ours, ended: true };
         let mailbox = self.mailbox.clone();
         self.shared.saver.save(&self.place, state, move || {
             // A torrent that left after its deadline is not waiting any more.

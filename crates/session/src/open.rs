@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use metainfo::{Layout, PieceIndex, PieceSet};
-use storage::{Allocation, Before, FileStamp, FileState, Progress, Spec, Verified};
+use storage::{Allocation, Before, FileStamp, FileState, Progress, Spec, Verified, Writer};
 use tokio::runtime;
 use tokio::sync::mpsc;
 
@@ -48,6 +48,8 @@ struct Found {
     have: PieceSet,
     /// How many hold something else.
     wrong: u32,
+    /// Which files earlier runs made or wrote to.
+    ours: Vec<bool>,
 }
 
 /// What is known of the files before they are looked at.
@@ -132,25 +134,27 @@ impl Opening {
     }
 
     fn look_to_fetch(&self, spec: &Spec, known: &mut Known) -> Result<Found, Changed> {
+        let stamps = storage::stamps(spec, &self.cancel)?;
         let before = Before::look(spec, &self.cancel)?;
-        let stamps = before.stamps();
         let trusted = self.trusted(spec, known, &stamps);
         let (have, wrong) = if before.is_empty() {
             let checked = self.hash(spec, &trusted, self.padding())?;
             (checked.whole, 0)
         } else {
-            self.check_what_is_there(spec, &before, known, &trusted)?
+            self.check_what_is_there(spec, (&before, &stamps), known, &trusted)?
         };
         self.still(spec, known, &stamps, &have)?;
         before.refuse_doubles(&have)?;
+        let ours = written(&known.saved, &stamps);
         let opened = self.start.shared.disk.open_known(self.start.id, spec, &stamps)?;
         if spec.allocation() == Allocation::Sparse {
             storage::check_room(spec, &have)?;
         }
         if let Some(place) = self.place.as_ref().filter(|_| !have.is_full()) {
-            place.begin(&trusted, opened.stamps);
+            let made = opened.ours.iter().zip(&ours).map(|(made, ours)| *made || *ours);
+            place.begin(&trusted, opened.stamps, made.collect());
         }
-        Ok(Found { trusted, have, wrong })
+        Ok(Found { trusted, have, wrong, ours })
     }
 
     /// The same where nothing is fetched: nothing is made, and enough has to be there.
@@ -187,7 +191,8 @@ impl Opening {
         }
         self.still(spec, known, &stamps, &have)?;
         self.start.shared.disk.open_known(self.start.id, spec, &stamps)?;
-        Ok(Found { trusted, have, wrong: 0 })
+        let ours = written(&known.saved, &stamps);
+        Ok(Found { trusted, have, wrong: 0, ours })
     }
 
     /// The pieces that need no hashing. Of what an earlier run claims the rest is taken back, before any
@@ -220,7 +225,9 @@ impl Opening {
         let Some(index) = before.iter().zip(&now).position(|(before, now)| before != now) else {
             return Ok(());
         };
-        known.looked = Some(State { synced: have.clone(), stamps: before.to_vec(), ended: true });
+        let (synced, stamps) = (have.clone(), before.to_vec());
+        let ours = vec![false; stamps.len()];
+        known.looked = Some(State { synced, stamps, ours, ended: true });
         Err(Changed::Meanwhile(storage::Error::changed_meanwhile(spec, index)))
     }
 
@@ -229,7 +236,7 @@ impl Opening {
     fn check_what_is_there(
         &self,
         spec: &Spec,
-        before: &Before,
+        (before, stamps): (&Before, &[Option<FileStamp>]),
         known: &Known,
         trusted: &PieceSet,
     ) -> Result<(PieceSet, u32), Changed> {
@@ -240,7 +247,7 @@ impl Opening {
         let mut checked = self.hash(spec, trusted, wanted.clone())?;
         let wrong = checked.wrong.count();
         if !self.overwrite {
-            let ours = known.saved.ours(&before.stamps());
+            let ours = known.saved.ours(stamps);
             let more = before.to_judge(&checked, &ours, &wanted);
             if !more.is_empty() {
                 // All but those that are known by now.
@@ -309,7 +316,7 @@ impl Opening {
         Ok(found)
     }
 
-    fn opened(&self, spec: &Spec, Found { trusted, have, wrong }: Found) -> Opened {
+    fn opened(&self, spec: &Spec, Found { trusted, have, wrong, ours }: Found) -> Opened {
         let all = || PieceSet::new_full(have.len());
         let mut wanted = spec.wanted_pieces().cloned().unwrap_or_else(all);
         if self.serve.is_some() {
@@ -335,8 +342,7 @@ impl Opening {
         let total_bytes = wanted.iter().map(piece_len).sum();
         let durable = self.place.clone().map(|place| {
             let (shared, mailbox) = (self.start.shared.clone(), self.start.entry.mailbox.clone());
-            let files = (place, spec.files().len());
-            Durable::new(files, (trusted, &have), shared, mailbox, Instant::now())
+            Durable::new((place, ours), (trusted, &have), shared, mailbox, Instant::now())
         });
         let torrent = self.start.id;
         if found == total {
@@ -376,6 +382,11 @@ impl From<Error> for Changed {
     fn from(error: Error) -> Self {
         Self::No(error)
     }
+}
+
+/// Which files hold what earlier runs wrote.
+fn written(saved: &State, now: &[Option<FileStamp>]) -> Vec<bool> {
+    saved.ours(now).into_iter().map(|writer| writer != Writer::Unknown).collect()
 }
 
 /// Adds `more` to the pieces.

@@ -22,17 +22,17 @@ use std::thread;
 use bencode::Value;
 use crossbeam_channel::Sender;
 use metainfo::{InfoHash, Layout, PieceSet};
-use storage::{FileStamp, FileSystem, Spec};
+use storage::{FileStamp, FileSystem, Spec, Writer};
 
 /// Raised whenever the meaning of the file changes; an older one is ignored.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// SHA-1 at the end of the file.
 const DIGEST_LEN: usize = 20;
 
 /// The longest resume file that is read: the bitfield of the largest torrent is 256 KiB, the stamps
-/// of a million files 36 MiB.
-const MAX_LEN: u64 = 64 << 20;
+/// of a million files 56 MiB.
+const MAX_LEN: u64 = 128 << 20;
 
 /// What is saved.
 #[derive(Clone)]
@@ -42,6 +42,8 @@ pub(crate) struct State {
     /// For each file how it looked while that was so; `None` for one that was not there, or of which
     /// nothing is claimed.
     pub(crate) stamps: Vec<Option<FileStamp>>,
+    /// For each file whether a run of ours made it or wrote to it.
+    pub(crate) ours: Vec<bool>,
     /// Whether the run came to its end, so that it wrote nothing afterwards.
     pub(crate) ended: bool,
 }
@@ -58,7 +60,8 @@ impl State {
     /// Of a torrent of which nothing is known.
     pub(crate) fn nothing(layout: &Layout) -> Self {
         let synced = PieceSet::new_empty(layout.piece_count());
-        Self { synced, stamps: vec![None; layout.file_count()], ended: true }
+        let (stamps, ours) = (vec![None; layout.file_count()], vec![false; layout.file_count()]);
+        Self { synced, stamps, ours, ended: true }
     }
 
     /// The pieces that need no hashing where the files look like this `now`: those that were synced, in
@@ -85,15 +88,20 @@ impl State {
         trusted
     }
 
-    /// Which files hold what a run of ours left in them, whether or not their pieces are whole: those that
-    /// look as they did at its end, and where it had none, those that it opened.
-    pub(crate) fn ours(&self, now: &[Option<FileStamp>]) -> Vec<bool> {
-        let is_ours = |(then, now): (&Option<FileStamp>, &Option<FileStamp>)| match (then, now) {
-            (Some(then), Some(now)) if self.ended => then == now,
-            (Some(then), Some(now)) => then.is_same_file(*now),
-            _ => false,
+    /// Which files hold what a run of ours wrote, whether or not their pieces are whole, where they look
+    /// like this `now`.
+    pub(crate) fn ours(&self, now: &[Option<FileStamp>]) -> Vec<Writer> {
+        let whose = |((then, ours), now): ((&Option<FileStamp>, &bool), &Option<FileStamp>)| {
+            let (Some(then), Some(now), true) = (then, now, *ours) else { return Writer::Unknown };
+            if then == now {
+                Writer::Ours
+            } else if !self.ended && then.is_same_file(*now) {
+                Writer::Perhaps
+            } else {
+                Writer::Unknown
+            }
         };
-        self.stamps.iter().zip(now).map(is_ours).collect()
+        self.stamps.iter().zip(&self.ours).zip(now).map(whose).collect()
     }
 }
 
@@ -130,8 +138,13 @@ impl Place {
 
     /// Notes that a run begins that may write to any of the files, which look like this, with these
     /// pieces synced.
-    pub(crate) fn begin(&self, trusted: &PieceSet, stamps: Vec<Option<FileStamp>>) {
-        self.save(&State { synced: trusted.clone(), stamps, ended: false });
+    pub(crate) fn begin(
+        &self,
+        trusted: &PieceSet,
+        stamps: Vec<Option<FileStamp>>,
+        ours: Vec<bool>,
+    ) {
+        self.save(&State { synced: trusted.clone(), stamps, ours, ended: false });
     }
 
     fn save(&self, state: &State) {
@@ -152,8 +165,9 @@ impl Place {
     }
 
     fn encode(&self, state: &State, fs: Option<FileSystem>) -> Vec<u8> {
+        let files = state.stamps.iter().copied().zip(state.ours.iter().copied());
         let stamps: Vec<u8> =
-            state.stamps.iter().copied().flat_map(|stamp| stamp_to_bytes(stamp, fs)).collect();
+            files.flat_map(|(stamp, ours)| stamp_to_bytes(stamp, ours, fs)).collect();
         let mut bytes = bencode::encode_dict(|dict| {
             dict.int("ended", i64::from(state.ended));
             dict.bytes("file system", fs.map_or(0, |fs| fs.id).to_be_bytes());
@@ -204,53 +218,66 @@ impl Place {
         let stamps = bytes_of("stamps").unwrap_or_default().chunks(STAMP_LEN);
         let stamps = stamps.map(|stamp| stamp_from_bytes(stamp, device));
         let stamps = stamps.collect::<Option<Vec<_>>>().ok_or("bad stamps")?;
+        let (stamps, ours): (Vec<_>, Vec<_>) = stamps.into_iter().unzip();
         if stamps.len() != layout.file_count() {
             return Err("stamps of other files".into());
         }
-        Ok(State { synced, stamps, ended: int_of("ended") == Some(1) })
+        Ok(State { synced, stamps, ours, ended: int_of("ended") == Some(1) })
     }
 }
 
-/// A stamp in the file: whether there is one, device, inode, length, seconds, nanoseconds; big-endian.
-/// Device 0 is the torrent's file system, whatever number it has today.
-const STAMP_LEN: usize = 37;
+/// A stamp in the file: 0 for none, 1 for one, 2 for one of a file that a run of ours wrote to; device, inode,
+/// when it was made, length, seconds and nanoseconds of its change, of its last write; big-endian. Device 0 is
+/// the torrent's file system, whatever number it has today.
+const STAMP_LEN: usize = 57;
 
-fn stamp_to_bytes(stamp: Option<FileStamp>, fs: Option<FileSystem>) -> [u8; STAMP_LEN] {
+fn stamp_to_bytes(stamp: Option<FileStamp>, ours: bool, fs: Option<FileSystem>) -> [u8; STAMP_LEN] {
     let mut bytes = [0; STAMP_LEN];
     if let Some(stamp) = stamp {
         let named = fs.is_some_and(|fs| fs.id != 0 && fs.device == stamp.device);
         let device = if named { 0 } else { stamp.device };
-        bytes[0] = 1;
+        bytes[0] = if ours { 2 } else { 1 };
         bytes[1..9].copy_from_slice(&device.to_be_bytes());
         bytes[9..17].copy_from_slice(&stamp.inode.to_be_bytes());
-        bytes[17..25].copy_from_slice(&stamp.len.to_be_bytes());
-        bytes[25..33].copy_from_slice(&stamp.changed.to_be_bytes());
-        bytes[33..].copy_from_slice(&stamp.changed_nanos.to_be_bytes());
+        bytes[17..25].copy_from_slice(&stamp.born.to_be_bytes());
+        bytes[25..33].copy_from_slice(&stamp.len.to_be_bytes());
+        bytes[33..41].copy_from_slice(&stamp.changed.to_be_bytes());
+        bytes[41..45].copy_from_slice(&stamp.changed_nanos.to_be_bytes());
+        bytes[45..53].copy_from_slice(&stamp.modified.to_be_bytes());
+        bytes[53..].copy_from_slice(&stamp.modified_nanos.to_be_bytes());
     }
     bytes
 }
 
-/// The outer `None` is for what is no stamp, the inner one for a file that had none.
-#[expect(clippy::option_option, reason = "two questions, each with its own answer")]
-fn stamp_from_bytes(bytes: &[u8], device: Option<u64>) -> Option<Option<FileStamp>> {
+/// `None` for what is no stamp; else that of a file that had one, and whether a run of ours wrote to it.
+fn stamp_from_bytes(bytes: &[u8], device: Option<u64>) -> Option<(Option<FileStamp>, bool)> {
     let (present, rest) = bytes.split_first()?;
     let (saved, rest) = rest.split_first_chunk()?;
     let (inode, rest) = rest.split_first_chunk()?;
+    let (born, rest) = rest.split_first_chunk()?;
     let (len, rest) = rest.split_first_chunk()?;
     let (changed, rest) = rest.split_first_chunk()?;
-    let changed_nanos = u32::from_be_bytes(rest.try_into().ok()?);
+    let (changed_nanos, rest) = rest.split_first_chunk()?;
+    let (modified, rest) = rest.split_first_chunk()?;
+    let modified_nanos = u32::from_be_bytes(rest.try_into().ok()?);
     let device = match u64::from_be_bytes(*saved) {
         0 => device,
         saved => Some(saved),
     };
-    let Some(device) = device.filter(|_| *present == 1) else { return Some(None) };
-    Some(Some(FileStamp {
+    let Some(device) = device.filter(|_| matches!(*present, 1 | 2)) else {
+        return Some((None, false));
+    };
+    let stamp = FileStamp {
         device,
         inode: u64::from_be_bytes(*inode),
+        born: u64::from_be_bytes(*born),
         len: u64::from_be_bytes(*len),
         changed: i64::from_be_bytes(*changed),
-        changed_nanos,
-    }))
+        changed_nanos: u32::from_be_bytes(*changed_nanos),
+        modified: i64::from_be_bytes(*modified),
+        modified_nanos,
+    };
+    Some((Some(stamp), *present == 2))
 }
 
 /// Saves resume state on a thread of its own, since that waits for the disk.

@@ -20,12 +20,27 @@ use crate::paths::{Access, Root};
 use crate::room::survey_unless;
 use crate::span::ReadError;
 use crate::spec::{Allocation, Spec};
-use crate::stamp::{self, FileStamp};
+use crate::stamp;
 use crate::torrent::refuse_if_full;
 use crate::verify::{Verified, read_error};
 
 /// Bytes looked at in one go when it is asked whether a file is empty room.
 const STEP: usize = 256 * 1024;
+
+/// What is unlikely to be zeros in a file that is not of our making.
+const PAGE: u64 = 4096;
+
+/// Whether a run of ours wrote what is in a file, whatever that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// Nothing says so.
+    Unknown,
+    /// It did, and nothing else did since.
+    Ours,
+    /// It did, and something may have been written since: a file that has room left is ours, as a run leaves
+    /// it that is killed, and one that is full is not.
+    Perhaps,
+}
 
 /// What is in the place of a torrent's files, by a look that reads none of them.
 #[derive(Debug)]
@@ -54,11 +69,6 @@ impl Before {
             Locks::probe(&root, spec, &stats)?;
         }
         Ok(Self { spec: spec.clone(), stats })
-    }
-
-    /// How each file looks; `None` where there is none.
-    pub fn stamps(&self) -> Vec<Option<FileStamp>> {
-        self.stats.iter().map(|stat| stat.as_ref().map(FileStamp::of)).collect()
     }
 
     /// Whether there is not a byte in any of the files.
@@ -129,8 +139,8 @@ impl Before {
     }
 
     /// The pieces that have to be hashed, beyond those that were `hashed`, before it can be said whose the
-    /// files are: those of files of which nothing right is known yet. Files that are `ours` need none.
-    pub fn to_judge(&self, found: &Verified, ours: &[bool], hashed: &PieceSet) -> PieceSet {
+    /// files are: those of files of which nothing right is known yet. Files that are [`Writer::Ours`] need none.
+    pub fn to_judge(&self, found: &Verified, ours: &[Writer], hashed: &PieceSet) -> PieceSet {
         let mut pieces = PieceSet::new_empty(hashed.len());
         for (index, _) in self.strange(ours).filter(|(index, _)| !self.is_proven(*index, found)) {
             for piece in self.pieces_of(index).filter(|piece| !hashed.contains(*piece)) {
@@ -141,7 +151,7 @@ impl Before {
     }
 
     /// Refuses files that hold something else than the torrent does. A file is the torrent's if a piece
-    /// that it has a part in is whole and not zeros, and room for it if it is blank. Files that are `ours`
+    /// that it has a part in is whole and not zeros, and room for it if it is blank. Files that are [`Writer::Ours`]
     /// hold what a run of ours has not checked yet.
     ///
     /// A file that is as long as it should be and in which no piece lies wholly can't be judged alone: it
@@ -152,7 +162,7 @@ impl Before {
     pub fn refuse_foreign(
         &self,
         found: &Verified,
-        ours: &[bool],
+        ours: &[Writer],
         cancel: &AtomicBool,
     ) -> Result<Vec<PathBuf>, Error> {
         let layout = self.spec.layout();
@@ -162,6 +172,10 @@ impl Before {
         for (index, len) in self.strange(ours) {
             if self.is_proven(index, found) {
                 others = true;
+                continue;
+            }
+            let perhaps = ours.get(index) == Some(&Writer::Perhaps);
+            if perhaps && len == layout.file_len(index) && has_room(&files, index, len, cancel)? {
                 continue;
             }
             let inside =
@@ -201,9 +215,9 @@ impl Before {
     }
 
     /// The files with bytes that no run of ours wrote, and how many bytes.
-    fn strange(&self, ours: &[bool]) -> impl Iterator<Item = (usize, u64)> {
+    fn strange(&self, ours: &[Writer]) -> impl Iterator<Item = (usize, u64)> {
         let len = |index| Some((index, self.len(index).filter(|len| *len > 0)?));
-        let is_ours = |index: usize| ours.get(index).copied().unwrap_or(false);
+        let is_ours = |index: usize| ours.get(index) == Some(&Writer::Ours);
         (0..self.stats.len()).filter(move |index| !is_ours(*index)).filter_map(len)
     }
 
@@ -246,6 +260,19 @@ fn lies_in(layout: &Layout, piece: PieceIndex, file: usize, len: u64) -> bool {
     let content = u64::from(layout.piece_content_len(piece));
     let mut spans = layout.piece_spans(piece).filter(|span| span.file == file);
     spans.any(|span| span.len >= content && span.offset + span.len <= len)
+}
+
+/// Whether there is a page in the file that was not written to yet, or is zeros.
+fn has_room(files: &Files, index: usize, len: u64, cancel: &AtomicBool) -> Result<bool, Error> {
+    let mut at = 0;
+    while at < len {
+        let end = at.saturating_add(PAGE).min(len);
+        if is_blank(files, index, at..end, cancel)? {
+            return Ok(true);
+        }
+        at = end;
+    }
+    Ok(false)
 }
 
 /// Whether a part of the file is room that was not written to yet: holes and zeros.

@@ -20,6 +20,7 @@ use crate::spec::Spec;
 use crate::stamp::FileStamp;
 use crate::sync::{self, SyncMessage};
 use crate::torrent::Torrent;
+use crate::watch::Identity;
 
 /// How the disk threads work.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +66,8 @@ pub struct Opened {
     pub fresh: bool,
     /// How each file looks now that it was made, see [`Done::Closed`].
     pub stamps: Vec<Option<FileStamp>>,
+    /// Which of them were made.
+    pub ours: Vec<bool>,
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
@@ -133,7 +136,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static> Disk<B> {
         // Before anything is opened: who waits for it has no descriptor that others wait for.
         let place = lock::place(spec, descriptors)?;
         let open = Torrent::open(spec, known, descriptors, Arc::clone(spare))?;
-        let opened = Opened { fresh: open.fresh, stamps: open.watch.identity().stamps };
+        let Identity { stamps, ours, .. } = open.watch.identity();
+        let opened = Opened { fresh: open.fresh, stamps, ours };
         let run = (RUN_LEN / spec.layout().piece_length()).max(1);
         if self.shared.add(torrent, (open, place), run) {
             Ok(opened)

@@ -12,7 +12,7 @@ use rustix::fs::fstat;
 use crate::error::{Error, ErrorKind};
 use crate::file_cache::{FileCache, InUse};
 use crate::paths::{Access, Root};
-use crate::spec::Spec;
+use crate::spec::{Allocation, Spec};
 use crate::stamp::FileStamp;
 use crate::sys;
 
@@ -28,6 +28,8 @@ pub(crate) struct FileId {
 pub(crate) struct OpenFile {
     pub(crate) file: File,
     pub(crate) id: FileId,
+    /// When it was made, see [`FileStamp::born`].
+    pub(crate) born: u64,
     /// On a local file system, where mappings are coherent with writes and the time of the last change is
     /// that of the change.
     pub(crate) local: bool,
@@ -81,7 +83,7 @@ impl OpenFile {
 
     /// What the file is now.
     pub(crate) fn stamp(&self) -> std::io::Result<FileStamp> {
-        Ok(FileStamp::of(&fstat(&self.file)?))
+        Ok(FileStamp::of(&fstat(&self.file)?, self.born))
     }
 }
 
@@ -124,7 +126,8 @@ pub(crate) struct Files {
 impl Files {
     pub(crate) fn new(spec: Spec, descriptors: Descriptors) -> Self {
         let owner = descriptors.cache.owner();
-        Self { spec, descriptors, owner, read_only: false }
+        let read_only = spec.allocation() == Allocation::AsFound;
+        Self { spec, descriptors, owner, read_only }
     }
 
     /// Files that nothing is going to be written to.
@@ -209,9 +212,11 @@ impl Files {
         let stat = fstat(&file)
             .map_err(|errno| Error::io("look at it", &self.path(index), &errno.into()))?;
         let (local, true_holes) = (sys::is_local(&file), sys::has_true_holes(&file));
+        let born = sys::born(&file);
         Ok(OpenFile {
             file,
             id: FileId::of(&stat),
+            born,
             local,
             true_holes,
             opened: Instant::now(),

@@ -144,7 +144,7 @@ fn hash(
 fn stamps(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<Option<FileStamp>>, Error> {
     let stamp = |((index, file), stat): ((usize, &FileSpec), Option<Stat>)| {
         let path = || spec.root().join(&file.path);
-        let stamp = stat.as_ref().map(FileStamp::of);
+        let stamp = stat.as_ref().map(|stat| FileStamp::of(stat, 0));
         match stamp {
             _ if !file.on_disk => Ok(None),
             None => Err(Error::new(ErrorKind::NotFound, &path(), "is not there")),

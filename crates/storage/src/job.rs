@@ -118,6 +118,8 @@ pub enum Done<B> {
         stamps: Vec<Option<FileStamp>>,
         /// Pieces in files that another program wrote to, whatever was known of them before.
         doubtful: PieceSet,
+        /// Which files were made or written to since the torrent was opened.
+        ours: Vec<bool>,
     },
     /// All jobs of a torrent submitted before [`Disk::close`](crate::Disk::close) are done and its
     /// files may be opened again, by us or by others.
@@ -131,6 +133,8 @@ pub enum Done<B> {
         /// Pieces in files that another program truncated, replaced, removed or wrote while they were
         /// open: nothing is known of them any more.
         doubtful: PieceSet,
+        /// Which files were made or written to since the torrent was opened.
+        ours: Vec<bool>,
     },
     /// A job failed. Nothing of the piece concerned is kept any more.
     Failed {

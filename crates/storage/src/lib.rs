@@ -42,7 +42,7 @@ mod write;
 
 pub use advice::explain;
 pub use backend::Backend;
-pub use before::Before;
+pub use before::{Before, Writer};
 pub use descriptors::{
     Budget, LEAST_FOR_FILES, LEAST_FOR_SESSION, Taken, Use, close_idle_file, make_room, ran_out,
     there_are, with_descriptors,

@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use crate::error::{Error, ErrorKind};
 use crate::links;
 use crate::spec::Spec;
+use crate::stamp::FileStamp;
 use crate::sys::{self, FOLDER, LOOK};
 
 /// What is said of anything that is in the place of a file and is none.
@@ -150,6 +151,18 @@ impl Root {
             Err(Errno::NOENT | Errno::INVAL | Errno::ILSEQ) => Ok(None),
             Err(errno) => Err(self.error("look at it", relative, errno)),
         }
+    }
+
+    /// How the regular file at the path looks; `None` if there is none.
+    pub(crate) fn stamp(&self, relative: &Path) -> Result<Option<FileStamp>, Error> {
+        let file = match self.open_below(relative, LOOK, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT | Errno::INVAL | Errno::ILSEQ) => return Ok(None),
+            Err(errno) => return Err(self.error("look at it", relative, errno)),
+        };
+        let stat = fstat(&file).map_err(|errno| self.error("look at it", relative, errno))?;
+        let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        Ok(is_regular.then(|| FileStamp::of(&stat, sys::born(&file))))
     }
 
     /// Makes a symbolic link, and the folders it lies in. False if something is there already.

@@ -113,9 +113,9 @@ impl<B> Closing<B> {
     pub(crate) fn pass(self: Arc<Self>) {
         let Some(Self { id, shared }) = Arc::into_inner(self) else { return };
         let Some(Known { open, .. }) = shared.torrents_mut().0.remove(&id) else { return };
-        let Identity { stamps, doubtful } = open.watch.look_at_all(&open.files);
+        let Identity { stamps, doubtful, ours } = open.watch.look_at_all(&open.files);
         // Releases the lock before anyone is told.
         drop(open);
-        (shared.done)(vec![Done::Closed { torrent: id, stamps, doubtful }]);
+        (shared.done)(vec![Done::Closed { torrent: id, stamps, doubtful, ours }]);
     }
 }

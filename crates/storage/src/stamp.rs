@@ -1,17 +1,19 @@
 //! A file's identity: enough to notice that its bytes may have changed between two looks.
 //! It never reads a file's bytes.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{Stat, fstat};
 
 use crate::error::{Error, ErrorKind};
 use crate::file_cache::FileCache;
 use crate::files::FileId;
 use crate::paths::Root;
 use crate::spec::{FileSpec, Spec};
+use crate::sys;
 
 /// Which file it is, how long, and when it was last changed.
 ///
@@ -23,26 +25,49 @@ pub struct FileStamp {
     pub device: u64,
     /// Its inode: another one means that the file was replaced.
     pub inode: u64,
+    /// When it was made, in nanoseconds since 1970, as a file system may give the inode of a file that is
+    /// gone to the next one; 0 where it does not tell.
+    pub born: u64,
     /// Bytes.
     pub len: u64,
     /// When it was last changed, in seconds since 1970 by the file system's clock.
     pub changed: i64,
     /// And nanoseconds beyond those.
     pub changed_nanos: u32,
+    /// When its bytes were last written, as far as no program has set that back.
+    pub modified: i64,
+    /// And nanoseconds beyond those.
+    pub modified_nanos: u32,
 }
 
 impl FileStamp {
-    /// Of what the system says of a file.
-    pub(crate) fn of(stat: &Stat) -> Self {
+    /// Of what the system says of a file, and of when it was made.
+    pub(crate) fn of(stat: &Stat, born: u64) -> Self {
         let FileId { device, inode } = FileId::of(stat);
         Self {
             device,
             inode,
+            born,
             len: len(stat),
             #[allow(clippy::useless_conversion, reason = "the type differs between systems")]
             changed: stat.st_ctime.into(),
             changed_nanos: u32::try_from(stat.st_ctime_nsec).unwrap_or(0),
+            #[allow(clippy::useless_conversion, reason = "the type differs between systems")]
+            modified: stat.st_mtime.into(),
+            modified_nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
         }
+    }
+
+    /// Of an open file.
+    pub(crate) fn of_file(file: &File) -> std::io::Result<Self> {
+        Ok(Self::of(&fstat(file)?, sys::born(file)))
+    }
+
+    /// Whether bytes were written between the two and not, say, rights or names changed, as far as no
+    /// program has set the time of that back.
+    pub(crate) fn is_written_since(self, then: Self) -> bool {
+        self.len != then.len
+            || (self.modified, self.modified_nanos) != (then.modified, then.modified_nanos)
     }
 
     /// Which inode it is.
@@ -52,7 +77,7 @@ impl FileStamp {
 
     /// Whether both are of one file, whatever its bytes are.
     pub fn is_same_file(self, other: Self) -> bool {
-        self.id() == other.id()
+        self.id() == other.id() && self.born == other.born
     }
 
     /// Whether nothing was written between the two, as far as a file system tells that is `local` or
@@ -112,15 +137,11 @@ pub fn stamps(spec: &Spec, cancel: &AtomicBool) -> Result<Vec<Option<FileStamp>>
         if !file.on_disk {
             return Ok(None);
         }
-        match cache.patiently(cancel, || root.look(&file.path)) {
-            Ok(stat) => Ok(stat.filter(is_regular).map(|stat| FileStamp::of(&stat))),
+        match cache.patiently(cancel, || root.stamp(&file.path)) {
+            Ok(stamp) => Ok(stamp),
             Err(error) if error.kind() == ErrorKind::NoDescriptors => Err(error),
             Err(_) => Ok(None),
         }
     };
     spec.files().iter().map(stamp).collect()
-}
-
-fn is_regular(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }

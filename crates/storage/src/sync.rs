@@ -71,8 +71,8 @@ fn sync<B>(torrent: TorrentId, open: &Torrent) -> Done<B> {
     let pieces = std::mem::take(&mut dirty.pieces);
     match sync_all(open, &dirty) {
         Ok(()) => {
-            let Identity { stamps, doubtful } = open.watch.identity();
-            Done::Synced { torrent, pieces, stamps, doubtful }
+            let Identity { stamps, doubtful, ours } = open.watch.identity();
+            Done::Synced { torrent, pieces, stamps, doubtful, ours }
         }
         Err(error) => {
             open.put_back(dirty);

@@ -244,6 +244,16 @@ fn is_case_folded(folder: &Path) -> bool {
         .is_ok_and(|flags| flags.bits() & CASE_FOLDED != 0)
 }
 
+/// When the file was made, in nanoseconds since 1970; 0 where its file system does not tell.
+#[cfg(target_os = "linux")]
+pub(crate) fn born(file: impl AsFd) -> u64 {
+    use rustix::fs::{AtFlags, StatxFlags, statx};
+
+    let Ok(stat) = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::BTIME) else { return 0 };
+    let secs = u64::try_from(stat.stx_btime.tv_sec).unwrap_or(0);
+    secs.saturating_mul(1_000_000_000).saturating_add(stat.stx_btime.tv_nsec.into())
+}
+
 /// The type's width and sign differ between architectures; the magic numbers have 32 bits.
 #[cfg(target_os = "linux")]
 #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "32 bits count")]
@@ -294,6 +304,10 @@ mod elsewhere {
         false
     }
 
+    pub(crate) fn born(_: impl AsFd) -> u64 {
+        0
+    }
+
     pub(super) fn known_rules(_: &Path) -> Option<super::Rules> {
         None
     }
@@ -303,6 +317,6 @@ mod elsewhere {
 use elsewhere::known_rules;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::{
-    has_true_holes, is_local, next_data, next_hole, open_beneath, populate, read_cached, reserve,
-    will_need,
+    born, has_true_holes, is_local, next_data, next_hole, open_beneath, populate, read_cached,
+    reserve, will_need,
 };

@@ -58,8 +58,10 @@ impl Torrent {
         }
         fit::check(spec)?;
         let stats = survey(spec)?;
+        let now = stamp::stamps(spec, &descriptors.over)?;
         if let Some(known) = known {
-            refuse_changed(spec, known, &stats)?;
+            let changed = known.iter().zip(&now).position(|(known, now)| known != now);
+            changed.map_or(Ok(()), |file| Err(Error::changed_meanwhile(spec, file)))?;
         }
         let as_found = spec.allocation() == Allocation::AsFound;
         if !as_found {
@@ -75,12 +77,12 @@ impl Torrent {
         let watch = Watch::new(spec.layout());
         let mut dirty = Dirty::default();
         let mut new_files = HashMap::new();
-        for (index, (file, stat)) in spec.files().iter().zip(&stats).enumerate() {
+        for (index, file) in spec.files().iter().enumerate() {
             if !file.on_disk {
                 continue;
             }
             let len = spec.layout().file_len(index);
-            let before = stat.as_ref().map(FileStamp::of);
+            let before = now.get(index).copied().flatten();
             match before {
                 Some(stamp) if stamp.len == len || stamp.len > len && !spec.overwrites() => {
                     if stamp.len > len {
@@ -108,6 +110,9 @@ impl Torrent {
                     })?;
                     new_files.insert(stamp.id(), index);
                     watch.know(index, stamp);
+                    if before.is_none() {
+                        watch.made(index);
+                    }
                 }
             }
             if before.is_some_and(|stamp| stamp.len > 0) {
@@ -199,21 +204,6 @@ impl Was {
     }
 }
 
-/// Refuses files that do not look any more as they did when their pieces were looked at: what was found
-/// out then is not known of them.
-fn refuse_changed(
-    spec: &Spec,
-    known: &[Option<FileStamp>],
-    stats: &[Option<Stat>],
-) -> Result<(), Error> {
-    for (index, (known, stat)) in known.iter().zip(stats).enumerate() {
-        if *known != stat.as_ref().map(FileStamp::of) {
-            return Err(Error::changed_meanwhile(spec, index));
-        }
-    }
-    Ok(())
-}
-
 /// Gives a file its length and, if told so, its room on disk.
 fn make(spec: &Spec, root: &Root, index: usize, len: u64, was: Was) -> Result<FileStamp, Error> {
     let Some(file) = spec.files().get(index) else {
@@ -222,11 +212,8 @@ fn make(spec: &Spec, root: &Root, index: usize, len: u64, was: Was) -> Result<Fi
     let path = spec.root().join(&file.path);
     let access = if was == Was::Nothing { Access::Create } else { Access::Write };
     let open = root.file(&file.path, access)?;
-    let stamp = || {
-        let stat = rustix::fs::fstat(&open);
-        let stat = stat.map_err(|errno| Error::io("look at it", &path, &errno.into()))?;
-        Ok(FileStamp::of(&stat))
-    };
+    let stamp =
+        || FileStamp::of_file(&open).map_err(|error| Error::io("look at it", &path, &error));
     if let Was::File(before) = was
         && stamp()? != before
     {

@@ -37,7 +37,9 @@ struct Inner {
 
 #[derive(Debug, Clone, Default)]
 struct Known {
-    id: Option<FileId>,
+    id: Option<(FileId, u64)>,
+    /// A write of ours went to it, or we made it.
+    ours: bool,
     /// The file as we left it; unknown while we write.
     stamp: Option<FileStamp>,
     /// Writes of ours going on now.
@@ -92,6 +94,8 @@ pub(crate) struct Identity {
     pub(crate) stamps: Vec<Option<FileStamp>>,
     /// Pieces of which nothing is known any more.
     pub(crate) doubtful: PieceSet,
+    /// Which files were made or written to by us.
+    pub(crate) ours: Vec<bool>,
 }
 
 impl Watch {
@@ -104,7 +108,7 @@ impl Watch {
     /// Remembers a file as it was when the torrent was opened.
     pub(crate) fn know(&self, index: usize, stamp: FileStamp) {
         self.with(index, |known| {
-            known.id = Some(stamp.id());
+            known.id = Some((stamp.id(), stamp.born));
             known.stamp = Some(stamp);
         });
     }
@@ -121,13 +125,13 @@ impl Watch {
         if known.lost {
             return Err(changed(files, index, "was changed by another program"));
         }
-        if known.id.is_some_and(|id| id != open.id) {
+        if known.id.is_some_and(|id| id != (open.id, open.born)) {
             return Err(self.lost(files, index, "was replaced"));
         }
         if open.opened.elapsed() < LOOK_EVERY {
             self.with(index, |known| {
                 known.looked = known.looked.max(Some(open.opened));
-                known.id = Some(open.id);
+                known.id = Some((open.id, open.born));
             });
         } else if !known.looked_lately() {
             self.look(files, index, open)?;
@@ -162,16 +166,30 @@ impl Watch {
         Ok(untouched)
     }
 
+    /// Notes that the file was made for the torrent.
+    pub(crate) fn made(&self, index: usize) {
+        self.with(index, |known| known.ours = true);
+    }
+
     /// To be called before each write of ours; [`written`](Self::written) after it. The caller has the
-    /// file's [turn](OpenFile::turn) to write.
+    /// file's [turn](OpenFile::turn) to write. What another program wrote to the file is not overwritten.
     pub(crate) fn writing(
         &self,
         files: &Files,
         index: usize,
         open: &OpenFile,
     ) -> Result<(), Error> {
+        let now = stamp(files, index, open)?;
+        let written = self.with(index, |known| {
+            let then = known.stamp.filter(|_| open.local);
+            then.is_some_and(|then| now.is_written_since(then))
+        });
+        if written == Some(true) {
+            return Err(self.lost(files, index, "was written by another program"));
+        }
         self.before(files, index, open)?;
         self.with(index, |known| {
+            known.ours = true;
             known.writing += 1;
             known.writes += 1;
             known.stamp = None;
@@ -258,7 +276,8 @@ impl Watch {
         let inner = self.lock();
         let stamp = |known: &Known| known.stamp.filter(|_| !known.lost && known.writing == 0);
         let stamps = inner.files.iter().map(stamp).collect();
-        Identity { stamps, doubtful: inner.doubtful.clone() }
+        let ours = inner.files.iter().map(|known| known.ours).collect();
+        Identity { stamps, doubtful: inner.doubtful.clone(), ours }
     }
 
     /// Looks at all files, so that what was done to one that was not read since is noticed too.
@@ -269,11 +288,10 @@ impl Watch {
         let mut stamps = vec![None; spec.files().len()];
         for (index, file) in spec.files().iter().enumerate().filter(|(_, file)| file.on_disk) {
             let known = self.with(index, |known| known.clone()).unwrap_or_default();
-            let look = |root: &Root| descriptors.patiently(|| root.look(&file.path));
+            let look = |root: &Root| descriptors.patiently(|| root.stamp(&file.path));
             let now = root.as_ref().ok().and_then(|root| look(root).ok().flatten());
-            let now = now.map(|stat| FileStamp::of(&stat));
             let long_enough = |now: &FileStamp| now.len >= spec.layout().file_len(index);
-            let same = |now: &FileStamp| known.id.is_none_or(|id| id == now.id());
+            let same = |now: &FileStamp| known.id.is_none_or(|id| id == (now.id(), now.born));
             let Some(now) = now.filter(|now| !known.lost && same(now) && long_enough(now)) else {
                 // One that was not there when the torrent was opened is not missed.
                 if known.id.is_some() {
@@ -288,7 +306,7 @@ impl Watch {
                 *stamp = Some(now);
             }
         }
-        let doubtful = self.lock().doubtful.clone();
+        let Identity { doubtful, ours, .. } = self.identity();
         if !doubtful.is_empty() {
             let layout = spec.layout();
             for (index, stamp) in stamps.iter_mut().enumerate() {
@@ -298,7 +316,7 @@ impl Watch {
                 }
             }
         }
-        Identity { stamps, doubtful }
+        Identity { stamps, doubtful, ours }
     }
 
     /// Holds a look at the file against what is known of it, unless a write of ours came in between.
@@ -350,7 +368,7 @@ impl Watch {
             Some(_) => {
                 self.with(index, |known| {
                     known.looked = Some(Instant::now());
-                    known.id = Some(open.id);
+                    known.id = Some((open.id, open.born));
                 });
                 Ok(())
             }

@@ -38,6 +38,7 @@ pub fn any_bytes(bytes: &[u8]) {
         assert!(again.is_ok_and(|again| {
             again.synced == state.synced
                 && again.stamps == state.stamps
+                && again.ours == state.ours
                 && again.ended == state.ended
         }));
     }

@@ -51,13 +51,14 @@ impl Fixture {
         trusted.iter().map(metainfo::PieceIndex::get).collect()
     }
 
-    fn ours(&self) -> Vec<bool> {
+    fn ours(&self) -> Vec<Writer> {
         self.load().ours(&self.now())
     }
 
     /// All pieces, with how the files look now, at the end of a run.
     fn clean(&self) -> State {
-        State { synced: PieceSet::new_full(PIECES), stamps: self.now(), ended: true }
+        let (synced, stamps) = (PieceSet::new_full(PIECES), self.now());
+        State { synced, stamps, ours: vec![true; 2], ended: true }
     }
 
     /// The same, saved while the files were open.
@@ -153,23 +154,42 @@ fn no_clock_makes_a_changed_file_trusted() {
 }
 
 #[test]
-fn files_are_ours_as_a_clean_end_left_them_and_those_that_were_open_after_none() {
+fn files_are_ours_that_a_run_wrote_to_and_nothing_else_since() {
+    use Writer::{Ours, Perhaps, Unknown};
+
     let fixture = Fixture::new();
-    assert_eq!(fixture.ours(), [false, false], "no run of ours is known");
-    let mut stamps = fixture.now();
-    fixture.place.begin(&PieceSet::new_empty(PIECES), stamps.clone());
+    assert_eq!(fixture.ours(), [Unknown, Unknown], "no run of ours is known");
+    let nothing = PieceSet::new_empty(PIECES);
+    let begin = |ours: [bool; 2]| {
+        fixture.place.begin(&nothing, fixture.now(), ours.to_vec());
+    };
+    begin([true, false]);
+    assert_eq!(fixture.ours(), [Ours, Unknown], "it only read the other one");
     fixture.touch("a");
-    assert_eq!(fixture.ours(), [true, true]);
+    fixture.touch("b");
+    assert_eq!(fixture.ours(), [Perhaps, Unknown], "by a run that was killed, or by others");
     assert_eq!(fixture.trusted(), [0; 0], "ours is not yet right");
     fs::write(fixture.path("new"), [8; 80]).unwrap();
     fs::rename(fixture.path("new"), fixture.path("a")).unwrap();
-    assert_eq!(fixture.ours(), [false, true], "another file");
-    stamps[1] = None;
-    fixture.place.begin(&PieceSet::new_empty(PIECES), stamps);
-    assert_eq!(fixture.ours(), [false, false], "one that was not opened");
+    assert_eq!(fixture.ours(), [Unknown, Unknown], "another file");
     fixture.save(&fixture.clean());
     fixture.touch("b");
-    assert_eq!(fixture.ours(), [true, false]);
+    assert_eq!(fixture.ours(), [Ours, Unknown], "after an end that was clean");
+}
+
+#[test]
+fn a_new_file_with_the_inode_of_one_that_is_gone_is_another_one() {
+    let fixture = Fixture::new();
+    fixture.place.begin(&PieceSet::new_empty(PIECES), fixture.now(), vec![true; 2]);
+    let before = fixture.now()[1].unwrap();
+    fs::remove_file(fixture.path("b")).unwrap();
+    fs::write(fixture.path("b"), [8; 80]).unwrap();
+    let now = fixture.now()[1].unwrap();
+    // Whether the file system gives it the same inode or not.
+    assert!(now.born == 0 || !now.is_same_file(before));
+    if now.born != 0 {
+        assert_eq!(fixture.ours(), [Writer::Ours, Writer::Unknown]);
+    }
 }
 
 #[test]
@@ -257,8 +277,8 @@ fn what_cannot_be_read_claims_nothing() {
     };
     let mut other_version = body(&fixture.clean());
     let at = other_version.len() - 3;
-    assert_eq!(other_version[at], b'2');
-    other_version[at] = b'1';
+    assert_eq!(other_version[at], b'3');
+    other_version[at] = b'2';
     assert_eq!(reason(&sealed(&other_version)), "of another version");
     let mut one_stamp = fixture.clean();
     one_stamp.stamps.pop();

@@ -44,8 +44,10 @@ impl Fixture {
     /// As another program, with a mark that no clock is too coarse for.
     fn touch(&self) {
         let before = self.open.stamp().unwrap();
+        let written = self.open.file.metadata().unwrap().modified().unwrap();
         while self.open.stamp().unwrap() == before {
             self.open.file.write_all_at(b"x", 7).unwrap();
+            self.open.file.set_modified(written).unwrap();
         }
     }
 
@@ -99,8 +101,21 @@ fn writes_of_ours_do_not_hide_what_another_program_writes_between_them() {
     assert!(!fixture.watch.is_doubtful(PIECE));
     assert_eq!(fixture.watch.look_at_all(&fixture.files).stamps, [fixture.open.stamp().ok()]);
     fixture.touch();
-    let Identity { stamps, doubtful } = fixture.watch.look_at_all(&fixture.files);
+    let Identity { stamps, doubtful, .. } = fixture.watch.look_at_all(&fixture.files);
     assert_eq!((stamps, doubtful.count()), (vec![None], 2));
+}
+
+#[test]
+fn what_another_program_writes_is_not_overwritten() {
+    let fixture = Fixture::new();
+    fixture.write();
+    let before = fixture.open.stamp().unwrap();
+    while !fixture.open.stamp().unwrap().is_written_since(before) {
+        fixture.open.file.write_all_at(b"mine", 7).unwrap();
+    }
+    let error = fixture.watch.writing(&fixture.files, 0, &fixture.open).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Changed);
+    assert!(error.to_string().contains("data: was written by another program"), "{error}");
 }
 
 #[test]
@@ -118,9 +133,7 @@ fn what_is_written_while_a_piece_is_hashed_makes_it_doubtful_again() {
 #[test]
 fn a_time_of_writing_that_is_set_back_does_not_hide_a_write() {
     let fixture = Fixture::new();
-    let written = fixture.open.file.metadata().unwrap().modified().unwrap();
     fixture.touch();
-    fixture.open.file.set_modified(written).unwrap();
     fixture.before();
     assert!(fixture.watch.is_doubtful(PIECE));
 }

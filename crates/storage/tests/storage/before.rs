@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use metainfo::PieceSet;
-use storage::{Before, ErrorKind, Options, Spec, Verified};
+use storage::{Before, ErrorKind, Options, Spec, Verified, Writer};
 
 use crate::support::Fixture;
 
@@ -106,9 +106,29 @@ fn the_neighbour_of_a_selected_file_is_judged_by_pieces_of_its_own() {
         let judged = before.refuse_foreign(&found, &[], &AtomicBool::new(false));
         assert_eq!(judged.is_ok(), is_right);
         // A run of ours wrote it.
-        assert!(before.to_judge(&found, &[false, true], wanted).is_empty());
-        before.refuse_foreign(&found, &[false, true], &AtomicBool::new(false)).unwrap();
+        assert!(before.to_judge(&found, &[Writer::Unknown, Writer::Ours], wanted).is_empty());
+        before
+            .refuse_foreign(&found, &[Writer::Unknown, Writer::Ours], &AtomicBool::new(false))
+            .unwrap();
     }
+}
+
+#[test]
+fn after_a_run_that_was_killed_a_file_without_room_left_is_not_ours() {
+    let fixture = Fixture::new(4 << 20, &[300_000]);
+    let killed = |bytes: &[u8]| {
+        put(&fixture, 0, bytes);
+        let found = verify(&fixture.spec, None);
+        let (ours, go) = ([Writer::Perhaps], AtomicBool::new(false));
+        look(&fixture.spec).refuse_foreign(&found, &ours, &go).is_ok()
+    };
+    // Blocks of a piece that is not whole yet, as they went to disk early.
+    let mut part = fixture.file(0).to_vec();
+    part[100_000..200_000].fill(0);
+    assert!(killed(&part));
+    assert!(!killed(&[b'x'; 10_000].repeat(30)));
+    part.pop();
+    assert!(!killed(&part), "a run of ours gives it its length at once");
 }
 
 #[test]

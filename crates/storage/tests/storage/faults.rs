@@ -23,13 +23,15 @@ fn seeding(backend: Backend) -> (Fixture, Threads) {
     (fixture, threads)
 }
 
-/// Writes to a file as another program, as often as it takes for a clock that is too coarse.
+/// Writes to a file as another program that sets the time of that back, as often as it takes for a clock
+/// that is too coarse.
 fn write_as_another(path: &Path, bytes: &[u8], at: u64) {
     let file = File::options().write(true).open(path).unwrap();
     let changed = || (file.metadata().unwrap().ctime(), file.metadata().unwrap().ctime_nsec());
-    let before = changed();
+    let (before, written) = (changed(), file.metadata().unwrap().modified().unwrap());
     while changed() == before {
         file.write_all_at(bytes, at).unwrap();
+        file.set_modified(written).unwrap();
     }
 }
 
@@ -138,6 +140,26 @@ fn what_another_program_changes_during_a_download_is_found_before_it_is_told_as_
         assert!(doubtful.is_empty());
         assert!(stamps.iter().all(Option::is_some));
         fixture.assert_files();
+    });
+}
+
+#[test]
+fn a_file_that_another_program_wrote_to_is_not_written_over() {
+    on_both(|backend| {
+        let fixture = Fixture::new(65_536, &[300_000]);
+        let threads = Threads::start(backend);
+        threads.disk.open(T, &fixture.spec).unwrap();
+        threads.download(&fixture, fixture.layout().pieces().take(2));
+        let mine = vec![b'x'; 300_000];
+        fs::write(fixture.path(0), &mine).unwrap();
+        threads.disk.submit(fixture.arrive(T, PieceIndex::new(2)));
+        let done = threads.next();
+        let Done::Failed { what: What::Check { .. }, error, .. } = done else { panic!("{done:?}") };
+        assert_eq!(error.kind(), ErrorKind::Changed);
+        assert!(error.to_string().contains("0: was written by another program"), "{error}");
+        let (stamps, _, _) = threads.end(T);
+        assert_eq!(stamps, [None]);
+        assert!(fs::read(fixture.path(0)).unwrap() == mine);
     });
 }
 

@@ -217,7 +217,7 @@ impl Threads {
         let mut others = Vec::new();
         loop {
             match self.next() {
-                Done::Closed { torrent: closed, stamps, doubtful } if closed == torrent => {
+                Done::Closed { torrent: closed, stamps, doubtful, .. } if closed == torrent => {
                     return (stamps, doubtful, others);
                 }
                 other => others.push(other),
