@@ -22,6 +22,10 @@ macro_rules! stuck {
 #[test]
 fn a_reader_that_stops_costs_no_more_than_the_queue_and_no_result() {
     stuck!(OUTLET, OPEN, WRITTEN);
+    OUTLET.line("the one that the reader holds up".into(), Worth::Passing);
+    while !OUTLET.lock().busy {
+        thread::yield_now();
+    }
     let line = "x".repeat(1_000);
     for _ in 0..5_000 {
         OUTLET.line(line.clone(), Worth::Passing);
