@@ -282,9 +282,18 @@ fn small_files_that_cannot_be_judged_are_named_before_they_are_written() {
     let place = Place::new();
     fs::write(place.file("film"), &place.right("film")[..200_000]).unwrap();
     fs::write(place.file("cover"), [b'x'; 700]).unwrap();
-    let download = place.completes(&[]);
-    let told = "cover: too small to be judged alone; taken for the torrent's";
-    assert!(download.log().contains(told), "{}", download.log());
+    fs::write(place.file("notes"), [b'x'; 900]).unwrap();
+    let download = place.completes(&["--json"]);
+    let log = download.log();
+    for name in ["cover", "notes"] {
+        let told = format!("{name}: too small to be judged alone; taken for the torrent's");
+        assert_eq!(log.lines().filter(|line| line.contains(&told)).count(), 2, "{log}");
+    }
+    assert_eq!(
+        log.lines().filter(|line| line.contains("\"event\":\"warning\"")).count(),
+        2,
+        "{log}"
+    );
     // A shorter one is not taken for it.
     let place = Place::new();
     fs::write(place.file("film"), &place.right("film")[..200_000]).unwrap();

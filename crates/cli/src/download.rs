@@ -207,7 +207,7 @@ fn failure(error: &session::Error) -> Failure {
         ErrorKind::Incomplete { .. } => {
             format!("{told}; --partial seeds what is there, download fetches the others")
         }
-        ErrorKind::NotWhole(_) => {
+        ErrorKind::NotWhole(error) if error.kind() == storage::ErrorKind::Occupied => {
             format!("{}; `download --force` cuts it", text::escape(&told))
         }
         ErrorKind::Storage(error) => text::escape(&text::storage(error)).into_owned(),

@@ -99,6 +99,14 @@ impl Driver {
                 () = sleep_until(self.next_timeout()) => {}
             }
             let now = Instant::now();
+            let is_stop = |mail: &Mail| matches!(mail, Mail::Stop);
+            if inbox.iter().any(is_stop) {
+                // What peers were sent before the end is counted, though its mail may come behind.
+                while let Ok(more) = mail.try_recv() {
+                    inbox.push(more);
+                }
+                inbox.sort_by_key(is_stop);
+            }
             for mail in inbox.drain(..) {
                 self.take(now, mail);
             }

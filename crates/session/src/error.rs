@@ -33,7 +33,7 @@ pub enum ErrorKind {
         /// Pieces of the torrent.
         total: u32,
     },
-    /// A file of a torrent that was to be seeded only is longer than the torrent says.
+    /// A file of a torrent that was to be seeded only is longer than the torrent says, or missing.
     NotWhole(storage::Error),
     /// Files could not be opened, read or written.
     Storage(storage::Error),

@@ -40,6 +40,14 @@ pub enum Event {
         /// Files that have another name on disk than in the torrent, wanted or not.
         renamed: Vec<Renamed>,
     },
+    /// Files that were there and are too small to be judged by a piece of their own are taken for the
+    /// torrent's, since what is beside them is: they may be written over.
+    Unjudged {
+        /// Which torrent.
+        torrent: TorrentId,
+        /// Their paths.
+        files: Vec<PathBuf>,
+    },
     /// The check is over, `have` pieces are whole, and the torrent talks to its swarm from now on.
     Ready {
         /// Which torrent.

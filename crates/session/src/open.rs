@@ -257,18 +257,9 @@ impl Opening {
                 add(&mut checked.wrong, &also.wrong);
                 add(&mut checked.zeros, &also.zeros);
             }
-            let unknown = before.refuse_foreign(&checked, &ours, &self.cancel)?;
-            if let Some((first, others)) = unknown.split_first() {
-                let first = first.display();
-                let others = match others.len() {
-                    0 => String::new(),
-                    1 => " (and one more file)".into(),
-                    more => format!(" (and {more} more files)"),
-                };
-                log::warn!(
-                    "{first}{others}: too small to be judged alone; taken for the torrent's, as what \
-                     is beside it is"
-                );
+            let files = before.refuse_foreign(&checked, &ours, &self.cancel)?;
+            if !files.is_empty() {
+                self.start.tell(Event::Unjudged { torrent: self.start.id, files });
             }
         }
         Ok((checked.whole, wrong))

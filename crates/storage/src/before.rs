@@ -28,7 +28,7 @@ use crate::verify::{Verified, read_error};
 const STEP: usize = 256 * 1024;
 
 /// What is unlikely to be zeros in a file that is not of our making.
-const PAGE: u64 = 4096;
+const PAGE: usize = 4096;
 
 /// Whether a run of ours wrote what is in a file, whatever that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub enum Writer {
     Unknown,
     /// It did, and nothing else did since.
     Ours,
-    /// It did, and something may have been written since: a file that has room left is ours, as a run leaves
-    /// it that is killed, and one that is full is not.
+    /// It did, and something may have been written since: a file that has room left is ours, as a run
+    /// leaves it that is killed, and one that is full is not.
     Perhaps,
 }
 
@@ -139,7 +139,8 @@ impl Before {
     }
 
     /// The pieces that have to be hashed, beyond those that were `hashed`, before it can be said whose the
-    /// files are: those of files of which nothing right is known yet. Files that are [`Writer::Ours`] need none.
+    /// files are: those of files of which nothing right is known yet. Files that are [`Writer::Ours`]
+    /// need none.
     pub fn to_judge(&self, found: &Verified, ours: &[Writer], hashed: &PieceSet) -> PieceSet {
         let mut pieces = PieceSet::new_empty(hashed.len());
         for (index, _) in self.strange(ours).filter(|(index, _)| !self.is_proven(*index, found)) {
@@ -151,8 +152,8 @@ impl Before {
     }
 
     /// Refuses files that hold something else than the torrent does. A file is the torrent's if a piece
-    /// that it has a part in is whole and not zeros, and room for it if it is blank. Files that are [`Writer::Ours`]
-    /// hold what a run of ours has not checked yet.
+    /// that it has a part in is whole and not zeros, and room for it if it is blank. Files that are
+    /// [`Writer::Ours`] hold what a run of ours has not checked yet.
     ///
     /// A file that is as long as it should be and in which no piece lies wholly can't be judged alone: it
     /// is taken for the torrent's if others are and none is not. Those are returned.
@@ -264,15 +265,14 @@ fn lies_in(layout: &Layout, piece: PieceIndex, file: usize, len: u64) -> bool {
 
 /// Whether there is a page in the file that was not written to yet, or is zeros.
 fn has_room(files: &Files, index: usize, len: u64, cancel: &AtomicBool) -> Result<bool, Error> {
-    let mut at = 0;
-    while at < len {
-        let end = at.saturating_add(PAGE).min(len);
-        if is_blank(files, index, at..end, cancel)? {
-            return Ok(true);
-        }
-        at = end;
-    }
-    Ok(false)
+    let is_zeros = |page: &[u8]| page.iter().all(|byte| *byte == 0);
+    let mut written = 0;
+    let none_left = each_step(files, index, 0..len, cancel, |bytes| {
+        written += bytes.len() as u64;
+        !bytes.chunks(PAGE).any(is_zeros)
+    })?;
+    // What was not looked at is holes.
+    Ok(!none_left || written < len)
 }
 
 /// Whether a part of the file is room that was not written to yet: holes and zeros.
@@ -281,6 +281,18 @@ fn is_blank(
     index: usize,
     part: Range<u64>,
     cancel: &AtomicBool,
+) -> Result<bool, Error> {
+    each_step(files, index, part, cancel, |bytes| bytes.iter().all(|byte| *byte == 0))
+}
+
+/// Reads a part of the file but for its holes, as long as `goes_on` says yes to what was read. Gives whether
+/// it always did.
+fn each_step(
+    files: &Files,
+    index: usize,
+    part: Range<u64>,
+    cancel: &AtomicBool,
+    mut goes_on: impl FnMut(&[u8]) -> bool,
 ) -> Result<bool, Error> {
     if part.is_empty() {
         return Ok(true);
@@ -293,13 +305,12 @@ fn is_blank(
         if cancel.load(Ordering::Relaxed) {
             return Err(Error::cancelled());
         }
-        at = open.next_data(at).unwrap_or(part.end);
-        let left = part.end.saturating_sub(at);
-        let now = usize::try_from(left).unwrap_or(STEP).min(STEP);
+        at = open.next_data(at).unwrap_or(part.end).min(part.end);
+        let now = usize::try_from(part.end - at).unwrap_or(STEP).min(STEP);
         let now = bytes.get_mut(..now).unwrap_or_default();
         let read = reader.read(&open, at, now);
         read.map_err(|error| read_error(files, index, ReadError::Read(error)))?;
-        if now.iter().any(|byte| *byte != 0) {
+        if !now.is_empty() && !goes_on(now) {
             return Ok(false);
         }
         at += now.len() as u64;

@@ -338,6 +338,7 @@ pub(super) fn torrent_of(event: &Event) -> Option<TorrentId> {
         Event::Checking { torrent, .. }
         | Event::Metadata { torrent, .. }
         | Event::Located { torrent, .. }
+        | Event::Unjudged { torrent, .. }
         | Event::Ready { torrent, .. }
         | Event::Piece { torrent, .. }
         | Event::Peer { torrent, .. }

@@ -10,6 +10,9 @@ use super::transfer::When;
 use crate::progress::Stage;
 use crate::{outlet, renamed, text};
 
+/// Files that are named; of more, how many there are.
+const MAX_NAMED: usize = 20;
+
 impl Run {
     /// Tells an event, and does what it asks for.
     pub(super) fn take(&mut self, event: Event) {
@@ -38,6 +41,18 @@ impl Run {
             Event::Located { path, renamed, .. } => {
                 renamed::lines(&renamed).into_iter().for_each(warn);
                 transfer.path = path;
+            }
+            Event::Unjudged { files, .. } => {
+                for file in files.iter().take(MAX_NAMED) {
+                    warn(format!(
+                        "{}: too small to be judged alone; taken for the torrent's, as what is beside it is",
+                        text::path(file)
+                    ));
+                }
+                let more = files.len().saturating_sub(MAX_NAMED);
+                if more > 0 {
+                    warn(format!("and so are {} more", text::count(more, "file")));
+                }
             }
             Event::Ready { have, total, wrong, have_bytes, total_bytes, .. } => {
                 if wrong > 0 {
