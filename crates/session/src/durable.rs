@@ -16,7 +16,7 @@ use crate::shared::Shared;
 const SYNC_EVERY: Duration = Duration::from_secs(5);
 
 /// How much longer for each file of the torrent, since a stamp of each is saved every time: with a
-/// million of them 37 MB, of which the disk is to get less than one a second.
+/// million of them 57 MB, of which the disk is to get about one a second.
 const SYNC_EVERY_FILE: Duration = Duration::from_micros(50);
 
 /// The resume state of one running torrent.
@@ -95,7 +95,8 @@ impl Claims {
 }
 
 impl Durable {
-    /// Of a torrent, some of whose files may be `ours` by earlier runs, that starts with the pieces in `have`, of which `trusted` were synced earlier.
+    /// Of a torrent, some of whose files may be `ours` by earlier runs, that starts with the pieces in
+    /// `have`, of which `trusted` were synced earlier.
     pub(crate) fn new(
         (place, ours): (Place, Vec<bool>),
         (trusted, have): (PieceSet, &PieceSet),

@@ -121,6 +121,18 @@ impl Watch {
         index: usize,
         open: &OpenFile,
     ) -> Result<Seen, Error> {
+        let (known, stamp) = self.look_at(files, index, open)?;
+        self.compare(files, index, stamp, open.local, &known);
+        Ok(Seen { stamp: (known.writing == 0).then_some(stamp), writes: known.writes })
+    }
+
+    /// What is known of the file and how it looks now, if it is still the torrent's and whole.
+    fn look_at(
+        &self,
+        files: &Files,
+        index: usize,
+        open: &OpenFile,
+    ) -> Result<(Known, FileStamp), Error> {
         let known = self.with(index, |known| known.clone()).unwrap_or_default();
         if known.lost {
             return Err(changed(files, index, "was changed by another program"));
@@ -138,8 +150,7 @@ impl Watch {
         }
         let stamp = stamp(files, index, open)?;
         self.long_enough(files, index, stamp)?;
-        self.compare(files, index, stamp, open.local, &known);
-        Ok(Seen { stamp: (known.writing == 0).then_some(stamp), writes: known.writes })
+        Ok((known, stamp))
     }
 
     /// Whether what was read since [`before`](Self::before) was read from an untouched file, so that it
@@ -179,15 +190,12 @@ impl Watch {
         index: usize,
         open: &OpenFile,
     ) -> Result<(), Error> {
-        let now = stamp(files, index, open)?;
-        let written = self.with(index, |known| {
-            let then = known.stamp.filter(|_| open.local);
-            then.is_some_and(|then| now.is_written_since(then))
-        });
-        if written == Some(true) {
+        let (known, now) = self.look_at(files, index, open)?;
+        let then = known.stamp.filter(|_| open.local);
+        if then.is_some_and(|then| now.is_written_since(then)) {
             return Err(self.lost(files, index, "was written by another program"));
         }
-        self.before(files, index, open)?;
+        self.compare(files, index, now, open.local, &known);
         self.with(index, |known| {
             known.ours = true;
             known.writing += 1;
